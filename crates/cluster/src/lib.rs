@@ -1,0 +1,1 @@
+//! Processes and runs: launch, handshake, run directory, commits and resume.

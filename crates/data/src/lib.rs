@@ -1,0 +1,1 @@
+//! Records, keys, manifests, sources, batches, and the files that hold them.

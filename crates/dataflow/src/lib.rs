@@ -1,0 +1,1 @@
+//! The stream: timely operators from records to trained models and back.

@@ -1,0 +1,1 @@
+//! The YAML definition of a pipeline: reading, checking, and the typed plan.

@@ -1,0 +1,1 @@
+//! Training nodes on libtorch: models, losses, optimizers, schedules and the session that runs them.
