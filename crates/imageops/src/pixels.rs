@@ -1,0 +1,103 @@
+//! The decoded image that every op works on.
+
+use crate::ImageError;
+
+/// Longest side of an image, in pixels.
+pub const MAX_SIDE: u32 = 65_535;
+
+/// Most pixels that an image may have (2^28, 16384 x 16384).
+pub const MAX_PIXELS: u64 = 1 << 28;
+
+/// A decoded image: 8 bits a channel, rows from the top, channels interleaved (HWC).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// Width in pixels, 1 to [`MAX_SIDE`].
+    pub width: u32,
+    /// Height in pixels, 1 to [`MAX_SIDE`].
+    pub height: u32,
+    /// 1 (gray) or 3 (RGB).
+    pub channels: u8,
+    /// `width * height * channels` bytes.
+    pub pixels: Vec<u8>,
+}
+
+impl Image {
+    /// Takes pixels as they are (HWC).
+    ///
+    /// # Errors
+    /// [`ImageError::Shape`] if the sizes are out of range or do not match the number of bytes.
+    pub fn from_pixels(
+        width: u32,
+        height: u32,
+        channels: u8,
+        pixels: Vec<u8>,
+    ) -> Result<Self, ImageError> {
+        let image = Self {
+            width,
+            height,
+            channels,
+            pixels,
+        };
+        image.check()?;
+        Ok(image)
+    }
+
+    /// Whether the public fields fit together; every op relies on it.
+    pub(crate) fn check(&self) -> Result<(), ImageError> {
+        let expected = u64::from(self.width) * u64::from(self.height) * u64::from(self.channels);
+        let found = self.pixels.len() as u64;
+        if check_size(self.width, self.height)
+            && matches!(self.channels, 1 | 3)
+            && expected == found
+        {
+            return Ok(());
+        }
+        Err(ImageError::Shape {
+            width: self.width,
+            height: self.height,
+            channels: self.channels,
+            expected,
+            found,
+        })
+    }
+
+    /// Converts between gray and RGB; any other channel count leaves the image as it is.
+    ///
+    /// Gray is ITU-R 601-2 luma in fixed point as Pillow computes it: `(19595 R + 38470 G + 7471 B + 2^15) >> 16`.
+    /// RGB from gray repeats the value.
+    #[must_use]
+    pub fn to_channels(mut self, channels: u8) -> Self {
+        match (self.channels, channels) {
+            (3, 1) => {
+                self.pixels = self
+                    .pixels
+                    .chunks_exact(3)
+                    .map(|p| luma(p[0], p[1], p[2]))
+                    .collect()
+            }
+            (1, 3) => self.pixels = self.pixels.iter().flat_map(|&v| [v; 3]).collect(),
+            _ => return self,
+        }
+        self.channels = channels;
+        self
+    }
+
+    /// Bytes of one row.
+    pub(crate) fn stride(&self) -> usize {
+        self.width as usize * usize::from(self.channels)
+    }
+}
+
+/// Whether an image may have these sides.
+pub(crate) fn check_size(width: u32, height: u32) -> bool {
+    let side = 1..=MAX_SIDE;
+    side.contains(&width)
+        && side.contains(&height)
+        && u64::from(width) * u64::from(height) <= MAX_PIXELS
+}
+
+/// Pillow's gray value of an RGB pixel.
+#[inline]
+pub(crate) fn luma(r: u8, g: u8, b: u8) -> u8 {
+    ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
+}
