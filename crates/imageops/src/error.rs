@@ -7,7 +7,7 @@ use thiserror::Error;
 pub enum ImageError {
     /// The bytes start like no image format that this build reads.
     #[error(
-        "not an image of a known format (first bytes: {head}); supported are JPEG, PNG, WebP, GIF, BMP, TIFF, ICO, PNM, QOI and TGA"
+        "not an image of a known format (first bytes: {head}); supported are JPEG, PNG, WebP, GIF, BMP, TIFF, ICO, PNM and QOI"
     )]
     UnknownFormat {
         /// The first bytes, in hex.
@@ -22,15 +22,11 @@ pub enum ImageError {
         reason: String,
     },
     /// More pixels or memory than the limits allow (a decompression bomb, or limits set too low).
-    #[error(
-        "image of {width}x{height} pixels is larger than the limit of {limit}; raise the limit if this size is meant"
-    )]
+    #[error("image too large ({found}); the limit is {limit}; raise it if this size is meant")]
     TooLarge {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-        /// The limit that was passed, in words.
+        /// The size that was found, in words.
+        found: String,
+        /// The limits that were passed, in words.
         limit: String,
     },
     /// Width, height, channels and the number of bytes do not fit together.

@@ -27,6 +27,7 @@ mod op;
 mod pixels;
 mod randaugment;
 mod rng;
+mod scratch;
 mod step;
 mod view;
 

@@ -3,7 +3,17 @@
 //! Ops follow Pillow: angles are counter-clockwise degrees, shear is a tangent, factors are those of `ImageEnhance`.
 //! One file a family; a new op is a variant here, one line in `run`, and its range in `check`.
 
-use crate::{Image, ImageError};
+mod crop;
+mod enhance;
+mod flip;
+mod histogram;
+mod point;
+mod resize;
+mod warp;
+
+use crate::pixels::check_size;
+use crate::scratch::{self, Scratch};
+use crate::{Image, ImageError, MAX_SIDE};
 
 /// How a resize computes a pixel. All but `Nearest` are antialiased when they shrink, as in Pillow.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,5 +124,195 @@ pub enum Op {
 /// [`ImageError::Shape`] if the image's fields do not fit together, [`ImageError::Argument`] if the op's argument is
 /// out of range.
 pub fn apply(op: &Op, image: &mut Image, fill: u8) -> Result<(), ImageError> {
-    todo!()
+    image.check()?;
+    op.check("op")?;
+    scratch::with(|scratch| run(op, image, fill, scratch))
 }
+
+/// One line an op: what the table says, done to the pixels. Arguments and image have been checked.
+pub(crate) fn run(
+    op: &Op,
+    image: &mut Image,
+    fill: u8,
+    scratch: &mut Scratch,
+) -> Result<(), ImageError> {
+    match *op {
+        Op::Identity => {}
+        Op::AutoContrast => histogram::auto_contrast(image),
+        Op::Equalize => histogram::equalize(image),
+        Op::Invert => point::invert(image),
+        Op::Rotate(degrees) => warp::rotate(image, degrees, fill, scratch),
+        Op::ShearX(tangent) => warp::shear_x(image, tangent, fill, scratch),
+        Op::ShearY(tangent) => warp::shear_y(image, tangent, fill, scratch),
+        Op::TranslateX(pixels) => crop::shift(image, pixels, 0, fill, scratch),
+        Op::TranslateY(pixels) => crop::shift(image, 0, pixels, fill, scratch),
+        Op::Brightness(factor) => enhance::brightness(image, factor),
+        Op::Color(factor) => enhance::color(image, factor),
+        Op::Contrast(factor) => enhance::contrast(image, factor),
+        Op::Sharpness(factor) => enhance::sharpness(image, factor, scratch),
+        Op::Posterize(bits) => point::posterize(image, bits),
+        Op::Solarize(threshold) => point::solarize(image, threshold),
+        Op::FlipHorizontal => flip::horizontal(image),
+        Op::FlipVertical => flip::vertical(image),
+        Op::Affine {
+            degrees,
+            shear_x,
+            shear_y,
+            translate_x,
+            translate_y,
+            sampling,
+        } => {
+            let matrix = warp::affine(
+                image,
+                degrees,
+                [shear_x, shear_y],
+                [translate_x, translate_y],
+            );
+            warp::warp(image, &matrix, sampling, fill, scratch);
+        }
+        Op::Crop(area) => crop::crop(image, area, fill, scratch),
+        Op::Resize {
+            area,
+            height,
+            width,
+            filter,
+        } => resize::resize(image, area, (width, height), filter, scratch)?,
+    }
+    Ok(())
+}
+
+impl Op {
+    /// Name of the op as it is written in a pipeline.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Identity => "identity",
+            Op::AutoContrast => "auto_contrast",
+            Op::Equalize => "equalize",
+            Op::Invert => "invert",
+            Op::Rotate(_) => "rotate",
+            Op::ShearX(_) => "shear_x",
+            Op::ShearY(_) => "shear_y",
+            Op::TranslateX(_) => "translate_x",
+            Op::TranslateY(_) => "translate_y",
+            Op::Brightness(_) => "brightness",
+            Op::Color(_) => "color",
+            Op::Contrast(_) => "contrast",
+            Op::Sharpness(_) => "sharpness",
+            Op::Posterize(_) => "posterize",
+            Op::Solarize(_) => "solarize",
+            Op::FlipHorizontal => "flip_horizontal",
+            Op::FlipVertical => "flip_vertical",
+            Op::Affine { .. } => "affine",
+            Op::Crop(_) => "crop",
+            Op::Resize { .. } => "resize",
+        }
+    }
+
+    /// (width, height) after the op.
+    pub(crate) fn size_after(&self, size: (u32, u32)) -> (u32, u32) {
+        match *self {
+            Op::Crop(area) => (area.width, area.height),
+            Op::Resize { width, height, .. } => (width, height),
+            _ => size,
+        }
+    }
+
+    /// Refuses an argument out of range. The ranges keep all later arithmetic far from overflow. `place` says whose
+    /// argument it is.
+    pub(crate) fn check(&self, place: &str) -> Result<(), ImageError> {
+        let within = |value: f32, low: f32, high: f32, allowed| {
+            let good = value >= low && value <= high;
+            good.then_some(())
+                .ok_or_else(|| refuse(place, self.name(), value.to_string(), allowed))
+        };
+        let side = MAX_SIDE as f32;
+        match *self {
+            Op::Rotate(degrees) => within(degrees, -360.0, 360.0, DEGREES),
+            Op::ShearX(tangent) | Op::ShearY(tangent) => within(tangent, -10.0, 10.0, SHEAR),
+            Op::TranslateX(pixels) | Op::TranslateY(pixels) => {
+                within(pixels as f32, -side, side, SHIFT)
+            }
+            Op::Brightness(f) | Op::Color(f) | Op::Contrast(f) | Op::Sharpness(f) => {
+                within(f, 0.0, 100.0, "0 to 100")
+            }
+            Op::Posterize(bits) => within(f32::from(bits), 0.0, 8.0, "0 to 8 bits"),
+            Op::Solarize(threshold) => within(threshold, 0.0, 256.0, "0 to 256"),
+            Op::Affine {
+                degrees,
+                shear_x,
+                shear_y,
+                translate_x,
+                translate_y,
+                sampling: _,
+            } => {
+                within(degrees, -360.0, 360.0, DEGREES)?;
+                within(shear_x, -10.0, 10.0, SHEAR)?;
+                within(shear_y, -10.0, 10.0, SHEAR)?;
+                within(translate_x, -side, side, SHIFT)?;
+                within(translate_y, -side, side, SHIFT)
+            }
+            Op::Crop(area) => area.check(place, self.name()),
+            Op::Resize {
+                area,
+                height,
+                width,
+                ..
+            } => {
+                area.map_or(Ok(()), |area| area.check(place, self.name()))?;
+                check_target(place, self.name(), width, height)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+const DEGREES: &str = "-360 to 360 degrees";
+const SHEAR: &str = "a tangent of -10 to 10";
+const SHIFT: &str = "-65535 to 65535 pixels";
+
+impl Area {
+    fn check(&self, place: &str, name: &str) -> Result<(), ImageError> {
+        let reach = MAX_SIDE as i32;
+        let near = (-reach..=reach).contains(&self.left) && (-reach..=reach).contains(&self.top);
+        if near {
+            return check_target(place, name, self.width, self.height);
+        }
+        Err(refuse(
+            place,
+            name,
+            format!("at {},{}", self.left, self.top),
+            SHIFT,
+        ))
+    }
+}
+
+/// Refuses a result of no pixels or of too many.
+pub(crate) fn check_target(
+    place: &str,
+    name: &str,
+    width: u32,
+    height: u32,
+) -> Result<(), ImageError> {
+    if check_size(width, height) {
+        return Ok(());
+    }
+    Err(refuse(
+        place,
+        name,
+        format!("{width}x{height}"),
+        "1 to 65535 pixels a side and at most 2^28 in all",
+    ))
+}
+
+/// The error for an argument out of range.
+pub(crate) fn refuse(place: &str, name: &str, found: String, allowed: &'static str) -> ImageError {
+    ImageError::Argument {
+        what: format!("{place}: {name}"),
+        found,
+        allowed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,3 +105,6 @@ fn philox(mut counter: [u64; 4], mut key: [u64; 2]) -> [u64; 4] {
     }
     counter
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! The steps of a view, as the user writes them: with ranges and probabilities, before any random choice.
 
+mod check;
+mod resolve;
+
 use crate::op::{Filter, Op};
 
 /// One step of a [`View`](crate::View).
@@ -86,4 +89,22 @@ pub enum Step {
         /// Probability in [0, 1].
         p: f32,
     },
+}
+
+impl Step {
+    /// Name of the step as it is written in a pipeline.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Resize { .. } => "resize",
+            Step::ResizeShort { .. } => "resize_short",
+            Step::RandomResizedCrop { .. } => "random_resized_crop",
+            Step::CenterCrop { .. } => "center_crop",
+            Step::PadCrop { .. } => "pad_crop",
+            Step::RandomFlip { .. } => "flip",
+            Step::RandomAffine { .. } => "affine",
+            Step::RandAugment { .. } => "randaugment",
+            Step::Apply { op, .. } => op.name(),
+        }
+    }
 }
