@@ -1,1 +1,33 @@
 //! The label book: keyed labels, selection and balancing, maintained incrementally on differential dataflow.
+//!
+//! ```text
+//!  upserts ──► book (key ► newest pseudo-label) ──┬──────────────────────────────► join by key ──► selected
+//!                │                                │                                   ▲
+//!                └─ minus human ─► candidates ─┬──┴► histogram ► cut ► cells ─► copies ┘
+//!                                              └──► tallies ◄── selected, truth, cuts
+//!                                                     └──► stats, one a time, on worker 0
+//! ```
+//!
+//! - A human label always wins: its key is no candidate, whatever a teacher says.
+//! - A pseudo-label is an upsert, so a teacher that changes its mind retracts what it said before.
+//! - Chance is a hash of (seed, round of the label, key), so retries and other partitionings choose alike.
+//! - Work follows change. Only what changed is exchanged, sorted and joined, and
+//!   a class whose factor drifts a little touches only the few members that the drift decides about.
+//!
+//! [`book()`] builds the dataflow. [`reference::ReferenceBook`] computes the same from scratch, round by round, the
+//! way the paper's scripts do; the tests hold one against the other.
+
+mod balance;
+mod book;
+mod label;
+pub mod reference;
+mod rule;
+mod select;
+mod stats;
+mod tally;
+mod threshold;
+
+pub use book::{Book, book};
+pub use label::{Confidence, Pseudo, Selected};
+pub use rule::{Balance, LabelsError, Rule};
+pub use stats::{ClassStats, RoundStats};
