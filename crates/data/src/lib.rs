@@ -1,1 +1,29 @@
 //! Records, keys, manifests, sources, batches, and the files that hold them.
+//!
+//! A [`Source`] is a fixed list of records in one format. A [`Manifest`] joins sources and draws named splits from
+//! them. Every process builds the same manifest from the same plan and data, so that a record has one number
+//! everywhere. What leaves a run (dead letters, labels) is written by this crate too, always as whole files.
+
+mod batch;
+mod dead_letter;
+mod draw;
+mod error;
+mod file;
+mod key;
+mod label_row;
+mod manifest;
+mod permute;
+mod record;
+mod source;
+
+pub use batch::{Batch, Row, Target};
+pub use dead_letter::{DeadLetter, Stage};
+pub use draw::draw;
+pub use error::DataError;
+pub use file::{hash_file, write_atomically};
+pub use key::{Key, KeyError};
+pub use label_row::LabelRow;
+pub use manifest::{Entry, Manifest, SplitConfig, Take};
+pub use permute::Permutation;
+pub use record::{Payload, Record, Shape};
+pub use source::{FolderLayout, KeyKind, Source, SourceConfig};
