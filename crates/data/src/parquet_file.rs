@@ -1,0 +1,134 @@
+//! Parquet files of one record batch after another. The same rows make the same bytes.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, UInt32Type};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringArray};
+use arrow_schema::{ArrowError, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use crate::{DataError, Key, write_atomically};
+
+/// Rows that are turned into columns at a time.
+const BATCH: usize = 8192;
+
+/// Writes rows as a Parquet file (zstd), whole or not at all. `columns` turns rows into one array per field of
+/// `schema`.
+pub(crate) fn write_rows<R>(
+    path: &Path,
+    schema: Schema,
+    rows: &[R],
+    columns: impl Fn(&[R]) -> Vec<ArrayRef>,
+) -> Result<(), DataError> {
+    let schema = Arc::new(schema);
+    let write = |file: &mut File| -> Result<(), ParquetError> {
+        let compression = Compression::ZSTD(ZstdLevel::default());
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .build();
+        let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?;
+        for rows in rows.chunks(BATCH) {
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns(rows))?)?;
+        }
+        writer.close().map(|_| ())
+    };
+    write_atomically(path, |file| write(file).map_err(into_io))
+}
+
+/// What the operating system said, if it was the operating system.
+fn into_io(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(cause) => *cause,
+            Err(cause) => io::Error::other(cause),
+        },
+        other => io::Error::other(other),
+    }
+}
+
+/// Reads the rows of a Parquet file. `rows` takes them out of a batch of columns.
+pub(crate) fn read_rows<R>(
+    path: &Path,
+    what: &'static str,
+    rows: impl Fn(&Columns) -> Result<Vec<R>, DataError>,
+) -> Result<Vec<R>, DataError> {
+    let file = File::open(path).map_err(|cause| DataError::read(path, what, cause))?;
+    let broken = |reason: String| malformed(path, reason, "a Parquet file that Millstream wrote");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let mut all = Vec::new();
+    for batch in reader.map_err(|error| broken(error.to_string()))? {
+        let batch = batch.map_err(|error: ArrowError| broken(error.to_string()))?;
+        all.extend(rows(&Columns { path, batch })?);
+    }
+    Ok(all)
+}
+
+/// Columns of a file, by name.
+pub(crate) struct Columns<'a> {
+    path: &'a Path,
+    batch: RecordBatch,
+}
+
+impl Columns<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// The column of that name, as `cast` sees it.
+    pub(crate) fn column<'a, A>(
+        &'a self,
+        name: &str,
+        kind: &str,
+        cast: impl FnOnce(&'a dyn Array) -> Option<&'a A>,
+    ) -> Result<&'a A, DataError> {
+        let column = self
+            .batch
+            .column_by_name(name)
+            .and_then(|column| cast(column.as_ref()));
+        column.ok_or_else(|| self.wrong(format!("no column `{name}` of {kind}")))
+    }
+
+    pub(crate) fn strings(&self, name: &str) -> Result<&StringArray, DataError> {
+        self.column(name, "text", |column| column.as_string_opt::<i32>())
+    }
+
+    pub(crate) fn numbers<T: ArrowPrimitiveType>(
+        &self,
+        name: &str,
+    ) -> Result<&PrimitiveArray<T>, DataError> {
+        self.column(name, "numbers", |column| column.as_primitive_opt::<T>())
+    }
+
+    pub(crate) fn u32s(&self, name: &str) -> Result<&PrimitiveArray<UInt32Type>, DataError> {
+        self.numbers(name)
+    }
+
+    /// The column `key`.
+    pub(crate) fn keys(&self) -> Result<Vec<Key>, DataError> {
+        let texts = self.strings("key")?;
+        let keys = (0..self.len()).map(|row| texts.value(row).parse::<Key>());
+        keys.map(|key| key.map_err(|error| self.wrong(error.to_string())))
+            .collect()
+    }
+
+    pub(crate) fn wrong(&self, found: String) -> DataError {
+        malformed(self.path, found, "the columns that Millstream writes")
+    }
+}
+
+fn malformed(path: &Path, found: String, expected: &str) -> DataError {
+    DataError::Malformed {
+        place: path.display().to_string(),
+        found,
+        expected: expected.to_string(),
+        help: "the file is damaged or of another kind: write it again",
+    }
+}

@@ -1,0 +1,180 @@
+//! Records that are image files: what folders and CSV lists have in common.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::{KeyKind, Source, fingerprint, place_of};
+use crate::manifest::no_such_record;
+use crate::{DataError, Key, Payload, Record};
+
+/// The largest image file that is read: far above any photograph, far below what would fill the memory.
+const LARGEST: u64 = 1 << 30;
+/// Most threads that read files when a source is opened.
+const READERS: usize = 16;
+
+/// A file that is to be a record.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) path: PathBuf,
+    pub(super) label: Option<u32>,
+    /// The key that the list gives, if it gives one.
+    pub(super) key: Option<Key>,
+}
+
+/// A fixed list of image files.
+#[derive(Debug)]
+pub(super) struct Files {
+    paths: Vec<PathBuf>,
+    records: Vec<Record>,
+    classes: Vec<String>,
+    fingerprint: [u8; 32],
+}
+
+impl Files {
+    /// Reads every file once, for the fingerprint and for keys of content.
+    ///
+    /// A file that cannot be read still is a record: reading it will fail again when its turn comes. Only where its
+    /// key is to be made of its content there is nothing to call it by.
+    pub(super) fn open(
+        listed: Vec<Listed>,
+        classes: Vec<String>,
+        kind: KeyKind,
+    ) -> Result<Self, DataError> {
+        let contents = hash_all(&listed);
+        let mut records = Vec::with_capacity(listed.len());
+        let mut hashes = Vec::with_capacity(listed.len());
+        for (file, content) in listed.iter().zip(contents) {
+            // An unreadable file must not look like any file that can be read.
+            hashes.push(content.as_ref().map_or([0; 32], |hash| *hash));
+            let key = match (file.key, kind) {
+                (Some(key), _) => key,
+                (None, KeyKind::Place) => Key::of_place(&place_of(&file.path), 0),
+                (None, KeyKind::Content) => Key::from_hash(
+                    &content.map_err(|cause| DataError::read(&file.path, "image file", cause))?,
+                ),
+            };
+            records.push(Record {
+                key,
+                label: file.label,
+            });
+        }
+        let fingerprint = fingerprint(
+            &classes,
+            &records,
+            hashes.iter().map(|hash| hash.as_slice()),
+        );
+        let paths = listed.into_iter().map(|file| file.path).collect();
+        Ok(Files {
+            paths,
+            records,
+            classes,
+            fingerprint,
+        })
+    }
+}
+
+impl Source for Files {
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn place(&self, index: usize) -> String {
+        self.paths
+            .get(index)
+            .map_or_else(|| format!("file {index}"), |path| place_of(path))
+    }
+
+    fn read(&self, index: usize) -> Result<Payload, DataError> {
+        let path = self.paths.get(index);
+        let path = path.ok_or_else(|| no_such_record(self.place(index), self.paths.len()))?;
+        read_whole(path).map(Payload::Encoded)
+    }
+
+    fn does_io(&self) -> bool {
+        true
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+}
+
+fn read_whole(path: &Path) -> Result<Vec<u8>, DataError> {
+    let fail = |cause| DataError::read(path, "image file", cause);
+    let (file, length) = open_file(path).map_err(fail)?;
+    if length > LARGEST {
+        return Err(too_large(path, length));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+/// A file and its length. Anything but a plain file is refused before it is opened: a pipe would wait for ever.
+fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    Ok((File::open(path)?, metadata.len()))
+}
+
+fn too_large(path: &Path, length: u64) -> DataError {
+    DataError::TooLarge {
+        place: place_of(path),
+        found: format!("{length} bytes"),
+        limit: LARGEST,
+        help: "see whether this is an image; if so, make it smaller",
+    }
+}
+
+/// The content hash of every file, in their order, by as many threads as there are cores.
+fn hash_all(listed: &[Listed]) -> Vec<io::Result<[u8; 32]>> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(listed.len()));
+    let work = || {
+        let mut mine = Vec::new();
+        while let Some((index, file)) = take_next(listed, &next) {
+            mine.push((index, hash_content(&file.path)));
+        }
+        done.lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .append(&mut mine);
+    };
+    thread::scope(|scope| {
+        for _ in 1..cores.min(READERS).min(listed.len()) {
+            // Where no thread is to be had, this one does the work alone.
+            let _ = thread::Builder::new()
+                .name("hash".to_string())
+                .spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let mut done = done
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, hash)| hash).collect()
+}
+
+fn take_next<'a>(listed: &'a [Listed], next: &AtomicUsize) -> Option<(usize, &'a Listed)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    listed.get(index).map(|file| (index, file))
+}
+
+/// The hash that [`Key::of_content`] is the head of.
+fn hash_content(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = Key::content_hasher();
+    hasher.update_reader(open_file(path)?.0)?;
+    Ok(*hasher.finalize().as_bytes())
+}
