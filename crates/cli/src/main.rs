@@ -1,1 +1,51 @@
-fn main() {}
+//! `millstream`: an image pipeline that trains itself better.
+
+mod args;
+mod cmd;
+mod exit;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    match dispatch(&cli.command) {
+        Ok(code) => code,
+        Err(error) => exit::report(&error),
+    }
+}
+
+fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => cmd::run::run(args),
+        Command::Validate(args) => cmd::validate::validate(args),
+        Command::Graph(args) => cmd::graph::graph(args),
+        Command::Plan(args) => cmd::plan::plan(args),
+        Command::Schema => cmd::schema::schema(),
+        Command::Eval(args) => cmd::eval::eval(args),
+        Command::Predict(args) => cmd::predict::predict(args),
+        Command::Doctor(args) => cmd::doctor::doctor(args),
+        Command::Verify(args) => cmd::verify::verify(args),
+        Command::Worker => cmd::worker::worker(),
+    }
+}
+
+/// Messages go to standard error; standard output is for results.
+fn start_log(verbose: u8) {
+    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let filter =
+        EnvFilter::try_from_env("MILLSTREAM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+}

@@ -1,1 +1,35 @@
-//! Processes and runs: launch, handshake, run directory, commits and resume.
+//! Processes and runs: the run directory and its commits, resume, several processes on one machine, and the
+//! joint between the stream and the training nodes.
+//!
+//! A run starts in [`run`]; the other processes of it in [`member`]. What a run directory holds is written by
+//! the recorder, one [`Commit`] a round, and checked by [`verify`] and [`compare`].
+
+mod ask;
+mod commit;
+mod error;
+mod group;
+mod handshake;
+mod launch;
+mod member;
+mod mesh;
+mod node;
+mod plan_hash;
+mod recorder;
+mod report;
+mod run;
+mod run_dir;
+mod verify;
+
+pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
+pub use commit::{Commit, FileEntry};
+pub use error::ClusterError;
+pub use handshake::HandshakeError;
+pub use launch::Orders;
+pub use member::serve;
+pub use mesh::MeshError;
+pub use node::model_name;
+pub use plan_hash::plan_hash;
+pub use report::{Environment, Report, RoundReport};
+pub use run::{Outcome, RunOptions, Start, run};
+pub use run_dir::{Damage, model_file};
+pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -1,1 +1,35 @@
-//! The stream: timely operators from records to trained models and back.
+//! The stream: one timely dataflow from records to trained models and back, the same graph on every worker.
+//!
+//! ```text
+//!  sample ─► read ─► decode ─► augment ═exchange by rank═► batch ─► learn ─► label book ─► select
+//!    ▲                           │(dead letters)                      │                      │
+//!    │                           └──────────────► conclude ◄──────────┴──────────────────────┤
+//!    └───────────────────────────── feedback: round + 1 ◄────────────────────────────────────┘
+//! ```
+//!
+//! Time is ([round, epoch, step](time::Time)), totally ordered. The frontier says when the labels of a round
+//! and the samples of a step are complete. This crate knows timely, and no tensor library: what trains is
+//! behind the [`Trainer`](trainer::Trainer) trait.
+
+mod event;
+mod flow;
+mod job;
+mod learner;
+mod offload;
+mod operators;
+mod render;
+mod run;
+mod schedule;
+mod stop;
+pub mod time;
+mod trainer;
+
+pub use event::{Event, EventSink, RoundResult, Tally, Trained};
+// A round's result holds it: whoever reads one needs the type.
+pub use millstream_labels::RoundStats;
+
+pub use job::{Job, JobError, RoundJob};
+pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
+pub use run::{Surroundings, run};
+pub use stop::{Stop, StopReason};
+pub use trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};

@@ -1,0 +1,207 @@
+//! What was typed, as typed: no side effects here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
+#[derive(Debug, Parser)]
+#[command(name = "millstream", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 the request is wrong, 3 the data are worse than `max_bad` allows, 4 the job failed, 130 interrupted (what was done is kept)."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// More messages on standard error; twice for even more. MILLSTREAM_LOG takes a filter instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline: train, label, select, and train again.
+    Run(RunArgs),
+    /// Check a pipeline and report every mistake in it.
+    Validate(ValidateArgs),
+    /// Draw a pipeline.
+    Graph(GraphArgs),
+    /// Say what a run would do: counts, steps, bytes, files.
+    Plan(PlanArgs),
+    /// Print the JSON schema of pipelines, for editors.
+    Schema,
+    /// Measure a trained model on a labelled split.
+    Eval(EvalArgs),
+    /// Label images with a trained model.
+    Predict(PredictArgs),
+    /// Look at this machine: libtorch, CUDA, cores, memory, tools.
+    Doctor(DoctorArgs),
+    /// Re-hash the files of a run, or compare two runs bit by bit.
+    Verify(VerifyArgs),
+    /// Work for another process of a run. Started by `run`, not by people.
+    #[command(hide = true)]
+    Worker,
+}
+
+/// A pipeline and changes to it.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// The pipeline's YAML file.
+    #[arg(value_name = "PIPELINE.yaml")]
+    pub(crate) pipeline: PathBuf,
+    /// Change a setting, for example `--set seed=2` or `--set rounds.0.training.steps=50`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) overrides: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// The run directory [default: runs/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Worker threads a process [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// Processes on this machine; the result does not depend on it.
+    #[arg(long, short = 'p', value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) processes: u16,
+    /// Where this process listens for the others [default: any free port of 127.0.0.1].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Go on after the last finished round of an earlier run.
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Remove an earlier run in the run directory and start anew.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// How to draw it.
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Mermaid,
+    Dot,
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// A model file or a run directory (its last model) [default: runs/NAME].
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) model: Option<PathBuf>,
+    /// The split to measure on.
+    #[arg(long, default_value = "test")]
+    pub(crate) split: String,
+    /// Worker threads [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// A model file or a run directory (its last model).
+    #[arg(value_name = "FILE|RUN")]
+    pub(crate) model: PathBuf,
+    /// Images: a folder, an IDX file, or a CSV manifest.
+    pub(crate) data: PathBuf,
+    /// Where the labels go: .parquet or .csv. Without it they are printed as CSV.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Worker threads [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// A run directory.
+    pub(crate) run: PathBuf,
+    /// Another one: are models and labels of the two bit-identical?
+    pub(crate) other: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// Where models run. `auto` takes CUDA where there is one.
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    pub(crate) device: DeviceArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DeviceArg {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Results as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not KEY=VALUE, as in seed=2")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

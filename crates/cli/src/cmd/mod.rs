@@ -1,0 +1,68 @@
+//! The commands, one a file.
+
+pub(crate) mod doctor;
+pub(crate) mod eval;
+pub(crate) mod graph;
+pub(crate) mod plan;
+pub(crate) mod predict;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod validate;
+pub(crate) mod verify;
+pub(crate) mod worker;
+
+use std::io::Write;
+
+use millstream_cluster::find_model;
+use millstream_dataflow::{Stop, StopReason};
+use millstream_spec::Plan;
+use millstream_train::Device;
+
+use crate::args::{DeviceArg, PipelineArgs};
+
+/// Reads and checks a pipeline.
+fn load(args: &PipelineArgs) -> anyhow::Result<Plan> {
+    Ok(millstream_spec::load(&args.pipeline, &args.overrides)?)
+}
+
+/// Writes a result to standard output. A reader that has gone is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let text = text.trim_end_matches('\n');
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+fn device(arg: DeviceArg) -> Device {
+    match arg {
+        DeviceArg::Auto => Device::Auto,
+        DeviceArg::Cpu => Device::Cpu,
+        DeviceArg::Cuda => Device::Cuda,
+    }
+}
+
+fn workers(asked: Option<u16>) -> usize {
+    asked.map_or_else(cores, usize::from)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A stop signal that Ctrl-C or SIGTERM gives; a second one ends the process at once.
+fn stop_on_interrupt() -> anyhow::Result<Stop> {
+    let stop = Stop::new();
+    let signal = stop.clone();
+    ctrlc::set_handler(move || {
+        if signal.reason() == Some(&StopReason::Interrupted) {
+            std::process::exit(i32::from(crate::exit::INTERRUPTED));
+        }
+        signal.set(StopReason::Interrupted);
+    })?;
+    Ok(stop)
+}

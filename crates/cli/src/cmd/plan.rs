@@ -1,0 +1,154 @@
+//! `plan`: what a run would do, before it does it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use millstream_cluster::{model_name, plan_hash};
+use millstream_dataflow::Job;
+use millstream_spec::{Plan, RoundPlan};
+use serde::Serialize;
+
+use super::{load, print, print_json, workers};
+use crate::args::PlanArgs;
+
+/// What a run would do.
+#[derive(Serialize)]
+struct Forecast {
+    name: String,
+    seed: u64,
+    plan_hash: String,
+    labelled: usize,
+    unlabelled: usize,
+    test: usize,
+    classes: Vec<String>,
+    sample_bytes: u64,
+    largest_step_bytes: u64,
+    memory_bytes: u64,
+    window_steps: usize,
+    bad_records_allowed: u64,
+    rounds: Vec<RoundForecast>,
+    writes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RoundForecast {
+    model: String,
+    steps: u32,
+    labelled_batch: u32,
+    /// Absent in round 0, which has no teacher.
+    unlabelled_batch: u32,
+    /// How often each labelled image is seen.
+    epochs: f64,
+    training_images: u64,
+    /// Every training setting of the round, with its defaults.
+    settings: serde_json::Value,
+}
+
+pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
+    let plan = load(&args.pipeline)?;
+    let manifest = Arc::new(millstream_dataflow::open(&plan)?);
+    let hash = blake3_hex(plan_hash(&plan, &manifest));
+    let job = millstream_dataflow::render(&plan, manifest)?;
+    job.check(workers(None))?;
+    let forecast = forecast(&plan, &job, hash)?;
+    if args.json.json {
+        print_json(&forecast)?;
+    } else {
+        print(&text(&forecast))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn blake3_hex(hash: [u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecast> {
+    let rounds: Result<Vec<_>, serde_json::Error> = plan
+        .rounds
+        .iter()
+        .enumerate()
+        .map(|(round, settings)| round_forecast(round, settings, job))
+        .collect();
+    Ok(Forecast {
+        name: plan.name.clone(),
+        seed: plan.seed,
+        plan_hash,
+        labelled: job.labelled.len(),
+        unlabelled: job.unlabelled.len(),
+        test: job.test.len(),
+        classes: job.classes.clone(),
+        sample_bytes: job.shape.bytes() as u64,
+        largest_step_bytes: job.largest_step(),
+        memory_bytes: job.memory,
+        window_steps: job.window(),
+        bad_records_allowed: job.max_bad,
+        rounds: rounds?,
+        writes: writes(plan, job),
+    })
+}
+
+fn round_forecast(
+    round: usize,
+    plan: &RoundPlan,
+    job: &Job,
+) -> Result<RoundForecast, serde_json::Error> {
+    let training = &plan.training;
+    let unlabelled_batch = if round == 0 {
+        0
+    } else {
+        job.rounds[round].unlabelled_batch
+    };
+    let drawn = u64::from(training.steps) * u64::from(training.batch);
+    Ok(RoundForecast {
+        model: model_name(&plan.model),
+        steps: training.steps,
+        labelled_batch: training.batch,
+        unlabelled_batch,
+        epochs: drawn as f64 / job.labelled.len().max(1) as f64,
+        training_images: u64::from(training.steps) * u64::from(training.batch + unlabelled_batch),
+        settings: serde_json::to_value(training)?,
+    })
+}
+
+fn writes(plan: &Plan, job: &Job) -> Vec<String> {
+    let mut files = vec!["report.json".to_owned(), "plan.json".to_owned()];
+    for round in 0..plan.rounds.len() {
+        files.push(format!("commits/{round:06}.json"));
+        files.push(format!("rounds/{round:03}/model.safetensors"));
+        if !job.unlabelled.is_empty() {
+            files.push(format!(
+                "rounds/{round:03}/labels.parquet ({} rows)",
+                job.unlabelled.len()
+            ));
+        }
+    }
+    files
+}
+
+fn text(f: &Forecast) -> String {
+    let mut lines = vec![
+        format!("{} (seed {}, plan {})", f.name, f.seed, &f.plan_hash[..12]),
+        format!(
+            "records   {} labelled, {} unlabelled, {} test; {} classes",
+            f.labelled,
+            f.unlabelled,
+            f.test,
+            f.classes.len()
+        ),
+        format!(
+            "memory    {} bytes a sample, {} a step, {} steps ahead at most within {} bytes",
+            f.sample_bytes, f.largest_step_bytes, f.window_steps, f.memory_bytes
+        ),
+        format!("bad       {} records tolerated", f.bad_records_allowed),
+    ];
+    for (number, round) in f.rounds.iter().enumerate() {
+        lines.push(format!(
+            "round {number}   {}: {} steps of {} labelled + {} pseudo-labelled, {:.1} epochs, {} images",
+            round.model, round.steps, round.labelled_batch, round.unlabelled_batch, round.epochs, round.training_images
+        ));
+    }
+    lines.push("writes    at runs/NAME, or --out:".to_owned());
+    lines.extend(f.writes.iter().map(|file| format!("          {file}")));
+    lines.join("\n")
+}

@@ -1,0 +1,110 @@
+//! `run`: the loop.
+
+use std::process::ExitCode;
+
+use millstream_cluster::{Outcome, RunOptions, Start};
+use millstream_dataflow::Event;
+use millstream_spec::Plan;
+
+use super::{device, load, print, print_json, stop_on_interrupt, workers};
+use crate::args::RunArgs;
+use crate::exit::stop_code;
+use crate::progress::{Progress, RoundWork};
+use crate::table;
+
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let plan = load(&args.pipeline)?;
+    let stop = stop_on_interrupt()?;
+    let mut progress: Option<Progress> = None;
+    let rounds = plan.clone();
+    let outcome = millstream_cluster::run(&plan, &options(args), &stop, move |event, report| {
+        let progress = progress.get_or_insert_with(|| Progress::new(work(&rounds, &report.splits)));
+        progress.note(event);
+        match event {
+            Event::Round(_) => {
+                progress.finish();
+                if let Some(round) = report.rounds.last() {
+                    progress.line(&summary(round));
+                }
+            }
+            Event::Dead(letter) => {
+                progress.line(&format!("bad record: {}: {}", letter.place, letter.reason))
+            }
+            Event::Stepped { .. } | Event::Predicted { .. } => {}
+        }
+    })?;
+    tell(&outcome, args)
+}
+
+fn options(args: &RunArgs) -> RunOptions {
+    RunOptions {
+        pipeline: args.pipeline.pipeline.clone(),
+        overrides: args.pipeline.overrides.clone(),
+        out: args.out.clone(),
+        start: match (args.resume, args.overwrite) {
+            (true, _) => Start::Resume,
+            (_, true) => Start::Overwrite,
+            _ => Start::Fresh,
+        },
+        workers: workers(args.workers),
+        processes: usize::from(args.processes),
+        listen: args.listen,
+        device: device(args.device.device),
+    }
+}
+
+fn work(plan: &Plan, splits: &std::collections::BTreeMap<String, u64>) -> Vec<RoundWork> {
+    let count = |name: &str| splits.get(name).copied().unwrap_or(0);
+    let round = |steps| RoundWork {
+        steps,
+        test: count("test"),
+        label: count("unlabelled"),
+    };
+    plan.rounds
+        .iter()
+        .map(|plan| round(u64::from(plan.training.steps)))
+        .collect()
+}
+
+fn summary(round: &millstream_cluster::RoundReport) -> String {
+    let learned = match round.pseudo_labelled {
+        0 => format!("{} labelled", round.labelled),
+        pseudo => format!("{} labelled + {pseudo} pseudo-labelled", round.labelled),
+    };
+    let (accuracy, seconds) = (100.0 * round.test_accuracy, round.seconds);
+    format!(
+        "round {}: {} on {learned} images: test accuracy {accuracy:.2} % ({seconds:.1} s)",
+        round.round, round.model
+    )
+}
+
+/// Results on standard output; why it ended early on standard error.
+fn tell(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let report = &outcome.report;
+    if args.json.json {
+        print_json(report)?;
+    } else {
+        print(&table::rounds(&report.rounds))?;
+        print(&format!("run directory: {}", outcome.run.display()))?;
+    }
+    if report.dead_letters > 0 {
+        eprintln!(
+            "{} bad records; see {}",
+            report.dead_letters,
+            outcome.run.join("rounds/*/dead_letters.parquet").display()
+        );
+    }
+    let Some(reason) = &outcome.stopped else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    eprintln!("error: {reason}");
+    if let Some(path) = &outcome.unfinished_dead_letters {
+        eprintln!("  the bad records so far: {}", path.display());
+    }
+    eprintln!(
+        "  {} rounds are kept in {}; `--resume` goes on from there",
+        report.rounds.len(),
+        outcome.run.display()
+    );
+    Ok(ExitCode::from(stop_code(reason)))
+}

@@ -1,0 +1,88 @@
+//! From errors to messages and exit codes: 2 the request is wrong, 3 the data are too bad, 4 the job failed,
+//! 130 interrupted.
+
+use std::process::ExitCode;
+
+use millstream_cluster::{ClusterError, MeshError};
+use millstream_data::DataError;
+use millstream_dataflow::{JobError, StopReason};
+use millstream_spec::Diagnostics;
+use millstream_train::TrainError;
+
+/// The request is wrong: arguments, pipeline, or the data it names.
+pub(crate) const WRONG_REQUEST: u8 = 2;
+/// The data are worse than `max_bad` allows.
+pub(crate) const BAD_DATA: u8 = 3;
+/// The job failed.
+pub(crate) const FAILED: u8 = 4;
+/// Somebody interrupted it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// A request that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Request(pub(crate) String);
+
+/// Says what went wrong, once, and with which code to exit.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<Diagnostics>() {
+        Some(diagnostics) => eprintln!("{diagnostics}"),
+        None => eprintln!("error: {error:#}"),
+    }
+    ExitCode::from(code(error))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Diagnostics>()
+        || error.is::<DataError>()
+        || error.is::<JobError>()
+        || error.is::<Request>()
+    {
+        return WRONG_REQUEST;
+    }
+    if let Some(reason) = error.downcast_ref::<StopReason>() {
+        return stop_code(reason);
+    }
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return train_code(error);
+    }
+    match error.downcast_ref::<ClusterError>() {
+        Some(error) => cluster_code(error),
+        None => FAILED,
+    }
+}
+
+/// The exit code of a run that was stopped.
+pub(crate) fn stop_code(reason: &StopReason) -> u8 {
+    match reason {
+        StopReason::Interrupted => INTERRUPTED,
+        StopReason::TooManyBad { .. } => BAD_DATA,
+        StopReason::Failed(_) => FAILED,
+    }
+}
+
+fn cluster_code(error: &ClusterError) -> u8 {
+    match error {
+        ClusterError::Data(DataError::Write { .. } | DataError::NoRoom { .. }) => FAILED,
+        ClusterError::Data(_)
+        | ClusterError::Job(_)
+        | ClusterError::Busy { .. }
+        | ClusterError::Occupied { .. }
+        | ClusterError::OtherPlan { .. }
+        | ClusterError::NoRun { .. }
+        | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
+        ClusterError::Train(error) => train_code(error),
+        ClusterError::Stopped(reason) => stop_code(reason),
+        _ => FAILED,
+    }
+}
+
+/// What can be mended by asking for something else is a wrong request: a model file, an input size, a device.
+fn train_code(error: &TrainError) -> u8 {
+    match error {
+        TrainError::Torch { .. }
+        | TrainError::Diverged { .. }
+        | TrainError::File { doing: "write", .. } => FAILED,
+        _ => WRONG_REQUEST,
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong around the stream.
+
+use std::path::{Path, PathBuf};
+
+use millstream_data::DataError;
+use millstream_dataflow::{JobError, StopReason};
+use millstream_train::TrainError;
+
+use crate::mesh::MeshError;
+
+/// Why a run, or a look at one, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Data cannot be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The pipeline cannot be run as it is.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A model cannot be read, or the device cannot be had.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The processes did not find each other.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The run directory is in use.
+    #[error("{path} is in use by another run. Wait for it to end, or choose another with `--out`", path = path.display())]
+    Busy {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// The run directory already holds a run.
+    #[error("{path} already holds a run ({rounds} rounds done). Use `--resume` to go on with it, `--overwrite` to start anew, or `--out DIR` for another place", path = path.display())]
+    Occupied {
+        /// The run directory.
+        path: PathBuf,
+        /// Rounds that were committed there.
+        rounds: u32,
+    },
+    /// The run directory holds a run of something else.
+    #[error("{path} holds a run of another pipeline or other data (plan {theirs}, this is {ours}): it cannot go on with this one. Use `--out DIR`, or `--overwrite` to start anew", path = path.display())]
+    OtherPlan {
+        /// The run directory.
+        path: PathBuf,
+        /// The plan hash of the run there.
+        theirs: String,
+        /// The plan hash of this run.
+        ours: String,
+    },
+    /// There is no run.
+    #[error("{path} holds no committed run. A run directory is what `millstream run` writes, by default runs/NAME", path = path.display())]
+    NoRun {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The files of a run are damaged.
+    #[error("{path}: {problem}. `millstream verify` lists all damage", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A process of the run failed or could not be started.
+    #[error("process {index} {problem}")]
+    Process {
+        /// Which one.
+        index: usize,
+        /// What happened.
+        problem: String,
+    },
+    /// timely could not start.
+    #[error("the worker threads did not start: {0}")]
+    Start(String),
+    /// The stream ended early.
+    #[error(transparent)]
+    Stopped(#[from] StopReason),
+}
+
+impl ClusterError {
+    /// A file that cannot be written. A full disk says so.
+    pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
+        ClusterError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+        ClusterError::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Starts the other processes of a run on this machine, and watches them.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use millstream_dataflow::{Stop, StopReason};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ClusterError;
+
+/// What a process is told when it is started. It travels over its standard input: the secret must not be
+/// seen in a list of processes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Orders {
+    /// The pipeline's file.
+    pub pipeline: PathBuf,
+    /// Settings from the command line.
+    pub overrides: Vec<(String, String)>,
+    /// This process, from 1.
+    pub index: u32,
+    /// All processes.
+    pub processes: usize,
+    /// Worker threads of each.
+    pub workers: usize,
+    /// The incarnation of the process group.
+    pub generation: u64,
+    /// Where process 0 listens.
+    pub chief: SocketAddr,
+    /// The run's secret.
+    pub secret: [u8; 32],
+    /// The run directory.
+    pub run: PathBuf,
+    /// The round to start with.
+    pub first_round: u32,
+}
+
+/// The processes started by this one. They are killed when this is dropped.
+pub(crate) struct Children {
+    running: Arc<Mutex<Vec<(usize, Child)>>>,
+    /// Kept open while this process lives, so that the others see its end.
+    inputs: Vec<ChildStdin>,
+    ending: Arc<AtomicBool>,
+    watch: Option<JoinHandle<()>>,
+}
+
+impl Children {
+    /// Starts one process for each order: this program, with the hidden command `worker`.
+    pub(crate) fn start(orders: Vec<Orders>, stop: &Stop) -> Result<Self, ClusterError> {
+        let mut children = Children {
+            running: Arc::default(),
+            inputs: Vec::new(),
+            ending: Arc::default(),
+            watch: None,
+        };
+        for order in orders {
+            let index = order.index as usize;
+            let (child, input) = spawn(&order).map_err(|error| ClusterError::Process {
+                index,
+                problem: format!("could not be started: {error}"),
+            })?;
+            children.inputs.extend(input);
+            if let Ok(mut running) = children.running.lock() {
+                running.push((index, child));
+            }
+        }
+        children.watch = children.watch_over(stop.clone());
+        Ok(children)
+    }
+
+    /// From here on it is no surprise when a process ends.
+    pub(crate) fn expect_end(&self) {
+        self.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Stops the run as soon as a process fails.
+    fn watch_over(&self, stop: Stop) -> Option<JoinHandle<()>> {
+        let (running, ending) = (Arc::clone(&self.running), Arc::clone(&self.ending));
+        let watch = move || {
+            while !ending.load(Ordering::SeqCst) {
+                let Ok(mut children) = running.lock() else {
+                    return;
+                };
+                for (index, child) in children.iter_mut() {
+                    if let Ok(Some(status)) = child.try_wait()
+                        && !status.success()
+                        && !ending.load(Ordering::SeqCst)
+                    {
+                        stop.set(StopReason::Failed(format!(
+                            "process {index} ended early ({status})"
+                        )));
+                        return;
+                    }
+                }
+                drop(children);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(watch)
+            .ok()
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        let clean = self.ending.swap(true, Ordering::SeqCst);
+        if let Some(watch) = self.watch.take() {
+            let _ = watch.join();
+        }
+        if let Ok(mut running) = self.running.lock() {
+            for (_, child) in running.iter_mut() {
+                if !clean {
+                    // Fails only if it has ended already.
+                    let _ = child.kill();
+                }
+                let _ = child.wait();
+            }
+        }
+    }
+}
+
+fn spawn(orders: &Orders) -> std::io::Result<(Child, Option<ChildStdin>)> {
+    let program = std::env::current_exe()?;
+    let mut child = Command::new(program)
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let text = serde_json::to_string(orders)?;
+    let mut input = child.stdin.take();
+    if let Some(input) = &mut input {
+        writeln!(input, "{text}")?;
+    }
+    Ok((child, input))
+}

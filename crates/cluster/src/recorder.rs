@@ -1,0 +1,151 @@
+//! Writes what the stream reports into the run directory: one commit a round.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use millstream_data::{DeadLetter, write_dead_letters, write_labels, write_labels_csv};
+use millstream_dataflow::{Event, RoundResult, RoundStats};
+
+use crate::commit::{Commit, FileEntry};
+use crate::error::ClusterError;
+use crate::report::{Report, RoundReport};
+use crate::run_dir::{RunDir, entries, round_folder};
+
+/// What a recorder needs to know of the run.
+pub(crate) struct Recorder {
+    pub(crate) dir: Arc<RunDir>,
+    pub(crate) report: Report,
+    /// The name of each round's model.
+    pub(crate) models: Vec<String>,
+    /// Records with human labels.
+    pub(crate) labelled: u64,
+    /// Whether labels are written as CSV too.
+    pub(crate) csv: bool,
+    pub(crate) generation: u64,
+    pub(crate) sequence: u64,
+    pub(crate) files: BTreeMap<String, FileEntry>,
+    pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) round_begun: Instant,
+}
+
+impl Recorder {
+    /// Takes note of an event.
+    pub(crate) fn note(&mut self, event: Event) -> Result<(), ClusterError> {
+        match event {
+            Event::Dead(letter) => {
+                self.dead.push(letter);
+                Ok(())
+            }
+            Event::Round(result) => self.close_round(*result),
+            Event::Stepped { .. } | Event::Predicted { .. } => Ok(()),
+        }
+    }
+
+    /// Writes the dead letters of a round that did not end, so that the user can see them; no commit names
+    /// the file. Returns it, if there is any.
+    pub(crate) fn abandon(&mut self) -> Result<Option<PathBuf>, ClusterError> {
+        let Some(round) = self.dead.iter().map(|letter| letter.round).min() else {
+            return Ok(None);
+        };
+        let folder = self.dir.create_round(round)?;
+        let letters = std::mem::take(&mut self.dead);
+        Ok(self
+            .write_dead(folder, letters)?
+            .map(|name| self.dir.path().join(name)))
+    }
+
+    fn close_round(&mut self, result: RoundResult) -> Result<(), ClusterError> {
+        let folder = self.dir.create_round(result.round)?;
+        let base = round_folder(result.round);
+        let mut names = vec![format!("{base}/model.safetensors")];
+        if !result.labels.is_empty() {
+            write_labels(&folder.join("labels.parquet"), &result.labels)?;
+            names.push(format!("{base}/labels.parquet"));
+            if self.csv {
+                write_labels_csv(&folder.join("labels.csv"), &result.labels)?;
+                names.push(format!("{base}/labels.csv"));
+            }
+        }
+        let (dead, later) = std::mem::take(&mut self.dead)
+            .into_iter()
+            .partition(|l| l.round <= result.round);
+        self.dead = later;
+        let dead: Vec<DeadLetter> = dead;
+        let count = dead.len() as u64;
+        names.extend(self.write_dead(folder, dead)?);
+        self.files.extend(entries(self.dir.path(), &names)?);
+        self.add_to_report(result, count);
+        self.commit()
+    }
+
+    /// Writes dead letters by key, so that the file does not depend on who met them first.
+    fn write_dead(
+        &self,
+        folder: PathBuf,
+        mut dead: Vec<DeadLetter>,
+    ) -> Result<Option<String>, ClusterError> {
+        if dead.is_empty() {
+            return Ok(None);
+        }
+        dead.sort();
+        let path = folder.join("dead_letters.parquet");
+        write_dead_letters(&path, &dead)?;
+        let inside = path.strip_prefix(self.dir.path()).unwrap_or(&path);
+        Ok(Some(inside.to_string_lossy().into_owned()))
+    }
+
+    fn add_to_report(&mut self, result: RoundResult, dead_letters: u64) {
+        let trained = result.trained.unwrap_or_default();
+        let learned_from: Option<&RoundStats> = self
+            .report
+            .rounds
+            .last()
+            .and_then(|round| round.labels.as_ref());
+        let round = RoundReport {
+            round: result.round,
+            model: self
+                .models
+                .get(result.round as usize)
+                .cloned()
+                .unwrap_or_default(),
+            model_hash: blake3::Hash::from_bytes(trained.model).to_hex().to_string(),
+            labelled: self.labelled,
+            pseudo_labelled: learned_from.map_or(0, |stats| stats.accepted),
+            pseudo_copies: learned_from.map_or(0, |stats| stats.copies),
+            selection_precision: learned_from.and_then(RoundStats::precision),
+            test_accuracy: result.test.accuracy(),
+            test_total: result.test.total,
+            steps: trained.steps,
+            loss: trained.loss.is_finite().then_some(trained.loss),
+            images_per_second: rate(trained.images as f64, trained.seconds),
+            data_wait: rate(trained.waited, trained.seconds),
+            seconds: self.round_begun.elapsed().as_secs_f64(),
+            dead_letters,
+            labels: result.selection,
+        };
+        self.round_begun = Instant::now();
+        self.report.dead_letters += dead_letters;
+        self.report.rounds.push(round);
+        self.report.complete = self.report.rounds.len() == self.models.len();
+    }
+
+    fn commit(&mut self) -> Result<(), ClusterError> {
+        let commit = Commit {
+            sequence: self.sequence,
+            generation: self.generation,
+            plan: self.report.plan_hash.clone(),
+            next_round: self.report.rounds.len() as u32,
+            files: self.files.clone(),
+            rounds: self.report.rounds.clone(),
+        };
+        commit.write(self.dir.path())?;
+        self.sequence += 1;
+        self.report.write(self.dir.path())
+    }
+}
+
+fn rate(amount: f64, seconds: f64) -> f64 {
+    if seconds > 0.0 { amount / seconds } else { 0.0 }
+}

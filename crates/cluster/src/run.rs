@@ -1,0 +1,407 @@
+//! Runs a pipeline: plan, run directory, processes, stream, commits.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
+use millstream_dataflow::{Event, EventSink, Job, Stop, StopReason, Surroundings};
+use millstream_spec::Plan;
+use millstream_train::Device;
+
+use crate::commit::Commit;
+use crate::error::ClusterError;
+use crate::group::{Group, run_workers};
+use crate::handshake::{Identity, fresh_bytes};
+use crate::launch::{Children, Orders};
+use crate::mesh::{gather, listen, loopback};
+use crate::node::{TrainingNode, model_name, round_config, session_config};
+use crate::plan_hash::plan_hash;
+use crate::recorder::Recorder;
+use crate::report::{Environment, Report};
+use crate::run_dir::{RunDir, audit, round_folder};
+
+/// What to do with what lies in the run directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The directory must hold no run.
+    Fresh,
+    /// Go on after the last committed round, or start anew if there is none.
+    Resume,
+    /// Remove what is there.
+    Overwrite,
+}
+
+/// How to run a pipeline. None of it changes the result, but for the device.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The pipeline's file: other processes read it for themselves.
+    pub pipeline: PathBuf,
+    /// Settings from the command line, likewise.
+    pub overrides: Vec<(String, String)>,
+    /// The run directory; `runs/NAME` by default.
+    pub out: Option<PathBuf>,
+    /// What to do with an earlier run.
+    pub start: Start,
+    /// Worker threads a process.
+    pub workers: usize,
+    /// Processes on this machine, this one included.
+    pub processes: usize,
+    /// Where process 0 listens for the others; any free port of the loopback by default.
+    pub listen: Option<SocketAddr>,
+    /// Where models are trained.
+    pub device: Device,
+}
+
+/// How a run came out.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The run directory.
+    pub run: PathBuf,
+    /// What was done, also when the run ended early.
+    pub report: Report,
+    /// Why it ended early, if it did.
+    pub stopped: Option<StopReason>,
+    /// Dead letters of a round that did not end, if there are any.
+    pub unfinished_dead_letters: Option<PathBuf>,
+}
+
+/// Runs a pipeline to its end, or until `stop` is given. `watch` hears of every event.
+pub fn run(
+    plan: &Plan,
+    options: &RunOptions,
+    stop: &Stop,
+    watch: impl Fn(&Event, &Report) + Send + 'static,
+) -> Result<Outcome, ClusterError> {
+    let manifest = Arc::new(millstream_dataflow::open(plan)?);
+    let hash = plan_hash(plan, &manifest);
+    let path = options
+        .out
+        .clone()
+        .unwrap_or_else(|| Path::new("runs").join(&plan.name));
+    let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
+    job.check(options.workers * options.processes)?;
+
+    let dir = Arc::new(RunDir::open(&path)?);
+    let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
+    let commit = resume_point(&dir, options.start, &hex)?;
+    restore(&mut job, &dir, commit.as_ref())?;
+    let recorder = recorder(plan, &job, options, &dir, hex, commit);
+    write_plan(plan, &dir, &recorder.report.plan_hash)?;
+    if recorder.report.complete {
+        return Ok(Outcome {
+            run: path,
+            report: recorder.report,
+            stopped: None,
+            unfinished_dead_letters: None,
+        });
+    }
+    drive(plan, options, job, hash, recorder, stop, watch)
+}
+
+/// The commit to go on from, after looking at what the directory holds and what the user wants of it.
+fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>, ClusterError> {
+    let Some(commit) = (match start {
+        Start::Overwrite => None,
+        Start::Fresh | Start::Resume => Commit::newest(dir.path())?,
+    }) else {
+        dir.clear()?;
+        return Ok(None);
+    };
+    let path = dir.path().to_owned();
+    if start == Start::Fresh {
+        return Err(ClusterError::Occupied {
+            path,
+            rounds: commit.next_round,
+        });
+    }
+    if commit.plan != plan {
+        return Err(ClusterError::OtherPlan {
+            path,
+            theirs: short(&commit.plan),
+            ours: short(plan),
+        });
+    }
+    if let (_, damage) = audit(dir.path(), &commit)
+        && let Some(damage) = damage.into_iter().next()
+    {
+        return Err(ClusterError::Damaged {
+            path: path.join(damage.file),
+            problem: damage.problem,
+        });
+    }
+    Ok(Some(commit))
+}
+
+fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
+/// Sets a job to go on after a commit.
+fn restore(job: &mut Job, dir: &RunDir, commit: Option<&Commit>) -> Result<(), ClusterError> {
+    if let Some(commit) = commit {
+        restore_from(
+            job,
+            dir.path(),
+            commit.next_round,
+            commit.files.keys().map(String::as_str),
+        )?;
+    }
+    Ok(())
+}
+
+/// Sets a job to start with `next_round`, with the labels and the dead letters of the rounds before it.
+pub(crate) fn restore_from<'a>(
+    job: &mut Job,
+    run: &Path,
+    next_round: u32,
+    files: impl Iterator<Item = &'a str>,
+) -> Result<(), ClusterError> {
+    job.first_round = next_round;
+    for name in files.filter(|name| name.ends_with("dead_letters.parquet")) {
+        let letters: Vec<DeadLetter> = read_dead_letters(&run.join(name))?;
+        job.known_bad
+            .extend(letters.iter().map(|letter| letter.key));
+    }
+    if let Some(last) = next_round.checked_sub(1) {
+        let path = run.join(round_folder(last)).join("labels.parquet");
+        if path.exists() {
+            let rows: Vec<LabelRow> = read_labels(&path)?;
+            job.restored = rows
+                .iter()
+                .map(|row| (row.key, millstream_dataflow::pseudo_of(row)))
+                .collect();
+        }
+    }
+    Ok(())
+}
+
+fn recorder(
+    plan: &Plan,
+    job: &Job,
+    options: &RunOptions,
+    dir: &Arc<RunDir>,
+    hash: String,
+    commit: Option<Commit>,
+) -> Recorder {
+    let (rounds, files, sequence, generation) = match commit {
+        Some(commit) => (
+            commit.rounds,
+            commit.files,
+            commit.sequence + 1,
+            commit.generation + 1,
+        ),
+        None => (Vec::new(), BTreeMap::new(), 0, 0),
+    };
+    let count = |records: &[u32]| records.len() as u64;
+    let report = Report {
+        name: plan.name.clone(),
+        seed: plan.seed,
+        plan_hash: hash,
+        complete: rounds.len() == plan.rounds.len(),
+        environment: environment(plan, options),
+        splits: BTreeMap::from([
+            ("labelled".to_owned(), count(&job.labelled)),
+            ("unlabelled".to_owned(), count(&job.unlabelled)),
+            ("test".to_owned(), count(&job.test)),
+        ]),
+        dead_letters: rounds.iter().map(|round| round.dead_letters).sum(),
+        rounds,
+    };
+    Recorder {
+        dir: Arc::clone(dir),
+        report,
+        models: plan
+            .rounds
+            .iter()
+            .map(|round| model_name(&round.model))
+            .collect(),
+        labelled: count(&job.labelled),
+        csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
+        generation,
+        sequence,
+        files,
+        dead: Vec::new(),
+        round_begun: Instant::now(),
+    }
+}
+
+fn environment(plan: &Plan, options: &RunOptions) -> Environment {
+    let torch = millstream_train::probe();
+    let device = match (options.device, &torch.cuda) {
+        (Device::Auto | Device::Cuda, Ok(devices)) => devices.first().cloned().unwrap_or_default(),
+        _ => "cpu".to_owned(),
+    };
+    Environment {
+        millstream: env!("CARGO_PKG_VERSION").to_owned(),
+        libtorch: torch.libtorch,
+        device,
+        threads: plan.threads,
+        workers: options.workers,
+        processes: options.processes,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// Keeps the resolved plan beside the results.
+fn write_plan(plan: &Plan, dir: &RunDir, hash: &str) -> Result<(), ClusterError> {
+    let plan: serde_json::Value = serde_json::from_str(&plan.canonical()).unwrap_or_default();
+    let text = serde_json::to_vec_pretty(&serde_json::json!({ "plan_hash": hash, "plan": plan }))
+        .unwrap_or_default();
+    let path = dir.path().join("plan.json");
+    Ok(millstream_data::write_atomically(&path, |file| {
+        std::io::Write::write_all(file, &text)
+    })?)
+}
+
+/// Starts processes and workers, and writes commits until the stream has drained.
+fn drive(
+    plan: &Plan,
+    options: &RunOptions,
+    job: Job,
+    hash: [u8; 32],
+    recorder: Recorder,
+    stop: &Stop,
+    watch: impl Fn(&Event, &Report) + Send + 'static,
+) -> Result<Outcome, ClusterError> {
+    for round in job.first_round..plan.rounds.len() as u32 {
+        recorder.dir.create_round(round)?;
+    }
+    let run = recorder.dir.path().to_owned();
+    let (group, children) = assemble(options, &job, hash, recorder.generation, &run, stop)?;
+    let (send, receive) = channel();
+    let events: EventSink = Arc::new(move |event| {
+        // Fails only when the recorder has given up, and then the run is stopping.
+        let _ = send.send(event);
+    });
+    let trainer = trainer(plan, &job.manifest, options.device, &run);
+    let around = Surroundings {
+        trainer,
+        events,
+        stop: stop.clone(),
+    };
+    let record = record(recorder, receive, stop.clone(), watch)?;
+    let ran = run_workers(group, Arc::new(job), around);
+    if let Some(children) = &children
+        && stop.reason().is_none()
+        && ran.is_ok()
+    {
+        children.expect_end();
+    }
+    drop(children);
+    let (recorder, failure) = record
+        .join()
+        .map_err(|_| ClusterError::Start("the recorder panicked".to_owned()))?;
+    ran?;
+    conclude(run, recorder, failure, stop)
+}
+
+fn conclude(
+    run: PathBuf,
+    mut recorder: Recorder,
+    failure: Option<ClusterError>,
+    stop: &Stop,
+) -> Result<Outcome, ClusterError> {
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let unfinished_dead_letters = recorder.abandon()?;
+    Ok(Outcome {
+        run,
+        report: recorder.report,
+        stopped: stop.reason().cloned(),
+        unfinished_dead_letters,
+    })
+}
+
+/// This process alone, or together with others that it starts.
+fn assemble(
+    options: &RunOptions,
+    job: &Job,
+    hash: [u8; 32],
+    generation: u64,
+    run: &Path,
+    stop: &Stop,
+) -> Result<(Group, Option<Children>), ClusterError> {
+    let workers = options.workers;
+    if options.processes == 1 {
+        return Ok((Group::alone(workers), None));
+    }
+    let listener = listen(options.listen.unwrap_or_else(loopback))?;
+    let address = listener.local_addr().map_err(crate::mesh::MeshError::Io)?;
+    let secret = fresh_bytes();
+    let orders = (1..options.processes as u32).map(|index| Orders {
+        pipeline: options.pipeline.clone(),
+        overrides: options.overrides.clone(),
+        index,
+        processes: options.processes,
+        workers,
+        generation,
+        chief: address,
+        secret,
+        run: run.to_owned(),
+        first_round: job.first_round,
+    });
+    let children = Children::start(orders.collect(), stop)?;
+    let me = Identity {
+        index: 0,
+        generation,
+        plan: hash,
+        port: address.port(),
+    };
+    let sockets = gather(&listener, me, options.processes, &secret, || {
+        stop.reason().is_some()
+    });
+    match (sockets, stop.reason()) {
+        // What a process itself reported is the cause; that it did not come is only what followed.
+        (Err(_), Some(reason)) => Err(ClusterError::Stopped(reason.clone())),
+        (sockets, _) => Ok((Group::of(workers, 0, sockets?), Some(children))),
+    }
+}
+
+fn trainer(
+    plan: &Plan,
+    manifest: &Manifest,
+    device: Device,
+    run: &Path,
+) -> Arc<millstream_dataflow::TrainerFactory> {
+    let config = session_config(plan, manifest.classes().to_vec(), device);
+    let rounds: Vec<_> = plan.rounds.iter().map(round_config).collect();
+    let run = run.to_owned();
+    Arc::new(move || {
+        Ok(Box::new(TrainingNode::new(
+            config.clone(),
+            rounds.clone(),
+            run.clone(),
+        )?))
+    })
+}
+
+type Recorded = (Recorder, Option<ClusterError>);
+
+/// Records on a thread of its own: disks must not hold up the stream.
+fn record(
+    mut recorder: Recorder,
+    events: Receiver<Event>,
+    stop: Stop,
+    watch: impl Fn(&Event, &Report) + Send + 'static,
+) -> Result<std::thread::JoinHandle<Recorded>, ClusterError> {
+    let work = move || {
+        for event in events {
+            let told = event.clone();
+            if let Err(error) = recorder.note(event) {
+                stop.set(StopReason::Failed(error.to_string()));
+                return (recorder, Some(error));
+            }
+            watch(&told, &recorder.report);
+        }
+        (recorder, None)
+    };
+    std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(work)
+        .map_err(|error| ClusterError::Start(error.to_string()))
+}

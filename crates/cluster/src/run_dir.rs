@@ -1,0 +1,130 @@
+//! The run directory: immutable files, and the log of commits that names those that count.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use millstream_data::hash_file;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::commit::{Commit, FileEntry};
+use crate::error::ClusterError;
+
+/// A run directory that this process alone may write to.
+#[derive(Debug)]
+pub(crate) struct RunDir {
+    path: PathBuf,
+    /// Held as long as the run: a second run on the same directory is refused.
+    _lock: File,
+}
+
+impl RunDir {
+    /// Opens or creates a run directory for writing and takes its lock.
+    pub(crate) fn open(path: &Path) -> Result<Self, ClusterError> {
+        fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
+        let lock = path.join(".lock");
+        let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| ClusterError::Busy {
+            path: path.to_owned(),
+        })?;
+        Ok(RunDir {
+            path: path.to_owned(),
+            _lock: file,
+        })
+    }
+
+    /// Removes what an earlier run left here. Only what a run writes: nothing else of the user's is touched.
+    pub(crate) fn clear(&self) -> Result<(), ClusterError> {
+        // The commits go first: a half-cleared directory must not look like a run.
+        for name in ["commits", "rounds"] {
+            let path = self.path.join(name);
+            if path.exists() {
+                fs::remove_dir_all(&path).map_err(|source| ClusterError::write(&path, source))?;
+            }
+        }
+        for name in ["report.json", "plan.json"] {
+            let path = self.path.join(name);
+            if path.exists() {
+                fs::remove_file(&path).map_err(|source| ClusterError::write(&path, source))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the folder of a round.
+    pub(crate) fn create_round(&self, round: u32) -> Result<PathBuf, ClusterError> {
+        let path = self.path.join(round_folder(round));
+        fs::create_dir_all(&path).map_err(|source| ClusterError::write(&path, source))?;
+        Ok(path)
+    }
+}
+
+/// The folder of a round inside a run directory.
+pub(crate) fn round_folder(round: u32) -> String {
+    format!("rounds/{round:03}")
+}
+
+/// The model that a round trained, inside a run directory.
+pub fn model_file(run: &Path, round: u32) -> PathBuf {
+    run.join(round_folder(round)).join("model.safetensors")
+}
+
+/// Hashes a file of a run directory for a commit.
+pub(crate) fn entry(run: &Path, name: &str) -> Result<FileEntry, ClusterError> {
+    let path = run.join(name);
+    let bytes = fs::metadata(&path)
+        .map_err(|source| ClusterError::read(&path, source))?
+        .len();
+    let hash = hash_file(&path).map_err(ClusterError::Data)?;
+    Ok(FileEntry {
+        blake3: blake3::Hash::from_bytes(hash).to_hex().to_string(),
+        bytes,
+    })
+}
+
+/// What is wrong with a file that a commit names.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Damage {
+    /// The path inside the run directory.
+    pub file: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Re-hashes every file that a commit names. Returns how many there are, and those that do not match.
+pub(crate) fn audit(run: &Path, commit: &Commit) -> (usize, Vec<Damage>) {
+    let damage = commit.files.iter().filter_map(|(file, expected)| {
+        let problem = match entry(run, file) {
+            Ok(found) if found == *expected => return None,
+            Ok(found) if found.bytes != expected.bytes => {
+                format!(
+                    "{} bytes long, {} when it was committed",
+                    found.bytes, expected.bytes
+                )
+            }
+            Ok(_) => "its contents have changed since it was committed".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(Damage {
+            file: file.clone(),
+            problem,
+        })
+    });
+    (commit.files.len(), damage.collect())
+}
+
+/// Hashes several files of a run directory for a commit.
+pub(crate) fn entries(
+    run: &Path,
+    names: &[String],
+) -> Result<BTreeMap<String, FileEntry>, ClusterError> {
+    names
+        .iter()
+        .map(|name| Ok((name.clone(), entry(run, name)?)))
+        .collect()
+}

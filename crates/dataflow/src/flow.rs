@@ -1,0 +1,137 @@
+//! Flow control: how far a worker may run ahead of the training node.
+//!
+//! timely does not push back, so the source of the stream holds itself back. Two limits apply: steps beyond
+//! what training has finished (whole batches), and bytes of records between read and batch (this worker's
+//! share of the byte budget). Whatever frees room wakes the source; nobody polls.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use timely::progress::frontier::AntichainRef;
+use timely::scheduling::Activator;
+
+use crate::time::Time;
+
+/// The room that one worker's source has left. Shared by the operators of that worker.
+#[derive(Clone)]
+pub(crate) struct Credit(Rc<Inner>);
+
+struct Inner {
+    window: usize,
+    budget: f64,
+    steps: RefCell<VecDeque<Time>>,
+    records: Cell<u64>,
+    record_bytes: Cell<f64>,
+    source: RefCell<Option<Activator>>,
+}
+
+impl Credit {
+    /// Room for `window` steps, and for `budget` bytes of records.
+    pub(crate) fn new(window: usize, budget: u64) -> Self {
+        Credit(Rc::new(Inner {
+            window,
+            budget: budget as f64,
+            steps: RefCell::default(),
+            records: Cell::new(0),
+            record_bytes: Cell::new(0.0),
+            source: RefCell::new(None),
+        }))
+    }
+
+    /// Names the operator to wake when there is room again.
+    pub(crate) fn wakes(&self, source: Activator) {
+        *self.0.source.borrow_mut() = Some(source);
+    }
+
+    /// Whether another step may begin.
+    pub(crate) fn step_fits(&self) -> bool {
+        self.0.steps.borrow().len() < self.0.window
+    }
+
+    /// Counts a step as begun.
+    pub(crate) fn begin_step(&self, time: Time) {
+        self.0.steps.borrow_mut().push_back(time);
+    }
+
+    /// Forgets the steps that the training node has finished, as its frontier tells.
+    pub(crate) fn steps_done(&self, frontier: AntichainRef<'_, Time>) {
+        let mut steps = self.0.steps.borrow_mut();
+        let before = steps.len();
+        while steps.front().is_some_and(|time| !frontier.less_equal(time)) {
+            steps.pop_front();
+        }
+        if steps.len() < before {
+            self.wake();
+        }
+    }
+
+    /// Whether another record may be read. One always may, or nothing would ever move.
+    pub(crate) fn record_fits(&self) -> bool {
+        let records = self.0.records.get();
+        records == 0 || (records + 1) as f64 * self.0.record_bytes.get() <= self.0.budget
+    }
+
+    /// Counts a record as on its way.
+    pub(crate) fn begin_record(&self) {
+        self.0.records.set(self.0.records.get() + 1);
+    }
+
+    /// Learns what a record weighs between read and batch. A large one counts at once, so that the estimate
+    /// errs to the safe side; it comes down slowly.
+    pub(crate) fn weigh_record(&self, bytes: usize) {
+        let (known, bytes) = (self.0.record_bytes.get(), bytes as f64);
+        self.0.record_bytes.set(if bytes > known {
+            bytes
+        } else {
+            known + (bytes - known) / 64.0
+        });
+    }
+
+    /// Counts a record as arrived in its batch, or lost.
+    pub(crate) fn end_record(&self) {
+        let full = !self.record_fits();
+        self.0.records.set(self.0.records.get().saturating_sub(1));
+        if full {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(source) = &*self.0.source.borrow() {
+            source.activate();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use timely::progress::Antichain;
+
+    #[test]
+    fn a_window_of_steps_opens_as_the_frontier_passes() {
+        let credit = Credit::new(2, 100);
+        for step in 0..2 {
+            assert!(credit.step_fits());
+            credit.begin_step(Time::new(0, 0, step));
+        }
+        assert!(!credit.step_fits());
+        credit.steps_done(Antichain::from_elem(Time::new(0, 0, 0)).borrow());
+        assert!(!credit.step_fits(), "step 0 is still under way");
+        credit.steps_done(Antichain::from_elem(Time::new(0, 0, 1)).borrow());
+        assert!(credit.step_fits());
+    }
+
+    #[test]
+    fn records_are_admitted_by_the_bytes_seen() {
+        let credit = Credit::new(2, 100);
+        credit.begin_record();
+        credit.weigh_record(60);
+        assert!(!credit.record_fits(), "two of 60 bytes exceed 100");
+        credit.end_record();
+        credit.begin_record();
+        credit.end_record();
+        assert!(credit.record_fits(), "one always fits");
+    }
+}

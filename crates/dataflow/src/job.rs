@@ -1,0 +1,162 @@
+//! A job: all that the stream needs to know, with no text left to interpret.
+
+use std::sync::Arc;
+
+use millstream_data::{Key, Manifest, Shape};
+use millstream_imageops::View;
+use millstream_labels::{Pseudo, Rule};
+
+/// What the stream does, the same on every worker of every process.
+#[derive(Debug)]
+pub struct Job {
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The records.
+    pub manifest: Arc<Manifest>,
+    /// Height, width and channels of a sample.
+    pub shape: Shape,
+    /// The names of the classes, by label.
+    pub classes: Vec<String>,
+    /// Records with human labels, by record number.
+    pub labelled: Vec<u32>,
+    /// Records for the teacher to label.
+    pub unlabelled: Vec<u32>,
+    /// Records to measure accuracy on.
+    pub test: Vec<u32>,
+    /// The rounds, from 0.
+    pub rounds: Vec<RoundJob>,
+    /// The round to start with: 0, or the one after the last committed round.
+    pub first_round: u32,
+    /// The labels that the teacher of round `first_round - 1` gave. Empty at round 0.
+    pub restored: Vec<(Key, Pseudo)>,
+    /// Bad records known from earlier rounds: they count against `max_bad`, but are not reported again.
+    pub known_bad: Vec<Key>,
+    /// How an image is prepared when the model is asked rather than trained.
+    pub eval_view: View,
+    /// Images in a batch of the test and labelling passes.
+    pub eval_batch: u32,
+    /// Bytes of samples that may be in flight.
+    pub memory: u64,
+    /// Distinct bad records that are tolerated.
+    pub max_bad: u64,
+    /// How pseudo-labels are selected.
+    pub rule: Rule,
+    /// Whether full distributions are kept beside the most probable class.
+    pub keep_distribution: bool,
+}
+
+/// One round of a job.
+#[derive(Debug)]
+pub struct RoundJob {
+    /// Optimisation steps; 0 where the job only asks the model.
+    pub steps: u32,
+    /// Labelled images in a step.
+    pub batch: u32,
+    /// Pseudo-labelled images in a step.
+    pub unlabelled_batch: u32,
+    /// How a training image is prepared.
+    pub view: View,
+    /// The temperature of soft pseudo-labels, none for hard ones.
+    pub soft: Option<f64>,
+}
+
+/// A job that cannot be started as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The pipeline asks for something that imageops refuses.
+    #[error("{place}: {source}")]
+    View {
+        /// Where in the pipeline.
+        place: String,
+        /// What is wrong with it.
+        source: millstream_imageops::ImageError,
+    },
+    /// A split that must hold records holds none.
+    #[error("the split `{split}` holds no records: look at its `from`, `take` and `except`")]
+    Empty {
+        /// The split.
+        split: String,
+    },
+    /// A record of a split that needs labels has none.
+    #[error("{place} is in the split `{split}` but has no label")]
+    Unlabelled {
+        /// The split.
+        split: String,
+        /// Where the record lies.
+        place: String,
+    },
+    /// One step does not fit into the byte budget.
+    #[error(
+        "`memory` is {budget} bytes; with steps of {step} bytes it takes at least {least}: raise `memory` or lower `batch`"
+    )]
+    Memory {
+        /// The byte budget.
+        budget: u64,
+        /// Bytes of the largest step.
+        step: u64,
+        /// Bytes that the stream needs to run.
+        least: u64,
+    },
+    /// More workers than a step has images.
+    #[error(
+        "{workers} workers share steps of {images} images: some would never work; start at most {images}"
+    )]
+    TooManyWorkers {
+        /// Workers asked for.
+        workers: u64,
+        /// Images in the smallest step.
+        images: u64,
+    },
+}
+
+/// The largest steps that must fit into `memory`: two ahead and one being joined in one half, as much in the other.
+const LEAST_STEPS: u64 = 6;
+
+impl Job {
+    /// The bytes of pixels in the largest step.
+    pub fn largest_step(&self) -> u64 {
+        let train = self
+            .rounds
+            .iter()
+            .map(|r| r.batch + r.unlabelled_batch)
+            .max()
+            .unwrap_or(0);
+        u64::from(train.max(self.eval_batch)) * self.shape.bytes() as u64
+    }
+
+    /// Images in the smallest training step, or in an evaluation batch if nothing is trained.
+    fn smallest_step(&self) -> u64 {
+        let train = self
+            .rounds
+            .iter()
+            .filter(|r| r.steps > 0)
+            .map(|r| r.batch)
+            .min();
+        u64::from(train.unwrap_or(self.eval_batch))
+    }
+
+    /// Steps that may be under way beyond what the training node has finished, within `memory`.
+    ///
+    /// Half of the budget is for whole batches, less one for the step whose parts are just being joined; the
+    /// other half is for records on their way to becoming samples.
+    pub fn window(&self) -> usize {
+        let steps = self.memory / 2 / self.largest_step().max(1);
+        steps.saturating_sub(1).clamp(2, 1024) as usize
+    }
+
+    /// Refuses what cannot work before anything is started.
+    pub fn check(&self, workers: usize) -> Result<(), JobError> {
+        let (step, images, workers) = (self.largest_step(), self.smallest_step(), workers as u64);
+        if LEAST_STEPS * step > self.memory {
+            return Err(JobError::Memory {
+                budget: self.memory,
+                step,
+                least: LEAST_STEPS * step,
+            });
+        }
+        if workers > images {
+            return Err(JobError::TooManyWorkers { workers, images });
+        }
+        Ok(())
+    }
+}

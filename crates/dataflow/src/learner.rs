@@ -1,0 +1,259 @@
+//! The thread of a training node.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use millstream_data::{Batch, Target};
+use timely::scheduling::SyncActivator;
+
+use crate::event::{Tally, Trained};
+use crate::operators::learn::Prediction;
+use crate::schedule::Pass;
+use crate::time::Time;
+use crate::trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};
+
+/// Batches that lie ready for the training node: one to work on next while it fetches another.
+const READY: usize = 2;
+
+/// A batch and its time, which says what is to be done with it.
+pub(crate) struct Asked {
+    pub(crate) time: Time,
+    pub(crate) batch: Batch,
+}
+
+/// What came of a batch. Batches of training come back without pixels and without probabilities.
+pub(crate) struct Reply {
+    pub(crate) batch: Batch,
+    pub(crate) metrics: StepMetrics,
+    pub(crate) probabilities: Vec<f32>,
+    pub(crate) model: ModelHash,
+    /// The summary of the round's training, with the first batch after it.
+    pub(crate) trained: Option<Trained>,
+}
+
+impl Reply {
+    /// The probabilities of each row.
+    fn rows(&self) -> impl Iterator<Item = (&millstream_data::Row, &[f32])> {
+        let classes = self.probabilities.len() / self.batch.rows.len().max(1);
+        self.batch
+            .rows
+            .iter()
+            .zip(self.probabilities.chunks(classes.max(1)))
+    }
+
+    /// Counts the rows whose most probable class is the label that the manifest has for them.
+    pub(crate) fn tally(&self) -> Tally {
+        let right = |(row, p): (&millstream_data::Row, &[f32])| {
+            row.target == Target::Hard(most_probable(p))
+        };
+        Tally {
+            correct: self.rows().filter(|r| right(*r)).count() as u64,
+            total: self.batch.rows.len() as u64,
+        }
+    }
+
+    /// A prediction for each row.
+    pub(crate) fn predictions(&self, round: u32) -> impl Iterator<Item = Prediction> {
+        self.rows().map(move |(row, probabilities)| Prediction {
+            round,
+            record: row.record,
+            key: row.key,
+            probabilities: probabilities.to_vec(),
+            model: self.model,
+        })
+    }
+}
+
+/// The index of the largest probability, the first of equal ones.
+pub(crate) fn most_probable(probabilities: &[f32]) -> u32 {
+    let mut best = 0;
+    for (class, p) in probabilities.iter().enumerate() {
+        if *p > probabilities[best] {
+            best = class;
+        }
+    }
+    best as u32
+}
+
+/// The worker's handle on the thread. Dropping it ends the thread after the batch it is at, and waits for that.
+pub(crate) struct Learner {
+    asks: Option<Sender<Asked>>,
+    replies: Receiver<Result<Reply, String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Learner {
+    /// Starts the thread. A failure to make the trainer comes as the first reply.
+    pub(crate) fn start(factory: Arc<TrainerFactory>, activator: SyncActivator) -> Self {
+        let (asks, asked) = bounded(READY);
+        let (reply, replies) = unbounded();
+        let failed = reply.clone();
+        let work = move || {
+            serve(&*factory, asked, |answer| {
+                // Both fail only when the worker has gone.
+                let _ = reply.send(answer.map_err(|error| error.to_string()));
+                let _ = activator.activate();
+            });
+        };
+        let thread = thread::Builder::new()
+            .name("learner".to_owned())
+            .spawn(work);
+        if let Err(error) = &thread {
+            let _ = failed.send(Err(format!("the training thread did not start: {error}")));
+        }
+        Learner {
+            asks: Some(asks),
+            replies,
+            thread: thread.ok(),
+        }
+    }
+
+    /// Hands over a batch, or gives it back if there is no room.
+    pub(crate) fn ask(&self, asked: Asked) -> Result<(), Asked> {
+        match &self.asks {
+            Some(asks) => asks.try_send(asked).map_err(TrySendError::into_inner),
+            None => Err(asked),
+        }
+    }
+
+    /// What has come back since the last call.
+    pub(crate) fn replies(&self) -> Vec<Result<Reply, String>> {
+        self.replies.try_iter().collect()
+    }
+}
+
+impl Drop for Learner {
+    fn drop(&mut self) {
+        self.asks = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the training thread panicked");
+        }
+    }
+}
+
+fn serve(
+    factory: &TrainerFactory,
+    asked: Receiver<Asked>,
+    mut reply: impl FnMut(Result<Reply, TrainerError>),
+) {
+    let trainer = match factory() {
+        Ok(trainer) => trainer,
+        Err(error) => return reply(Err(error)),
+    };
+    let mut rounds = Rounds {
+        trainer,
+        round: None,
+    };
+    let mut idle = Instant::now();
+    for Asked { time, batch } in asked {
+        let answer = rounds.answer(time, batch, idle.elapsed().as_secs_f64());
+        let failed = answer.is_err();
+        reply(answer);
+        if failed {
+            return;
+        }
+        idle = Instant::now();
+    }
+}
+
+/// Follows the rounds: begins one with its first batch, and ends its training with the first batch of another pass.
+struct Rounds {
+    trainer: Box<dyn Trainer>,
+    round: Option<Current>,
+}
+
+struct Current {
+    number: u32,
+    begun: Instant,
+    training: Trained,
+    losses: Vec<f64>,
+    model: Option<ModelHash>,
+}
+
+impl Rounds {
+    fn answer(&mut self, time: Time, batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
+        let training = Pass::of(&time) == Pass::Train;
+        let mut round = match self.round.take() {
+            Some(round) if round.number == time.round => round,
+            _ => self.begin(time.round)?,
+        };
+        let reply = if training {
+            self.train(&mut round, time.step, batch, waited)?
+        } else {
+            self.predict(&mut round, batch)?
+        };
+        self.round = Some(round);
+        Ok(reply)
+    }
+
+    fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {
+        self.trainer.begin(number)?;
+        let (begun, training) = (Instant::now(), Trained::default());
+        Ok(Current {
+            number,
+            begun,
+            training,
+            losses: Vec::new(),
+            model: None,
+        })
+    }
+
+    fn train(
+        &mut self,
+        round: &mut Current,
+        step: u32,
+        mut batch: Batch,
+        waited: f64,
+    ) -> Result<Reply, TrainerError> {
+        let metrics = self.trainer.step(step, &batch)?;
+        round.training.steps += 1;
+        round.training.images += batch.rows.len() as u64;
+        round.training.waited += if step == 0 { 0.0 } else { waited };
+        round.training.seconds = round.begun.elapsed().as_secs_f64();
+        round.losses.push(metrics.loss);
+        batch.pixels = Vec::new();
+        Ok(Reply {
+            batch,
+            metrics,
+            probabilities: Vec::new(),
+            model: [0; 32],
+            trained: None,
+        })
+    }
+
+    fn predict(&mut self, round: &mut Current, mut batch: Batch) -> Result<Reply, TrainerError> {
+        let mut trained = None;
+        let model = match round.model {
+            Some(model) => model,
+            None => {
+                let model = self.trainer.finish(round.number)?;
+                round.training.model = model;
+                round.training.loss = mean_of_last_tenth(&round.losses);
+                trained = Some(round.training.clone());
+                *round.model.insert(model)
+            }
+        };
+        let probabilities = self.trainer.predict(&batch)?;
+        batch.pixels = Vec::new();
+        Ok(Reply {
+            batch,
+            metrics: StepMetrics::default(),
+            probabilities,
+            model,
+            trained,
+        })
+    }
+}
+
+fn mean_of_last_tenth(losses: &[f64]) -> f64 {
+    let last = &losses[losses.len() - losses.len().div_ceil(10)..];
+    if last.is_empty() {
+        0.0
+    } else {
+        last.iter().sum::<f64>() / last.len() as f64
+    }
+}

@@ -1,0 +1,157 @@
+//! `learn`: hands whole batches to the training node and brings back what it says.
+//!
+//! The training node runs on a thread of its own behind a bounded channel, because a worker that waited for
+//! it could not prepare the samples that it waits for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use millstream_data::{Batch, Key};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::event::{Event, EventSink, Tally, Trained};
+use crate::learner::{Asked, Learner, Reply};
+use crate::schedule::Pass;
+use crate::stop::{Stop, StopReason};
+use crate::time::Time;
+use crate::trainer::{ModelHash, TrainerFactory};
+
+/// What the training node says of a batch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// Training of the round has ended.
+    Trained(Trained),
+    /// The count over a batch of the test split.
+    Tested(Tally),
+    /// A label for a record that had none.
+    Labelled(Prediction),
+}
+
+/// The teacher's word on one record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Prediction {
+    pub(crate) round: u32,
+    pub(crate) record: u32,
+    pub(crate) key: Key,
+    pub(crate) probabilities: Vec<f32>,
+    pub(crate) model: ModelHash,
+}
+
+/// What `learn` needs besides its batches; present at the worker that holds a rank.
+pub(crate) struct Node {
+    pub(crate) factory: Arc<TrainerFactory>,
+    pub(crate) events: EventSink,
+    pub(crate) stop: Stop,
+}
+
+/// Answers to batches, each at the time of its batch.
+pub(crate) fn learn<'scope>(
+    batches: StreamVec<'scope, Time, Batch>,
+    node: Option<Node>,
+) -> StreamVec<'scope, Time, Answer> {
+    let scope = batches.scope();
+    batches.unary(Pipeline, "Learn", move |_, info| {
+        let activator = scope.worker().sync_activator_for(info.address.to_vec());
+        let mut desk = node.map(|node| Desk::new(node, activator));
+        move |input, output| {
+            let Some(desk) = &mut desk else { return };
+            input.for_each(|capability, batches| {
+                if let Some(capability) = capability.retain_least(0) {
+                    desk.waiting
+                        .extend(batches.drain(..).map(|batch| (capability.clone(), batch)));
+                }
+            });
+            for (capability, answers) in desk.turn() {
+                output
+                    .session(&capability)
+                    .give_iterator(answers.into_iter());
+            }
+        }
+    })
+}
+
+/// The operator's side of the training node: what waits for it and what it is at work on, in order.
+struct Desk {
+    learner: Learner,
+    events: EventSink,
+    stop: Stop,
+    waiting: VecDeque<(Capability<Time>, Batch)>,
+    asked: VecDeque<Capability<Time>>,
+}
+
+impl Desk {
+    fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
+        let learner = Learner::start(node.factory, activator);
+        Desk {
+            learner,
+            events: node.events,
+            stop: node.stop,
+            waiting: VecDeque::new(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// Takes what has come back and hands over what there is room for.
+    fn turn(&mut self) -> Vec<(Capability<Time>, Vec<Answer>)> {
+        let mut answered = Vec::new();
+        for reply in self.learner.replies() {
+            match reply {
+                Ok(reply) => {
+                    if let Some(capability) = self.asked.pop_front() {
+                        let answers = self.answers(*capability.time(), reply);
+                        answered.push((capability, answers));
+                    }
+                }
+                Err(error) => self.stop.set(StopReason::Failed(error)),
+            }
+        }
+        while let Some((capability, batch)) = self.waiting.pop_front() {
+            match self.learner.ask(Asked {
+                time: *capability.time(),
+                batch,
+            }) {
+                Ok(()) => self.asked.push_back(capability),
+                Err(asked) => {
+                    self.waiting.push_front((capability, asked.batch));
+                    break;
+                }
+            }
+        }
+        answered
+    }
+
+    fn answers(&self, time: Time, mut reply: Reply) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = reply
+            .trained
+            .take()
+            .map(Answer::Trained)
+            .into_iter()
+            .collect();
+        match Pass::of(&time) {
+            Pass::Train => {
+                (self.events)(Event::Stepped {
+                    round: time.round,
+                    step: time.step,
+                    metrics: reply.metrics,
+                });
+            }
+            pass => {
+                let images = reply.batch.rows.len() as u32;
+                (self.events)(Event::Predicted {
+                    round: time.round,
+                    labelling: pass == Pass::Label,
+                    images,
+                });
+                match pass {
+                    Pass::Test => answers.push(Answer::Tested(reply.tally())),
+                    _ => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
+                }
+            }
+        }
+        answers
+    }
+}

@@ -1,0 +1,79 @@
+//! `read`: fetches the bytes of each record. Files are read off the worker thread.
+
+use std::sync::Arc;
+
+use millstream_data::{Manifest, Payload, Stage};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::flow::Credit;
+use crate::offload::Offload;
+use crate::schedule::Slot;
+use crate::time::Time;
+
+/// Why a record is a dead letter.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) stage: Stage,
+    pub(crate) reason: String,
+    pub(crate) bytes_hash: Option<[u8; 32]>,
+}
+
+/// A slot and what became of its record so far. A failed record keeps its slot, so that the step it belongs
+/// to is still known to all that follows.
+pub(crate) type Fallible<D> = (Slot, Result<D, Failure>);
+
+/// Threads that read files for one worker. They wait for disks, not for a core.
+const READERS: usize = 4;
+
+/// Turns slots into the bytes of their records.
+pub(crate) fn read<'scope>(
+    slots: Stream<'scope, Time, Vec<Slot>>,
+    manifest: Arc<Manifest>,
+    credit: Credit,
+) -> Stream<'scope, Time, Vec<Fallible<Payload>>> {
+    let scope = slots.scope();
+    slots.unary(Pipeline, "Read", move |_, info| {
+        let activator = scope.worker().sync_activator_for(info.address.to_vec());
+        let mut readers = Offload::new("read", READERS, activator);
+        move |input, output| {
+            input.for_each(|capability, slots| {
+                let Some(capability) = capability.retain_least(0) else {
+                    return;
+                };
+                let mut session = output.session(&capability);
+                for slot in slots.drain(..) {
+                    if manifest.does_io(slot.record) {
+                        let manifest = Arc::clone(&manifest);
+                        readers.submit(capability.clone(), move || fetch(&manifest, slot));
+                    } else {
+                        session.give(weighed(fetch(&manifest, slot), &credit));
+                    }
+                }
+            });
+            for (capability, fetched) in readers.finished() {
+                output.session(&capability).give(weighed(fetched, &credit));
+            }
+        }
+    })
+}
+
+fn fetch(manifest: &Manifest, slot: Slot) -> Fallible<Payload> {
+    let payload = manifest.read(slot.record).map_err(|error| Failure {
+        stage: Stage::Read,
+        reason: error.to_string(),
+        bytes_hash: None,
+    });
+    (slot, payload)
+}
+
+fn weighed(fetched: Fallible<Payload>, credit: &Credit) -> Fallible<Payload> {
+    match &fetched.1 {
+        Ok(Payload::Pixels { bytes, .. }) | Ok(Payload::Encoded(bytes)) => {
+            credit.weigh_record(bytes.len())
+        }
+        Err(_) => {}
+    }
+    fetched
+}

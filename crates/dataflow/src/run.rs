@@ -1,0 +1,182 @@
+//! Builds the stream on a worker and runs it to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use millstream_data::Key;
+use millstream_labels::{Pseudo, book};
+use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
+use timely::dataflow::operators::{Concat, ConnectLoop, Feedback};
+use timely::dataflow::{Scope, StreamVec};
+use timely::worker::Worker;
+
+use crate::event::EventSink;
+use crate::flow::Credit;
+use crate::job::Job;
+use crate::learner::most_probable;
+use crate::operators::augment::augment;
+use crate::operators::batch::batch;
+use crate::operators::conclude::{Finding, conclude};
+use crate::operators::credit::credit;
+use crate::operators::decode::decode;
+use crate::operators::learn::{Answer, Node, Prediction, learn};
+use crate::operators::read::read;
+use crate::operators::sample::{Choice, sample};
+use crate::stop::Stop;
+use crate::time::{Rounds, Time};
+use crate::trainer::TrainerFactory;
+
+/// The worker that holds the training node.
+const RANK_WORKER: usize = 0;
+
+/// How long an idle worker sleeps before it looks at the stop signal.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What surrounds the stream: the training node, who listens, and who may stop it.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Makes the training node. Called on one worker only.
+    pub trainer: Arc<TrainerFactory>,
+    /// Receives news. Called on worker 0 only.
+    pub events: EventSink,
+    /// Ends the run early.
+    pub stop: Stop,
+}
+
+/// Runs a job on one worker of the process group, until the stream has drained or the stop signal is given.
+///
+/// Every worker of every process must be given an equal job.
+pub fn run(worker: &mut Worker, job: &Arc<Job>, around: &Surroundings) {
+    worker.dataflow_named("Millstream", |scope| build(scope, job, around));
+    while worker.has_dataflows() {
+        if around.stop.reason().is_some() {
+            for dataflow in worker.installed_dataflows() {
+                worker.drop_dataflow(dataflow);
+            }
+            return;
+        }
+        worker.step_or_park(Some(NAP));
+    }
+}
+
+/// The graph of the stream: the same on every worker.
+fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
+    let room = Credit::new(job.window(), job.memory / 2 / scope.peers() as u64);
+    let (feedback, choices) = scope.feedback(Rounds(1));
+
+    let slots = sample(choices, Arc::clone(job), room.clone());
+    let records = read(slots, Arc::clone(&job.manifest), room.clone());
+    let images = decode(records, job.shape.channels, room.clone());
+    let (parts, dead) = augment(images, Arc::clone(job), room.clone());
+    let batches = batch(parts, job.shape, RANK_WORKER as u64);
+    let node = (scope.index() == RANK_WORKER).then(|| Node {
+        factory: Arc::clone(&around.trainer),
+        events: Arc::clone(&around.events),
+        stop: around.stop.clone(),
+    });
+    let answers = learn(batches, node);
+    credit(answers.clone(), room);
+
+    let upserts = restored(scope, job).concat(upserts(answers.clone(), job));
+    let book = book(
+        known(scope, job, &job.labelled),
+        known(scope, job, &job.unlabelled),
+        upserts,
+        &job.rule,
+    );
+    let manifest = Arc::clone(&job.manifest);
+    let chosen = book
+        .selected
+        .inner
+        .flat_map(move |((key, selected), _, diff)| {
+            manifest.find(key).map(|record| Choice {
+                record,
+                selected,
+                diff,
+            })
+        });
+
+    let findings = answers
+        .map(Finding::Answer)
+        .concat(dead.map(Finding::Dead))
+        .concat(chosen.clone().map(Finding::Choice))
+        .concat(book.stats.map(|(_, stats)| Finding::Stats(stats)));
+    conclude(
+        findings,
+        Arc::clone(job),
+        Arc::clone(&around.events),
+        around.stop.clone(),
+    );
+    chosen.broadcast().connect_loop(feedback);
+}
+
+/// The teacher's predictions as upserts of the label book, all of a round at the round's last moment.
+fn upserts<'scope>(
+    answers: StreamVec<'scope, Time, Answer>,
+    job: &Arc<Job>,
+) -> StreamVec<'scope, Time, (Key, Option<Pseudo>, Time)> {
+    let keep = job.keep_distribution;
+    answers.flat_map(move |answer| match answer {
+        Answer::Labelled(prediction) => {
+            let time = Time::end_of(prediction.round);
+            Some((prediction.key, Some(labelled(&prediction, keep)), time))
+        }
+        _ => None,
+    })
+}
+
+fn labelled(prediction: &Prediction, keep_distribution: bool) -> Pseudo {
+    let probabilities = &prediction.probabilities;
+    let class = most_probable(probabilities);
+    let distribution = if keep_distribution {
+        &probabilities[..]
+    } else {
+        &[]
+    };
+    Pseudo::new(
+        class,
+        probabilities[class as usize],
+        prediction.round,
+        &prediction.model,
+        distribution,
+    )
+}
+
+/// The labels of the last committed round, where a run goes on from there. They enter at the end of that
+/// round, so the stream goes on exactly as if it had just been computed.
+fn restored<'scope>(
+    scope: Scope<'scope, Time>,
+    job: &Arc<Job>,
+) -> StreamVec<'scope, Time, (Key, Option<Pseudo>, Time)> {
+    let Some(round) = job.first_round.checked_sub(1) else {
+        return Vec::new().to_stream(scope);
+    };
+    let (index, peers) = (scope.index(), scope.peers());
+    let mine: Vec<_> = job
+        .restored
+        .iter()
+        .skip(index)
+        .step_by(peers)
+        .cloned()
+        .collect();
+    mine.into_iter()
+        .map(move |(key, pseudo)| (key, Some(pseudo), Time::end_of(round)))
+        .to_stream(scope)
+}
+
+/// The labels that the manifest has for some records, as a collection. Each worker brings its share.
+fn known<'scope>(
+    scope: Scope<'scope, Time>,
+    job: &Arc<Job>,
+    records: &[u32],
+) -> VecCollection<'scope, Time, (Key, u32)> {
+    let mine = records.iter().skip(scope.index()).step_by(scope.peers());
+    let labels: Vec<_> = mine
+        .filter_map(|record| {
+            let entry = &job.manifest.entries()[*record as usize];
+            Some(((entry.key, entry.label?), Time::start_of(0), 1))
+        })
+        .collect();
+    labels.to_stream(scope).as_collection()
+}

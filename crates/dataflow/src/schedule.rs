@@ -1,0 +1,319 @@
+//! Which record lies in which slot of which step: a pure function of (seed, round, step, labels of the round).
+//!
+//! Neither threads, processes nor a restart enter into it. Any worker computes its own share of a step
+//! without a shuffled list of all records.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use millstream_data::{Permutation, Target};
+use millstream_labels::Selected;
+
+use crate::job::{Job, RoundJob};
+use crate::time::Time;
+
+/// What a batch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Pass {
+    /// An optimisation step.
+    Train,
+    /// Measuring accuracy.
+    Test,
+    /// Labelling what nobody labelled.
+    Label,
+}
+
+impl Pass {
+    /// The pass that a time lies in.
+    pub(crate) fn of(time: &Time) -> Self {
+        match time.epoch {
+            Time::TEST => Pass::Test,
+            Time::LABEL => Pass::Label,
+            _ => Pass::Train,
+        }
+    }
+}
+
+/// One place in a batch and the record that fills it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Slot {
+    /// Position within the step, over all workers.
+    pub(crate) number: u32,
+    /// Record number.
+    pub(crate) record: u32,
+    /// How often the record's own list has been gone through: part of the random key of its view.
+    pub(crate) epoch: u32,
+    /// Which of its copies in that list, where balancing repeats a record.
+    pub(crate) copy: u32,
+    /// The label to learn.
+    pub(crate) target: Target,
+    /// Whether a human gave it.
+    pub(crate) labelled: bool,
+}
+
+/// An endless walk over `[0, n)`, each epoch in a fresh keyed order.
+struct Deck {
+    n: u64,
+    key: [u64; 3],
+    dealt: Option<(u64, Permutation)>,
+}
+
+impl Deck {
+    fn new(n: usize, seed: u64, round: u32, stream: u64) -> Self {
+        Deck {
+            n: n as u64,
+            key: [seed, u64::from(round), stream],
+            dealt: None,
+        }
+    }
+
+    /// The epoch and the index of the `position`-th draw.
+    fn draw(&mut self, position: u64) -> (u32, usize) {
+        let epoch = position / self.n;
+        let [seed, round, stream] = self.key;
+        let fresh = || {
+            (
+                epoch,
+                Permutation::new(self.n, &[seed, round, stream, epoch]),
+            )
+        };
+        let dealt = match self.dealt.take() {
+            Some(dealt) if dealt.0 == epoch => dealt,
+            _ => fresh(),
+        };
+        let index = dealt.1.get(position % self.n) as usize;
+        self.dealt = Some(dealt);
+        (epoch as u32, index)
+    }
+}
+
+/// One entry of the list of pseudo-labelled images of a round.
+struct Pseudo {
+    record: u32,
+    copy: u32,
+    target: Target,
+}
+
+/// The steps of one round.
+pub(crate) struct Schedule {
+    round: u32,
+    labelled: Deck,
+    unlabelled: Deck,
+    pseudo: Vec<Pseudo>,
+}
+
+impl Schedule {
+    /// Lays out a round, given the selected pseudo-labels by record number.
+    pub(crate) fn new(job: &Job, round: u32, chosen: &BTreeMap<u32, Selected>) -> Self {
+        let settings = &job.rounds[round as usize];
+        let pseudo: Vec<Pseudo> = chosen
+            .iter()
+            .flat_map(|(record, chosen)| copies(*record, chosen, settings))
+            .collect();
+        Schedule {
+            round,
+            labelled: Deck::new(job.labelled.len(), job.seed, round, 0),
+            unlabelled: Deck::new(pseudo.len(), job.seed, round, 1),
+            pseudo,
+        }
+    }
+
+    /// The time of the first step of the round, or of the next round if it has none.
+    pub(crate) fn first(&self, job: &Job) -> Time {
+        self.at(job, Pass::Train, 0)
+    }
+
+    /// The time of the step after `time`, or the start of the next round.
+    pub(crate) fn after(&self, job: &Job, time: &Time) -> Time {
+        self.at(job, Pass::of(time), time.step + 1)
+    }
+
+    fn at(&self, job: &Job, pass: Pass, step: u32) -> Time {
+        if step < steps(job, self.round, pass) {
+            let epoch = match pass {
+                Pass::Train => self.epoch(job, step),
+                Pass::Test => Time::TEST,
+                Pass::Label => Time::LABEL,
+            };
+            return Time::new(self.round, epoch, step);
+        }
+        match pass {
+            Pass::Train => self.at(job, Pass::Test, 0),
+            Pass::Test => self.at(job, Pass::Label, 0),
+            Pass::Label => Time::start_of(self.round + 1),
+        }
+    }
+
+    /// Epochs are counted on labelled images.
+    fn epoch(&self, job: &Job, step: u32) -> u32 {
+        let drawn = u64::from(step) * u64::from(job.rounds[self.round as usize].batch);
+        (drawn / self.labelled.n).min(u64::from(Time::TEST - 1)) as u32
+    }
+
+    /// How many slots the step has.
+    pub(crate) fn width(&self, job: &Job, time: &Time) -> u32 {
+        let part = |all: &[u32]| {
+            let first = u64::from(time.step) * u64::from(job.eval_batch);
+            (all.len() as u64)
+                .saturating_sub(first)
+                .min(u64::from(job.eval_batch)) as u32
+        };
+        match Pass::of(time) {
+            Pass::Test => part(&job.test),
+            Pass::Label => part(&job.unlabelled),
+            Pass::Train => {
+                let round = &job.rounds[self.round as usize];
+                round.batch
+                    + if self.pseudo.is_empty() {
+                        0
+                    } else {
+                        round.unlabelled_batch
+                    }
+            }
+        }
+    }
+
+    /// What fills a slot.
+    pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32) -> Slot {
+        let asked = |all: &[u32], labelled: bool| {
+            let record = all[time.step as usize * job.eval_batch as usize + number as usize];
+            let target = if labelled {
+                label_of(job, record)
+            } else {
+                Target::None
+            };
+            Slot {
+                number,
+                record,
+                epoch: 0,
+                copy: 0,
+                target,
+                labelled,
+            }
+        };
+        match Pass::of(time) {
+            Pass::Test => asked(&job.test, true),
+            Pass::Label => asked(&job.unlabelled, false),
+            Pass::Train => self.train_slot(job, time.step, number),
+        }
+    }
+
+    fn train_slot(&mut self, job: &Job, step: u32, number: u32) -> Slot {
+        let round = &job.rounds[self.round as usize];
+        let position = |batch: u32, j: u32| u64::from(step) * u64::from(batch) + u64::from(j);
+        if number < round.batch {
+            let (epoch, index) = self.labelled.draw(position(round.batch, number));
+            let record = job.labelled[index];
+            return Slot {
+                number,
+                record,
+                epoch,
+                copy: 0,
+                target: label_of(job, record),
+                labelled: true,
+            };
+        }
+        let (epoch, index) = self
+            .unlabelled
+            .draw(position(round.unlabelled_batch, number - round.batch));
+        let Pseudo {
+            record,
+            copy,
+            target,
+        } = &self.pseudo[index];
+        Slot {
+            number,
+            record: *record,
+            epoch,
+            copy: *copy,
+            target: target.clone(),
+            labelled: false,
+        }
+    }
+}
+
+/// The label that the manifest has for a record.
+fn label_of(job: &Job, record: u32) -> Target {
+    job.manifest.entries()[record as usize]
+        .label
+        .map_or(Target::None, Target::Hard)
+}
+
+/// Steps of a pass of a round.
+fn steps(job: &Job, round: u32, pass: Pass) -> u32 {
+    let batches = |n: usize| n.div_ceil(job.eval_batch.max(1) as usize) as u32;
+    match pass {
+        Pass::Train => job.rounds[round as usize].steps,
+        Pass::Test => batches(job.test.len()),
+        Pass::Label => batches(job.unlabelled.len()),
+    }
+}
+
+/// A selected record, as often as balancing wants it.
+fn copies(record: u32, chosen: &Selected, round: &RoundJob) -> Vec<Pseudo> {
+    let target = match round.soft {
+        Some(temperature) if !chosen.distribution.is_empty() => {
+            let distribution: Vec<f32> = chosen.distribution.iter().map(|p| p.get()).collect();
+            Target::Soft(sharpen(&distribution, temperature))
+        }
+        _ => Target::Hard(chosen.class),
+    };
+    (0..chosen.copies)
+        .map(|copy| Pseudo {
+            record,
+            copy,
+            target: target.clone(),
+        })
+        .collect()
+}
+
+/// q = p^(1/T) / sum p^(1/T): a stored distribution at temperature T (Noisy Student, soft labels).
+fn sharpen(p: &[f32], temperature: f64) -> Vec<f32> {
+    let raised: Vec<f64> = p
+        .iter()
+        .map(|p| f64::from(*p).powf(1.0 / temperature))
+        .collect();
+    let sum: f64 = raised.iter().sum();
+    raised.iter().map(|q| (q / sum) as f32).collect()
+}
+
+/// The slots of a step that a worker fills: contiguous, so that parts are joined by whole blocks.
+pub(crate) fn share(width: u32, index: usize, peers: usize) -> Range<u32> {
+    let cut = |i: usize| (u64::from(width) * i as u64 / peers as u64) as u32;
+    cut(index)..cut(index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_a_step_once() {
+        for (width, peers) in [(64, 3), (5, 5), (2, 7), (256, 1)] {
+            let all: Vec<u32> = (0..peers).flat_map(|i| share(width, i, peers)).collect();
+            assert_eq!(all, (0..width).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn every_epoch_of_a_deck_deals_each_record_once_in_another_order() {
+        let mut deck = Deck::new(10, 1, 0, 0);
+        let mut epochs = vec![Vec::new(); 3];
+        for position in 0..30 {
+            let (epoch, index) = deck.draw(position);
+            epochs[epoch as usize].push(index);
+        }
+        assert_ne!(epochs[0], epochs[1]);
+        for mut epoch in epochs {
+            epoch.sort_unstable();
+            assert_eq!(epoch, (0..10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_temperature_below_one_sharpens() {
+        let q = sharpen(&[0.25, 0.75], 0.5);
+        assert!((q[1] - 0.9).abs() < 1e-6 && (q[0] - 0.1).abs() < 1e-6);
+        assert_eq!(sharpen(&[0.25, 0.75], 1.0), [0.25, 0.75]);
+    }
+}

@@ -1,0 +1,37 @@
+//! What the stream asks of a training node. This crate knows no tensor library.
+
+use millstream_data::Batch;
+
+/// Why a training node cannot go on, in the words of whoever implements it.
+pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One training node: it owns models and lives on a thread of its own.
+///
+/// For each round the stream calls [`begin`](Trainer::begin), then [`step`](Trainer::step) once for each
+/// batch of training in order, then [`finish`](Trainer::finish), and then
+/// [`predict`](Trainer::predict) for each batch of the test and labelling passes.
+pub trait Trainer {
+    /// Starts a round: a fresh model, or a loaded one where the job does not train.
+    fn begin(&mut self, round: u32) -> Result<(), TrainerError>;
+    /// One optimisation step. A batch may be empty when all of its records were bad.
+    fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError>;
+    /// Ends the training of the round and keeps the model. Returns its identity, the hash of its file.
+    fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError>;
+    /// Class probabilities, `rows x classes`, row after row, from the un-noised model.
+    fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError>;
+}
+
+/// Makes the trainer on the thread where it will live.
+pub type TrainerFactory = dyn Fn() -> Result<Box<dyn Trainer>, TrainerError> + Send + Sync;
+
+/// The blake3 hash of a model file.
+pub type ModelHash = [u8; 32];
+
+/// What one training step reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepMetrics {
+    /// Mean loss of the batch.
+    pub loss: f64,
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+}

@@ -1,0 +1,378 @@
+//! Small corpora and a trainer whose answers are a function of the pixels.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use millstream_data::{
+    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig,
+    SplitConfig, Take,
+};
+use millstream_dataflow::{
+    Event, Job, ModelHash, RoundJob, RoundResult, StepMetrics, Stop, StopReason, Surroundings,
+    Trainer, TrainerError,
+};
+use millstream_imageops::{Step, View};
+use millstream_labels::{Pseudo, Rule};
+
+/// Where the images of a test come from.
+#[derive(Clone)]
+pub enum Corpus {
+    /// 300 gray images of 8 x 8 in four classes.
+    Small,
+    /// 60 RGB images of 256 x 256.
+    Large,
+    /// An image folder with class folders.
+    Folder(PathBuf),
+}
+
+type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// One run of the stream.
+#[derive(Clone)]
+pub struct Setting {
+    pub corpus: Corpus,
+    pub seed: u64,
+    pub workers: usize,
+    pub steps: u32,
+    pub memory: u64,
+    pub max_bad: u64,
+    pub first_round: u32,
+    pub restored: Vec<(Key, Pseudo)>,
+    pub fail_at: Option<(u32, u32)>,
+    pub interrupt_at: Option<(u32, u32)>,
+    /// How long the trainer stops after its first step; the run is then interrupted.
+    pub pause: Option<Duration>,
+    pub hook: Hook,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Setting {
+            corpus: Corpus::Small,
+            seed: 1,
+            workers: 1,
+            steps: 5,
+            memory: 16 << 20,
+            max_bad: 100,
+            first_round: 0,
+            restored: Vec::new(),
+            fail_at: None,
+            interrupt_at: None,
+            pause: None,
+            hook: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl Setting {
+    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Setting {
+            hook: Arc::new(hook),
+            ..self
+        }
+    }
+}
+
+/// What the trainer saw of a batch of training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub round: u32,
+    pub step: u32,
+    pub rows: usize,
+    pub records: Vec<u32>,
+    /// Of pixels, keys and targets.
+    pub hash: blake3::Hash,
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub struct Outcome {
+    pub batches: Vec<Seen>,
+    pub rounds: Vec<RoundResult>,
+    pub dead: Vec<DeadLetter>,
+    pub stopped: Option<StopReason>,
+}
+
+impl Outcome {
+    pub fn labels(&self) -> Vec<Vec<LabelRow>> {
+        self.rounds
+            .iter()
+            .map(|round| round.labels.clone())
+            .collect()
+    }
+
+    pub fn labels_of(&self, round: u32) -> Vec<(Key, Pseudo)> {
+        let rows = self
+            .rounds
+            .iter()
+            .filter(|r| r.round == round)
+            .flat_map(|r| &r.labels);
+        rows.map(|row| (row.key, millstream_dataflow::pseudo_of(row)))
+            .collect()
+    }
+}
+
+pub fn run(setting: Setting) -> Outcome {
+    let files = tempfile::tempdir().unwrap();
+    let job = Arc::new(job(&setting, files.path()));
+    job.check(setting.workers).unwrap();
+    let outcome = Arc::new(Mutex::new(Outcome::default()));
+    let stop = Stop::new();
+    let around = Surroundings {
+        trainer: trainer(&setting, &outcome, &stop),
+        events: events(&setting, &outcome),
+        stop: stop.clone(),
+    };
+    timely::execute(timely::Config::process(setting.workers), move |worker| {
+        millstream_dataflow::run(worker, &job, &around);
+    })
+    .unwrap()
+    .join()
+    .into_iter()
+    .for_each(|worker| worker.unwrap());
+    let mut outcome = std::mem::take(&mut *outcome.lock().unwrap());
+    outcome.stopped = stop.reason().cloned();
+    outcome.dead.sort_by(|a, b| a.place.cmp(&b.place));
+    outcome
+}
+
+fn events(setting: &Setting, outcome: &Arc<Mutex<Outcome>>) -> millstream_dataflow::EventSink {
+    let (outcome, hook) = (Arc::clone(outcome), Arc::clone(&setting.hook));
+    Arc::new(move |event| {
+        hook(&event);
+        let mut outcome = outcome.lock().unwrap();
+        match event {
+            Event::Round(round) => outcome.rounds.push(*round),
+            Event::Dead(letter) => outcome.dead.push(letter),
+            Event::Stepped { .. } | Event::Predicted { .. } => {}
+        }
+    })
+}
+
+fn trainer(
+    setting: &Setting,
+    outcome: &Arc<Mutex<Outcome>>,
+    stop: &Stop,
+) -> Arc<millstream_dataflow::TrainerFactory> {
+    let (setting, outcome, stop) = (setting.clone(), Arc::clone(outcome), stop.clone());
+    Arc::new(move || {
+        Ok(Box::new(Counting {
+            setting: setting.clone(),
+            outcome: Arc::clone(&outcome),
+            stop: stop.clone(),
+            round: 0,
+        }))
+    })
+}
+
+/// Records what it is given; its probabilities depend on round and pixels alone.
+struct Counting {
+    setting: Setting,
+    outcome: Arc<Mutex<Outcome>>,
+    stop: Stop,
+    round: u32,
+}
+
+impl Trainer for Counting {
+    fn begin(&mut self, round: u32) -> Result<(), TrainerError> {
+        self.round = round;
+        Ok(())
+    }
+
+    fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
+        let at = Some((self.round, step));
+        if self.setting.fail_at == at {
+            return Err("the trainer fell over".into());
+        }
+        if self.setting.interrupt_at == at {
+            self.stop.set(StopReason::Interrupted);
+        }
+        if let Some(pause) = self.setting.pause.filter(|_| step == 1) {
+            std::thread::sleep(pause);
+            self.stop.set(StopReason::Interrupted);
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&batch.pixels);
+        for row in &batch.rows {
+            hasher.update(format!("{} {:?} {}", row.key, row.target, row.labelled).as_bytes());
+        }
+        let records = batch.rows.iter().map(|row| row.record).collect();
+        let seen = Seen {
+            round: self.round,
+            step,
+            rows: batch.rows.len(),
+            records,
+            hash: hasher.finalize(),
+        };
+        self.outcome.lock().unwrap().batches.push(seen);
+        Ok(StepMetrics::default())
+    }
+
+    fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {
+        Ok([round as u8; 32])
+    }
+
+    fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError> {
+        let bytes = batch.shape.bytes();
+        let mut all = Vec::new();
+        for pixels in batch.pixels.chunks(bytes) {
+            let hash = blake3::hash(&[pixels, &[self.round as u8][..]].concat());
+            let (class, confidence) = (
+                usize::from(hash.as_bytes()[0]) % 4,
+                0.4 + f32::from(hash.as_bytes()[1]) / 512.0,
+            );
+            let mut probabilities = [(1.0 - confidence) / 3.0; 4];
+            probabilities[class] = confidence;
+            all.extend(probabilities);
+        }
+        Ok(all)
+    }
+}
+
+fn job(setting: &Setting, files: &Path) -> Job {
+    let (source, side, channels) = match &setting.corpus {
+        Corpus::Small => (idx(files, 300, 8, 1), 8, 1),
+        Corpus::Large => (idx(files, 60, 256, 3), 256, 3),
+        Corpus::Folder(path) => (
+            SourceConfig::Folder {
+                path: path.clone(),
+                layout: FolderLayout::Classes,
+            },
+            8,
+            1,
+        ),
+    };
+    let large = !matches!(setting.corpus, Corpus::Small);
+    let manifest = Arc::new(manifest(
+        &source,
+        if large { (5, 10) } else { (15, 60) },
+        setting.seed,
+    ));
+    let shape = Shape {
+        height: side,
+        width: side,
+        channels,
+    };
+    let view = |steps| View::new(steps, (side, side, channels)).unwrap();
+    let noise = || {
+        vec![Step::RandAugment {
+            ops: 2,
+            magnitude: 9,
+            bins: 31,
+            fill: 0,
+        }]
+    };
+    let round = |round: u32| RoundJob {
+        steps: setting.steps,
+        batch: if matches!(setting.corpus, Corpus::Large) {
+            24
+        } else {
+            4
+        },
+        unlabelled_batch: 8,
+        view: view(noise()),
+        soft: (round == 2).then_some(1.0),
+    };
+    Job {
+        seed: setting.seed,
+        classes: manifest.classes().to_vec(),
+        shape,
+        labelled: manifest.split("labelled").to_vec(),
+        unlabelled: manifest.split("unlabelled").to_vec(),
+        test: manifest.split("test").to_vec(),
+        rounds: (0..3).map(round).collect(),
+        first_round: setting.first_round,
+        restored: setting.restored.clone(),
+        known_bad: Vec::new(),
+        eval_view: view(Vec::new()),
+        eval_batch: 16,
+        memory: setting.memory,
+        max_bad: setting.max_bad,
+        rule: Rule {
+            threshold: 0.6,
+            balance: None,
+            seed: setting.seed,
+            classes: 4,
+        },
+        keep_distribution: true,
+        manifest,
+    }
+}
+
+/// `per_class` labelled records of each class, `test` test records, the rest without labels.
+fn manifest(source: &SourceConfig, (per_class, test): (u32, u32), seed: u64) -> Manifest {
+    let split = |name: &str, except: &[&str], take| SplitConfig {
+        name: name.to_owned(),
+        from: vec!["all".to_owned()],
+        except: except.iter().map(|name| (*name).to_owned()).collect(),
+        take,
+    };
+    let source = millstream_data::open(source, KeyKind::Place).unwrap();
+    let share = f64::from(test) / source.records().len() as f64;
+    let splits = [
+        split("test", &[], Take::Fraction(share)),
+        split("labelled", &["test"], Take::PerClass(per_class)),
+        split("unlabelled", &["test", "labelled"], Take::All),
+    ];
+    Manifest::build(vec![("all".to_owned(), source)], &splits, seed).unwrap()
+}
+
+/// Writes `count` images of noise, class = position mod 4, as plain IDX files.
+fn idx(files: &Path, count: u32, side: u32, channels: u32) -> SourceConfig {
+    let mut images = vec![0, 0, 8, if channels == 1 { 3 } else { 4 }];
+    images.extend([count, side, side].iter().flat_map(|n| n.to_be_bytes()));
+    if channels > 1 {
+        images.extend(channels.to_be_bytes());
+    }
+    let mut noise = vec![0; (count * side * side * channels) as usize];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    images.extend(noise);
+    let mut labels = vec![0, 0, 8, 1];
+    labels.extend(count.to_be_bytes());
+    labels.extend((0..count).map(|i| (i % 4) as u8));
+    let (images_path, labels_path) = (files.join("images-idx"), files.join("labels-idx"));
+    std::fs::write(&images_path, images).unwrap();
+    std::fs::write(&labels_path, labels).unwrap();
+    SourceConfig::Idx {
+        images: images_path,
+        labels: Some(labels_path),
+    }
+}
+
+/// Four class folders of PNG files in all, `bad` of them cut short. Returns the places of these, sorted.
+pub fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut places = Vec::new();
+    for i in 0..count {
+        let path = folder.path().join(format!("class{}/{i:03}.png", i % 4));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let pixels = image::GrayImage::from_fn(12, 12, |x, y| {
+            image::Luma([(x * 7 + y * 13 + i * 31) as u8])
+        });
+        pixels.save(&path).unwrap();
+        if i % (count / bad) == 3 && (places.len() as u32) < bad {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+            places.push(path.to_string_lossy().into_owned());
+        }
+    }
+    places.sort();
+    assert_eq!(places.len(), bad as usize);
+    (folder, places)
+}
+
+/// Resident memory of this process.
+pub fn rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        << 10
+}

@@ -1,0 +1,9 @@
+//! The tests of the whole: the program as people run it, and the shape of the source tree. One binary.
+
+mod bad_input;
+mod commands;
+mod documents;
+mod equality;
+mod interruption;
+mod structure;
+mod support;
