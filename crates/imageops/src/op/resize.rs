@@ -101,7 +101,7 @@ fn convolve(
     let source = ImageRef::new(image.width, image.height, &image.pixels, kind).map_err(text)?;
     let (left, top) = (area.left as u32, area.top as u32);
     let source = CroppedImage::new(&source, left, top, area.width, area.height).map_err(text)?;
-    let between = between((area.width, area.height), size, filter);
+    let between = between((area.width, area.height), size);
     let Scratch {
         pixels,
         half,
@@ -117,15 +117,22 @@ fn convolve(
     pass(resizer, &source, pixels, size, kind, filter)
 }
 
-/// The size between the two passes. Filters that overshoot go along x first as Pillow does, because values are cut to
-/// 0..255 in between and the order shows; bilinear takes the order with the faster passes. An order whose middle image
-/// would be huge gives way to the other: the product of both sizes is that of source and target, so one is small.
-fn between(from: Size, to: Size, filter: FilterType) -> Size {
+/// The size between the two passes. Values are cut to 0..255 in between, so with filters that overshoot the order
+/// shows. Pillow 13 begins with y where that takes away more than twice as many rows as x would take columns (found
+/// by experiment). An order whose middle image would be huge gives way to the other: the product of both middle
+/// areas is that of source and target, so one is small.
+fn between(from: Size, to: Size) -> Size {
     let (x_first, y_first) = ((to.0, from.1), (from.0, to.1));
-    match filter {
-        FilterType::Bilinear if check_size(y_first.0, y_first.1) => y_first,
-        _ if check_size(x_first.0, x_first.1) => x_first,
-        _ => y_first,
+    let rows = i64::from(from.1) - i64::from(to.1);
+    let columns = i64::from(from.0) - i64::from(to.0);
+    let (wanted, other) = match rows > 0 && rows > 2 * columns {
+        true => (y_first, x_first),
+        false => (x_first, y_first),
+    };
+    if check_size(wanted.0, wanted.1) {
+        wanted
+    } else {
+        other
     }
 }
 

@@ -169,3 +169,41 @@ fn every_op_matches_pillow() {
         wrong[..wrong.len().min(20)].join("\n")
     );
 }
+
+/// The resampler chooses instructions by CPU; the pixels must not depend on it.
+#[test]
+#[allow(unsafe_code)]
+fn a_resize_gives_the_same_bits_on_every_cpu() {
+    use fast_image_resize::{CpuExtensions, Resizer};
+    let with = |extensions: Option<CpuExtensions>, image: &Image, filter| {
+        let mut scratch = Scratch::default();
+        scratch.resizer = Resizer::new();
+        if let Some(extensions) = extensions {
+            // SAFETY: no extension at all is supported by every CPU.
+            unsafe { scratch.resizer.set_cpu_extensions(extensions) };
+        }
+        let mut image = image.clone();
+        run(
+            &Op::Resize {
+                area: None,
+                height: 31,
+                width: 45,
+                filter,
+            },
+            &mut image,
+            0,
+            &mut scratch,
+        )
+        .unwrap();
+        image.pixels
+    };
+    for (channels, width, height) in [(1, 28, 28), (3, 100, 75), (3, 20, 90), (1, 201, 12)] {
+        let image = source(channels, width, height, "full", 5);
+        for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
+            assert_eq!(
+                with(None, &image, filter),
+                with(Some(CpuExtensions::None), &image, filter)
+            );
+        }
+    }
+}
