@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, UInt32Type};
-use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, PrimitiveArray, RecordBatch, RecordBatchReader, StringArray};
 use arrow_schema::{ArrowError, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -63,8 +63,11 @@ pub(crate) fn read_rows<R>(
     let file = File::open(path).map_err(|cause| DataError::read(path, what, cause))?;
     let broken = |reason: String| malformed(path, reason, "a Parquet file that Millstream wrote");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
-    let mut all = Vec::new();
-    for batch in reader.map_err(|error| broken(error.to_string()))? {
+    let reader = reader.map_err(|error| broken(error.to_string()))?;
+    // A file without rows must have the right columns too.
+    let none = RecordBatch::new_empty(reader.schema());
+    let mut all = rows(&Columns { path, batch: none })?;
+    for batch in reader {
         let batch = batch.map_err(|error: ArrowError| broken(error.to_string()))?;
         all.extend(rows(&Columns { path, batch })?);
     }

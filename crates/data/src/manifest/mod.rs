@@ -3,6 +3,8 @@
 mod check;
 mod pool;
 mod split;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
