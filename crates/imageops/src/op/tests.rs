@@ -174,10 +174,9 @@ fn every_op_matches_pillow() {
 #[test]
 #[allow(unsafe_code)]
 fn a_resize_gives_the_same_bits_on_every_cpu() {
-    use fast_image_resize::{CpuExtensions, Resizer};
+    use fast_image_resize::CpuExtensions;
     let with = |extensions: Option<CpuExtensions>, image: &Image, filter| {
         let mut scratch = Scratch::default();
-        scratch.resizer = Resizer::new();
         if let Some(extensions) = extensions {
             // SAFETY: no extension at all is supported by every CPU.
             unsafe { scratch.resizer.set_cpu_extensions(extensions) };

@@ -261,47 +261,52 @@ fn random_affine_stays_in_its_ranges_on_every_axis() {
     }
 }
 
-#[test]
-fn arguments_out_of_range_are_refused_with_the_step_and_the_range() {
-    let refuse = |step: Step, words: &[&str]| {
-        let good = Step::Apply {
-            op: Op::Identity,
-            p: 1.0,
-        };
-        let message = View::new(vec![good, step], (8, 8, 1))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            words.iter().chain(&["step 2"]).all(|w| message.contains(w)),
-            "{message}"
-        );
+/// A view whose second step is bad names that step and says these words.
+fn refuse(step: Step, words: &[&str]) {
+    let good = Step::Apply {
+        op: Op::Identity,
+        p: 1.0,
     };
-    let fixed = |op| Step::Apply { op, p: 1.0 };
-    let nan = f32::NAN;
-    refuse(fixed(Op::Rotate(nan)), &["rotate", "NaN", "degrees"]);
-    refuse(fixed(Op::ShearX(11.0)), &["shear_x", "11"]);
-    refuse(fixed(Op::TranslateX(i32::MIN)), &["translate_x"]);
-    refuse(fixed(Op::Posterize(9)), &["posterize", "9", "0 to 8"]);
-    refuse(fixed(Op::Solarize(-1.0)), &["solarize"]);
-    refuse(fixed(Op::Color(f32::INFINITY)), &["color", "inf"]);
-    refuse(
-        fixed(Op::Crop(Area {
-            left: i32::MIN,
-            top: 0,
-            width: 1,
-            height: 1,
-        })),
-        &["crop"],
+    let message = View::new(vec![good, step], (8, 8, 1))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        words.iter().chain(&["step 2"]).all(|w| message.contains(w)),
+        "{message}"
     );
-    refuse(
-        fixed(Op::Crop(Area {
-            left: 0,
-            top: 0,
-            width: 0,
-            height: 1,
-        })),
-        &["crop", "0x1"],
-    );
+}
+
+#[test]
+fn ops_out_of_range_are_refused_with_the_step_and_the_range() {
+    let area = |left, width| Area {
+        left,
+        top: 0,
+        width,
+        height: 1,
+    };
+    let rows: [(Op, &[&str]); 9] = [
+        (Op::Rotate(f32::NAN), &["rotate", "NaN", "degrees"]),
+        (Op::ShearX(11.0), &["shear_x", "11"]),
+        (Op::TranslateX(i32::MIN), &["translate_x"]),
+        (Op::TranslateY(65_536), &["translate_y", "65536"]),
+        (Op::Posterize(9), &["posterize", "9", "0 to 8"]),
+        (Op::Solarize(-1.0), &["solarize"]),
+        (Op::Color(f32::INFINITY), &["color", "inf"]),
+        (Op::Crop(area(i32::MIN, 1)), &["crop"]),
+        (Op::Crop(area(0, 0)), &["crop", "0x1"]),
+    ];
+    for (op, words) in rows {
+        refuse(Step::Apply { op, p: 1.0 }, words);
+    }
+}
+
+#[test]
+fn probabilities_and_sizes_out_of_range_are_refused() {
+    let filter = Filter::Bilinear;
+    let flip = |p| Step::RandomFlip {
+        horizontal: true,
+        p,
+    };
     refuse(
         Step::Apply {
             op: Op::Invert,
@@ -309,13 +314,8 @@ fn arguments_out_of_range_are_refused_with_the_step_and_the_range() {
         },
         &["invert", "p 1.5"],
     );
-    refuse(
-        Step::RandomFlip {
-            horizontal: true,
-            p: nan,
-        },
-        &["flip"],
-    );
+    refuse(flip(f32::NAN), &["flip", "NaN"]);
+    refuse(flip(-0.1), &["flip", "-0.1"]);
     refuse(
         Step::PadCrop {
             pad: u32::MAX,
@@ -324,44 +324,56 @@ fn arguments_out_of_range_are_refused_with_the_step_and_the_range() {
         &["pad_crop"],
     );
     refuse(
-        Step::Resize {
-            height: 0,
-            width: 3,
-            filter: Filter::Nearest,
-        },
-        &["resize", "3x0"],
-    );
-    refuse(
-        Step::RandAugment {
-            ops: 2,
-            magnitude: 31,
-            bins: 31,
-            fill: 0,
-        },
-        &["randaugment", "magnitude 31"],
-    );
-    refuse(
-        Step::RandomAffine {
-            degrees: -1.0,
-            shear: 0.0,
-            translate: 0.0,
-            fill: 0,
-        },
-        &["affine", "degrees -1"],
-    );
-    let (scale, ratio, filter) = ((0.5, 0.2), (0.75, 1.33), Filter::Bilinear);
-    refuse(
-        Step::RandomResizedCrop {
-            scale,
-            ratio,
-            height: 4,
-            width: 4,
+        Step::ResizeShort {
+            size: 60_000,
             filter,
         },
-        &["random_resized_crop", "0.5"],
+        &["resize_short"],
     );
+    let flat = Step::Resize {
+        height: 0,
+        width: 3,
+        filter,
+    };
+    refuse(flat, &["resize", "3x0"]);
     assert!(View::new(vec![], (0, 8, 1)).is_err());
     assert!(View::new(vec![], (8, 8, 2)).is_err());
+}
+
+#[test]
+fn random_steps_out_of_range_are_refused() {
+    let affine = |degrees, shear| Step::RandomAffine {
+        degrees,
+        shear,
+        translate: 0.0,
+        fill: 0,
+    };
+    let augment = |magnitude, bins| Step::RandAugment {
+        ops: 2,
+        magnitude,
+        bins,
+        fill: 0,
+    };
+    let (height, width, filter) = (4, 4, Filter::Bilinear);
+    let crop = |scale, ratio| Step::RandomResizedCrop {
+        scale,
+        ratio,
+        height,
+        width,
+        filter,
+    };
+    refuse(augment(31, 31), &["randaugment", "magnitude 31"]);
+    refuse(augment(0, 1), &["randaugment", "bins 1"]);
+    refuse(affine(-1.0, 0.0), &["affine", "degrees -1"]);
+    refuse(affine(0.0, f32::NAN), &["affine", "shear NaN"]);
+    refuse(
+        crop((0.5, 0.2), (0.75, 1.33)),
+        &["random_resized_crop", "0.5"],
+    );
+    refuse(
+        crop((0.5, 1.0), (0.0, 1.33)),
+        &["random_resized_crop", "1.33"],
+    );
 }
 
 #[test]
