@@ -1,1 +1,30 @@
 //! Training nodes on libtorch: models, losses, optimizers, schedules and the session that runs them.
+//!
+//! A [`Session`] is one training node. It trains a fresh model each round, one batch a step, answers with the
+//! probabilities of the un-noised model, and keeps models as safetensors files. This is the only crate that
+//! knows libtorch, and it knows neither the stream nor the pipeline's YAML.
+//!
+//! What holds here:
+//! - Equal batches in equal order give equal models, bit for bit, on one machine with one number of threads.
+//!   Random numbers (initial weights, dropout) are a function of seed, round and step, never of what ran before.
+//! - A libtorch exception is a [`TrainError`], never a panic.
+//! - libtorch's CUDA part is loaded at run time, so that one binary serves machines with and without a GPU.
+
+mod config;
+mod device;
+mod ema;
+mod error;
+mod input;
+mod loss;
+mod model;
+mod optim;
+mod random;
+mod schedule;
+mod session;
+mod weights;
+
+pub use config::{ModelKind, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
+pub use device::{Device, Environment, probe};
+pub use error::TrainError;
+pub use schedule::learning_rate;
+pub use session::{Session, StepMetrics};

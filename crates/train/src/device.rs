@@ -1,0 +1,140 @@
+//! Where a session runs: the CPU, or a GPU whose libtorch part is loaded at run time.
+
+use std::sync::OnceLock;
+
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
+use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
+
+/// The wish for a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The first GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first GPU, or an error.
+    Cuda,
+}
+
+impl Device {
+    /// The device that the wish comes to here.
+    pub(crate) fn resolve(self) -> Result<tch::Device, TrainError> {
+        match (self, self != Device::Cpu && tells_cuda(self)) {
+            (_, true) => Ok(tch::Device::Cuda(0)),
+            (Device::Cuda, false) => Err(TrainError::NoCuda {
+                reason: cuda().err().unwrap_or_default(),
+            }),
+            (_, false) => Ok(tch::Device::Cpu),
+        }
+    }
+}
+
+fn tells_cuda(wish: Device) -> bool {
+    let found = cuda();
+    tracing::debug!(?wish, ?found, "looked for CUDA");
+    found.is_ok()
+}
+
+/// What libtorch found on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Environment {
+    /// Version of the libtorch that is loaded, such as `2.11.0`.
+    pub libtorch: String,
+    /// libtorch's own default of threads within an operation.
+    pub threads: u32,
+    /// Whether libtorch has oneDNN's convolutions.
+    pub onednn: bool,
+    /// Whether libtorch has MKL's matrix products.
+    pub mkl: bool,
+    /// The GPUs, in CUDA's order; or why CUDA is not used.
+    pub cuda: Result<Vec<String>, String>,
+}
+
+/// Looks at libtorch and at the GPUs.
+pub fn probe() -> Environment {
+    Environment {
+        libtorch: version().unwrap_or_else(|| "unknown".to_owned()),
+        threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+        onednn: tch::utils::has_mkldnn(),
+        mkl: tch::utils::has_mkl(),
+        cuda: cuda().map(gpus),
+    }
+}
+
+/// The number of GPUs, or why there is none. Loads libtorch's CUDA part on the first call: it must happen before
+/// anything else asks libtorch about CUDA, because libtorch remembers its first answer.
+fn cuda() -> Result<i64, String> {
+    static CUDA: OnceLock<Result<Library, String>> = OnceLock::new();
+    CUDA.get_or_init(load_cuda).as_ref().map_err(Clone::clone)?;
+    if !tch::Cuda::is_available() {
+        return Err(
+            "libtorch_cuda is loaded, but no GPU with a working driver was found".to_owned(),
+        );
+    }
+    Ok(tch::Cuda::device_count())
+}
+
+#[allow(
+    unsafe_code,
+    reason = "loading a library runs its initialisers; no safe form exists"
+)]
+fn load_cuda() -> Result<Library, String> {
+    // SAFETY: the library is the part of the libtorch we run on that was split off from it. Its initialisers
+    // register kernels with libtorch and touch nothing of ours; it stays loaded until the process ends.
+    unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| {
+        format!("{error} (`scripts/bootstrap --cuda` fetches libtorch's CUDA parts)")
+    })
+}
+
+/// Names of the GPUs as the driver gives them; their numbers where it does not.
+fn gpus(count: i64) -> Vec<String> {
+    let names = std::fs::read_dir("/proc/driver/nvidia/gpus").map(|folders| {
+        let mut folders: Vec<_> = folders.flatten().map(|folder| folder.path()).collect();
+        folders.sort();
+        folders
+            .iter()
+            .filter_map(|folder| gpu_name(&folder.join("information")))
+            .collect::<Vec<_>>()
+    });
+    let names = names.unwrap_or_default();
+    let name = |index: i64| {
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| names.get(index))
+    };
+    (0..count)
+        .map(|index| {
+            name(index)
+                .cloned()
+                .unwrap_or_else(|| format!("cuda:{index}"))
+        })
+        .collect()
+}
+
+fn gpu_name(information: &std::path::Path) -> Option<String> {
+    let text = std::fs::read_to_string(information).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Model:"))?;
+    Some(line.trim().to_owned())
+}
+
+/// The version of the loaded libtorch: one byte each for major, minor and patch, from the top.
+#[allow(
+    unsafe_code,
+    reason = "calling a C function by name; tch does not offer the version"
+)]
+fn version() -> Option<String> {
+    let this = Library::this();
+    // SAFETY: libtorch declares `uint64_t aoti_torch_abi_version()` in its stable C interface, and we are linked to it.
+    let abi = unsafe {
+        let function = this
+            .get::<unsafe extern "C" fn() -> u64>(b"aoti_torch_abi_version\0")
+            .ok()?;
+        function()
+    };
+    let [major, minor, patch, ..] = abi.to_be_bytes();
+    Some(format!("{major}.{minor}.{patch}"))
+}

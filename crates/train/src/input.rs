@@ -1,0 +1,86 @@
+//! From a batch of bytes to normalised images on the device.
+
+use millstream_data::{Batch, Shape};
+use tch::{Kind, TchError, Tensor};
+
+use crate::TrainError;
+use crate::error::While;
+
+/// `pixel * scale + shift` brings a byte to `(pixel / 255 - mean) / std`, channel by channel.
+pub(crate) struct Normalise {
+    scale: Tensor,
+    shift: Tensor,
+    device: tch::Device,
+}
+
+impl Normalise {
+    pub(crate) fn new(
+        mean: &[f32],
+        std: &[f32],
+        device: tch::Device,
+    ) -> Result<Normalise, TrainError> {
+        let scale: Vec<f32> = std
+            .iter()
+            .map(|std| (1.0 / (255.0 * f64::from(*std))) as f32)
+            .collect();
+        let shift = mean
+            .iter()
+            .zip(std)
+            .map(|(mean, std)| (-f64::from(*mean) / f64::from(*std)) as f32);
+        let shift: Vec<f32> = shift.collect();
+        let tensor = |values: &[f32]| {
+            Tensor::f_from_slice(values)?
+                .f_reshape([1, -1, 1, 1])?
+                .f_to_device(device)
+        };
+        Ok(Normalise {
+            scale: tensor(&scale).during("preparing normalisation")?,
+            shift: tensor(&shift).during("preparing normalisation")?,
+            device,
+        })
+    }
+
+    /// Images, `rows x channels x height x width`, channels last in memory.
+    pub(crate) fn images(&self, batch: &Batch, shape: &Shape) -> Result<Tensor, TrainError> {
+        let sizes = check(batch, shape)?;
+        self.convert(&batch.pixels, &sizes)
+            .during("moving a batch to the device")
+    }
+
+    /// Bytes travel to the device as they are; there one pass converts and normalises.
+    fn convert(&self, pixels: &[u8], sizes: &[i64; 4]) -> Result<Tensor, TchError> {
+        let bytes =
+            Tensor::f_from_data_size(pixels, sizes, Kind::Uint8)?.f_to_device(self.device)?;
+        self.shift.f_addcmul(
+            &bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?,
+            &self.scale,
+        )
+    }
+}
+
+/// The batch's sizes in memory, rows first and channels last, if they are those of the session.
+fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
+    if batch.shape != *shape {
+        return Err(TrainError::Batch(format!(
+            "its images are {:?}, the model was made for {shape:?}",
+            batch.shape
+        )));
+    }
+    let (rows, channels) = (batch.rows.len(), usize::from(shape.channels));
+    let needed = [shape.height as usize, shape.width as usize, channels]
+        .iter()
+        .try_fold(rows, |product, side| product.checked_mul(*side));
+    if needed != Some(batch.pixels.len()) {
+        let found = batch.pixels.len();
+        return Err(TrainError::Batch(format!(
+            "it has {found} bytes of pixels for {rows} images of {shape:?}"
+        )));
+    }
+    let size = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    Ok([
+        size(rows),
+        i64::from(shape.height),
+        i64::from(shape.width),
+        size(channels),
+    ])
+}

@@ -1,0 +1,57 @@
+//! Random numbers as a function of where they are drawn.
+//!
+//! libtorch draws from one generator a process. All drawing goes through the [`Seeded`] guard, which has the generator to
+//! itself, so two sessions of one process cannot disturb each other.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tch::{Kind, TchError, Tensor};
+
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Sole use of libtorch's generator, freshly seeded.
+pub(crate) struct Seeded(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+impl Seeded {
+    /// A tensor on the CPU, uniform between minus and plus `bound`.
+    pub(crate) fn uniform(&self, shape: &[i64], bound: f64) -> Result<Tensor, TchError> {
+        Tensor::f_empty(shape, (Kind::Float, tch::Device::Cpu))?.f_uniform_(-bound, bound)
+    }
+
+    /// Drops each value with probability `rate` and scales the others up.
+    pub(crate) fn dropout(&self, input: &Tensor, rate: f64) -> Result<Tensor, TchError> {
+        input.f_dropout(rate, true)
+    }
+}
+
+/// What the numbers are drawn for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// The initial weights of a round's model.
+    Weights,
+    /// Dropout in one step.
+    Step(u32),
+}
+
+/// Seeds libtorch's generator for one purpose of one round, until the guard is dropped.
+pub(crate) fn seeded(seed: u64, round: u32, purpose: Purpose) -> Seeded {
+    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(mix(seed, round, purpose));
+    Seeded(guard)
+}
+
+fn mix(seed: u64, round: u32, purpose: Purpose) -> i64 {
+    let (kind, step) = match purpose {
+        Purpose::Weights => (0u8, 0),
+        Purpose::Step(step) => (1, step),
+    };
+    let mut hasher = blake3::Hasher::new_derive_key("millstream train seed v1");
+    hasher
+        .update(&seed.to_le_bytes())
+        .update(&round.to_le_bytes())
+        .update(&[kind])
+        .update(&step.to_le_bytes());
+    let mut bytes = [0; 8];
+    hasher.finalize_xof().fill(&mut bytes);
+    i64::from_le_bytes(bytes)
+}

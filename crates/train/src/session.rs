@@ -1,0 +1,335 @@
+//! The session: one training node, from the first batch of a round to the saved model.
+
+use std::path::Path;
+
+use millstream_data::Batch;
+use tch::{Kind, TchError, Tensor};
+
+use crate::ema::Ema;
+use crate::error::While;
+use crate::input::Normalise;
+use crate::loss::Targets;
+use crate::model::{Dimensions, Mode, Net, Origin};
+use crate::optim::Sgd;
+use crate::random::{Purpose, seeded};
+use crate::schedule::learning_rate;
+use crate::weights::{self, Card};
+use crate::{Device, ModelKind, OptimizerKind, RoundConfig, SessionConfig, TrainError};
+
+/// What one step of training says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepMetrics {
+    /// The loss of the batch; 0 for an empty batch.
+    pub loss: f64,
+    /// How many labelled rows the model took for what they are, before the update.
+    pub labelled_correct: u32,
+    /// Labelled rows in the batch.
+    pub labelled: u32,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+}
+
+/// One training node: it trains a model a round and answers with its predictions. It lives on one thread.
+///
+/// ```no_run
+/// # fn run(config: millstream_train::SessionConfig, round: millstream_train::RoundConfig,
+/// #        batches: Vec<millstream_data::Batch>, images: millstream_data::Batch) -> Result<(), millstream_train::TrainError> {
+/// let mut session = millstream_train::Session::new(config)?;
+/// session.begin(0, &round)?;
+/// for (step, batch) in (0..).zip(&batches) {
+///     session.step(step, batch)?;
+/// }
+/// let hash = session.save("model.safetensors".as_ref())?;
+/// let probabilities = session.predict(&images)?;
+/// # Ok(()) }
+/// ```
+pub struct Session {
+    config: SessionConfig,
+    device: tch::Device,
+    normalise: Normalise,
+    current: Option<Current>,
+}
+
+/// The model of the round, or the one that was loaded.
+struct Current {
+    kind: ModelKind,
+    net: Net,
+    training: Option<Training>,
+}
+
+/// What only a model in training has.
+struct Training {
+    round: u32,
+    config: RoundConfig,
+    /// The tensors that gradients are taken of.
+    trained: Vec<Tensor>,
+    optimizer: Sgd,
+    ema: Option<Ema>,
+}
+
+impl Session {
+    /// A session without a model.
+    ///
+    /// # Errors
+    /// A setting out of range, or CUDA asked for and not there.
+    pub fn new(config: SessionConfig) -> Result<Session, TrainError> {
+        config.check()?;
+        let device = config.device.resolve()?;
+        tch::set_num_threads(i32::try_from(config.threads).unwrap_or(1));
+        let normalise = Normalise::new(&config.mean, &config.std, device)?;
+        Ok(Session {
+            config,
+            device,
+            normalise,
+            current: None,
+        })
+    }
+
+    /// Reads a model file for predictions. The configuration comes from the file; its seed is 0.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or is not a Millstream model; CUDA asked for and not there.
+    pub fn load(path: &Path, device: Device, threads: u32) -> Result<Session, TrainError> {
+        let (card, tensors) = weights::load(path, device.resolve()?)?;
+        let unusable = |error: TrainError| TrainError::Weights {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let Card {
+            model: kind,
+            classes,
+            shape,
+            mean,
+            std,
+            ..
+        } = card;
+        let config = SessionConfig {
+            seed: 0,
+            classes,
+            shape,
+            mean,
+            std,
+            device,
+            threads,
+        };
+        config.check().map_err(unusable)?;
+        let mut session = Session::new(config)?;
+        let net =
+            Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
+        session.current = Some(Current {
+            kind,
+            net,
+            training: None,
+        });
+        Ok(session)
+    }
+
+    /// What the session was told, or what a loaded model file says.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// Starts a round with fresh weights, which depend on seed and round alone.
+    ///
+    /// # Errors
+    /// A setting out of range, or images too small for the model.
+    pub fn begin(&mut self, round: u32, config: &RoundConfig) -> Result<(), TrainError> {
+        config.check()?;
+        let dimensions = self.dimensions();
+        let net = {
+            let seeded = seeded(self.config.seed, round, Purpose::Weights);
+            Net::build(
+                &config.model,
+                dimensions,
+                Origin::Fresh(self.device, &seeded),
+            )?
+        };
+        let ema = config
+            .ema
+            .map(|decay| Ema::new(&config.model, dimensions, &net.params, decay))
+            .transpose()?;
+        let optimizer = Sgd::new(&config.optimizer, &net.params, self.device)
+            .during("starting the optimizer")?;
+        let trained = net
+            .params
+            .trained()
+            .map(|param| param.tensor.shallow_clone())
+            .collect();
+        let training = Training {
+            round,
+            config: config.clone(),
+            trained,
+            optimizer,
+            ema,
+        };
+        self.current = Some(Current {
+            kind: config.model.clone(),
+            net,
+            training: Some(training),
+        });
+        Ok(())
+    }
+
+    /// One optimisation step, `step` from 0. An empty batch changes nothing; the learning rate follows `step` alone.
+    ///
+    /// # Errors
+    /// No round has begun, the batch does not fit, the loss is not finite, or libtorch refuses.
+    pub fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainError> {
+        let none = TrainError::NoRound { asked: "a step" };
+        let Some(Current {
+            net,
+            training: Some(training),
+            ..
+        }) = &mut self.current
+        else {
+            return Err(none);
+        };
+        let RoundConfig {
+            label_smoothing,
+            unlabelled_weight,
+            ..
+        } = training.config;
+        if batch.rows.is_empty() {
+            return Ok(StepMetrics {
+                learning_rate: training.rate(step),
+                ..StepMetrics::default()
+            });
+        }
+        let images = self.normalise.images(batch, &self.config.shape)?;
+        let targets = Targets::new(
+            batch,
+            self.config.classes.len(),
+            label_smoothing,
+            unlabelled_weight,
+        )?;
+        training.step(net, self.config.seed, step, &images, &targets)
+    }
+
+    /// Class probabilities, `rows x classes`, row after row: of the averaged weights if there are any, without
+    /// dropout, with the running statistics. Targets are not looked at.
+    ///
+    /// # Errors
+    /// There is no model, the batch does not fit, or libtorch refuses.
+    pub fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
+        let net = self.predictor("a prediction")?.1;
+        let images = self.normalise.images(batch, &self.config.shape)?;
+        if batch.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _no_grad = tch::no_grad_guard();
+        let logits = net
+            .model
+            .forward(&images, Mode::Predict)
+            .during("running the model")?;
+        probabilities(&logits).during("reading predictions")
+    }
+
+    /// Writes what [`predict`](Session::predict) uses as a safetensors file, whole or not at all, and returns the blake3
+    /// hash of its bytes. Equal models give equal bytes.
+    ///
+    /// # Errors
+    /// There is no model, or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<[u8; 32], TrainError> {
+        let (kind, net) = self.predictor("saving")?;
+        let SessionConfig {
+            classes,
+            shape,
+            mean,
+            std,
+            ..
+        } = self.config.clone();
+        weights::save(
+            path,
+            &net.params,
+            &Card::new(kind.clone(), classes, shape, mean, std),
+        )
+    }
+
+    /// The network that predicts.
+    fn predictor(&self, asked: &'static str) -> Result<(&ModelKind, &Net), TrainError> {
+        let current = self.current.as_ref().ok_or(TrainError::NoRound { asked })?;
+        let averaged = current
+            .training
+            .as_ref()
+            .and_then(|training| training.ema.as_ref());
+        Ok((&current.kind, averaged.map_or(&current.net, |ema| &ema.net)))
+    }
+
+    fn dimensions(&self) -> Dimensions {
+        let shape = &self.config.shape;
+        Dimensions {
+            height: shape.height,
+            width: shape.width,
+            channels: i64::from(shape.channels),
+            classes: i64::try_from(self.config.classes.len()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl Training {
+    fn rate(&self, step: u32) -> f64 {
+        let OptimizerKind::Sgd { lr, .. } = self.config.optimizer;
+        learning_rate(&self.config.schedule, lr, step, self.config.steps)
+    }
+
+    /// The whole of training: forward, loss, backward, update, average.
+    fn step(
+        &mut self,
+        net: &Net,
+        seed: u64,
+        step: u32,
+        images: &Tensor,
+        targets: &Targets,
+    ) -> Result<StepMetrics, TrainError> {
+        let logits = {
+            let seeded = seeded(seed, self.round, Purpose::Step(step));
+            net.model
+                .forward(images, Mode::Train(&seeded))
+                .during("running the model")?
+        };
+        let loss = targets.loss(&logits).during("computing the loss")?;
+        let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)
+            .during("computing gradients")?;
+        let loss = loss.f_double_value(&[]).during("reading the loss")?;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged {
+                round: self.round,
+                step,
+                loss,
+            });
+        }
+        let rate = self.rate(step);
+        self.optimizer
+            .update(&gradients, rate)
+            .during("updating the weights")?;
+        if let Some(ema) = &mut self.ema {
+            ema.update(&net.params).during("averaging the weights")?;
+        }
+        let (labelled, labelled_correct) =
+            targets.score(&likeliest(&logits).during("reading predictions")?);
+        Ok(StepMetrics {
+            loss,
+            labelled_correct,
+            labelled,
+            learning_rate: rate,
+        })
+    }
+}
+
+/// The likeliest class of each row.
+fn likeliest(logits: &Tensor) -> Result<Vec<i64>, TchError> {
+    let classes = logits.detach().f_argmax(1, false)?;
+    let mut values = vec![0; classes.numel()];
+    classes.f_copy_data(&mut values, classes.numel())?;
+    Ok(values)
+}
+
+fn probabilities(logits: &Tensor) -> Result<Vec<f32>, TchError> {
+    let shares = logits.f_softmax(1, Kind::Float)?.f_contiguous()?;
+    let mut values = vec![0.0; shares.numel()];
+    shares.f_copy_data(&mut values, shares.numel())?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests;
