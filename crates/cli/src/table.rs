@@ -18,7 +18,7 @@ const HEADER: [&str; 8] = [
 pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(HEADER);
     for round in rounds {

@@ -74,7 +74,7 @@ pub fn run(
     plan: &Plan,
     options: &RunOptions,
     stop: &Stop,
-    watch: impl Fn(&Event, &Report) + Send + 'static,
+    watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<Outcome, ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
     let hash = plan_hash(plan, &manifest);
@@ -265,7 +265,7 @@ fn drive(
     hash: [u8; 32],
     recorder: Recorder,
     stop: &Stop,
-    watch: impl Fn(&Event, &Report) + Send + 'static,
+    watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<Outcome, ClusterError> {
     for round in job.first_round..plan.rounds.len() as u32 {
         recorder.dir.create_round(round)?;
@@ -387,7 +387,7 @@ fn record(
     mut recorder: Recorder,
     events: Receiver<Event>,
     stop: Stop,
-    watch: impl Fn(&Event, &Report) + Send + 'static,
+    mut watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<std::thread::JoinHandle<Recorded>, ClusterError> {
     let work = move || {
         for event in events {

@@ -17,8 +17,8 @@ use millstream_labels::{Pseudo, Rule};
 
 /// Where the images of a test come from.
 #[derive(Clone)]
-pub enum Corpus {
-    /// 300 gray images of 8 x 8 in four classes.
+pub(crate) enum Corpus {
+    /// 300 gray images of 8 x 8 in ten classes.
     Small,
     /// 60 RGB images of 256 x 256.
     Large,
@@ -26,24 +26,39 @@ pub enum Corpus {
     Folder(PathBuf),
 }
 
+impl Corpus {
+    fn classes(&self) -> usize {
+        if matches!(self, Corpus::Folder(_)) { 4 } else { 10 }
+    }
+
+    /// Labelled records of each class, and test records.
+    fn split(&self) -> (u32, u32) {
+        match self {
+            Corpus::Small => (6, 60),
+            Corpus::Large => (1, 10),
+            Corpus::Folder(_) => (5, 10),
+        }
+    }
+}
+
 type Hook = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// One run of the stream.
 #[derive(Clone)]
-pub struct Setting {
-    pub corpus: Corpus,
-    pub seed: u64,
-    pub workers: usize,
-    pub steps: u32,
-    pub memory: u64,
-    pub max_bad: u64,
-    pub first_round: u32,
-    pub restored: Vec<(Key, Pseudo)>,
-    pub fail_at: Option<(u32, u32)>,
-    pub interrupt_at: Option<(u32, u32)>,
+pub(crate) struct Setting {
+    pub(crate) corpus: Corpus,
+    pub(crate) seed: u64,
+    pub(crate) workers: usize,
+    pub(crate) steps: u32,
+    pub(crate) memory: u64,
+    pub(crate) max_bad: u64,
+    pub(crate) first_round: u32,
+    pub(crate) restored: Vec<(Key, Pseudo)>,
+    pub(crate) fail_at: Option<(u32, u32)>,
+    pub(crate) interrupt_at: Option<(u32, u32)>,
     /// How long the trainer stops after its first step; the run is then interrupted.
-    pub pause: Option<Duration>,
-    pub hook: Hook,
+    pub(crate) pause: Option<Duration>,
+    pub(crate) hook: Hook,
 }
 
 impl Default for Setting {
@@ -66,7 +81,7 @@ impl Default for Setting {
 }
 
 impl Setting {
-    pub fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub(crate) fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Setting {
             hook: Arc::new(hook),
             ..self
@@ -76,33 +91,33 @@ impl Setting {
 
 /// What the trainer saw of a batch of training.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    pub round: u32,
-    pub step: u32,
-    pub rows: usize,
-    pub records: Vec<u32>,
+pub(crate) struct Seen {
+    pub(crate) round: u32,
+    pub(crate) step: u32,
+    pub(crate) rows: usize,
+    pub(crate) records: Vec<u32>,
     /// Of pixels, keys and targets.
-    pub hash: blake3::Hash,
+    pub(crate) hash: blake3::Hash,
 }
 
 /// What came of a run.
 #[derive(Default)]
-pub struct Outcome {
-    pub batches: Vec<Seen>,
-    pub rounds: Vec<RoundResult>,
-    pub dead: Vec<DeadLetter>,
-    pub stopped: Option<StopReason>,
+pub(crate) struct Outcome {
+    pub(crate) batches: Vec<Seen>,
+    pub(crate) rounds: Vec<RoundResult>,
+    pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) stopped: Option<StopReason>,
 }
 
 impl Outcome {
-    pub fn labels(&self) -> Vec<Vec<LabelRow>> {
+    pub(crate) fn labels(&self) -> Vec<Vec<LabelRow>> {
         self.rounds
             .iter()
             .map(|round| round.labels.clone())
             .collect()
     }
 
-    pub fn labels_of(&self, round: u32) -> Vec<(Key, Pseudo)> {
+    pub(crate) fn labels_of(&self, round: u32) -> Vec<(Key, Pseudo)> {
         let rows = self
             .rounds
             .iter()
@@ -113,7 +128,7 @@ impl Outcome {
     }
 }
 
-pub fn run(setting: Setting) -> Outcome {
+pub(crate) fn run(setting: Setting) -> Outcome {
     let files = tempfile::tempdir().unwrap();
     let job = Arc::new(job(&setting, files.path()));
     job.check(setting.workers).unwrap();
@@ -218,11 +233,10 @@ impl Trainer for Counting {
         let mut all = Vec::new();
         for pixels in batch.pixels.chunks(bytes) {
             let hash = blake3::hash(&[pixels, &[self.round as u8][..]].concat());
-            let (class, confidence) = (
-                usize::from(hash.as_bytes()[0]) % 4,
-                0.4 + f32::from(hash.as_bytes()[1]) / 512.0,
-            );
-            let mut probabilities = [(1.0 - confidence) / 3.0; 4];
+            let classes = self.setting.corpus.classes();
+            let class = usize::from(hash.as_bytes()[0]) % classes;
+            let confidence = 0.4 + f32::from(hash.as_bytes()[1]) / 512.0;
+            let mut probabilities = vec![(1.0 - confidence) / (classes - 1) as f32; classes];
             probabilities[class] = confidence;
             all.extend(probabilities);
         }
@@ -243,12 +257,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
             1,
         ),
     };
-    let large = !matches!(setting.corpus, Corpus::Small);
-    let manifest = Arc::new(manifest(
-        &source,
-        if large { (5, 10) } else { (15, 60) },
-        setting.seed,
-    ));
+    let manifest = Arc::new(manifest(&source, setting.corpus.split(), setting.seed));
     let shape = Shape {
         height: side,
         width: side,
@@ -293,7 +302,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
             threshold: 0.6,
             balance: None,
             seed: setting.seed,
-            classes: 4,
+            classes: setting.corpus.classes() as u32,
         },
         keep_distribution: true,
         manifest,
@@ -308,7 +317,12 @@ fn manifest(source: &SourceConfig, (per_class, test): (u32, u32), seed: u64) -> 
         except: except.iter().map(|name| (*name).to_owned()).collect(),
         take,
     };
-    let source = millstream_data::open(source, KeyKind::Place).unwrap();
+    // Every run writes its IDX files to another folder: their keys must not depend on it.
+    let key = match source {
+        SourceConfig::Idx { .. } => KeyKind::Content,
+        _ => KeyKind::Place,
+    };
+    let source = millstream_data::open(source, key).unwrap();
     let share = f64::from(test) / source.records().len() as f64;
     let splits = [
         split("test", &[], Take::Fraction(share)),
@@ -318,7 +332,7 @@ fn manifest(source: &SourceConfig, (per_class, test): (u32, u32), seed: u64) -> 
     Manifest::build(vec![("all".to_owned(), source)], &splits, seed).unwrap()
 }
 
-/// Writes `count` images of noise, class = position mod 4, as plain IDX files.
+/// Writes `count` images of noise, class = position mod 10, as plain IDX files.
 fn idx(files: &Path, count: u32, side: u32, channels: u32) -> SourceConfig {
     let mut images = vec![0, 0, 8, if channels == 1 { 3 } else { 4 }];
     images.extend([count, side, side].iter().flat_map(|n| n.to_be_bytes()));
@@ -330,7 +344,7 @@ fn idx(files: &Path, count: u32, side: u32, channels: u32) -> SourceConfig {
     images.extend(noise);
     let mut labels = vec![0, 0, 8, 1];
     labels.extend(count.to_be_bytes());
-    labels.extend((0..count).map(|i| (i % 4) as u8));
+    labels.extend((0..count).map(|i| (i % 10) as u8));
     let (images_path, labels_path) = (files.join("images-idx"), files.join("labels-idx"));
     std::fs::write(&images_path, images).unwrap();
     std::fs::write(&labels_path, labels).unwrap();
@@ -341,7 +355,7 @@ fn idx(files: &Path, count: u32, side: u32, channels: u32) -> SourceConfig {
 }
 
 /// Four class folders of PNG files in all, `bad` of them cut short. Returns the places of these, sorted.
-pub fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<String>) {
+pub(crate) fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let mut places = Vec::new();
     for i in 0..count {
@@ -363,7 +377,7 @@ pub fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<String>) {
 }
 
 /// Resident memory of this process.
-pub fn rss_bytes() -> u64 {
+pub(crate) fn rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()
