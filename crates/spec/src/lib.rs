@@ -1,9 +1,163 @@
 //! The YAML definition of a pipeline: reading, checking, and the typed plan.
+//!
+//! A definition goes through four hands, and only the first has to give up at a mistake:
+//! text -> a tree that knows where everything stands (`yaml`, with `variables` and `overrides`) -> the structure that the
+//! [`schema`] asks for (`structure`) -> the raw structs that the schema comes from (`raw`) -> the [`Plan`] (`check`). The
+//! mistakes of all of them come back together as [`Diagnostics`].
+//!
+//! Nothing here opens data, knows what an image is or starts anything.
+//!
+//! ```
+//! let text = "
+//! name: tiny
+//! data:
+//!   sources:
+//!     train: { idx: { images: train-images, labels: train-labels } }
+//!     test: { idx: { images: test-images, labels: test-labels } }
+//!   splits:
+//!     labelled: { from: train }
+//!     test: { from: test }
+//! stream: { size: [28, 28], channels: gray }
+//! rounds:
+//!   - model: { smallnet: { width: 16 } }
+//!     training: { steps: 100 }
+//! ";
+//! let plan = millstream_spec::parse(text, "tiny.yaml", &[("seed".to_string(), "7".to_string())])?;
+//! assert_eq!((plan.seed, plan.rounds.len()), (7, 1));
+//! # Ok::<(), millstream_spec::Diagnostics>(())
+//! ```
 
+mod check;
+mod diagnostic;
+pub mod graph;
+mod overrides;
 mod plan;
+mod raw;
+mod schema;
+mod structure;
+mod variables;
+mod yaml;
 
+use std::path::Path;
+
+use diagnostic::Report;
+use variables::Environment;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub use plan::{
     BalancePlan, DataPlan, FilterPlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OpPlan,
     OptimizerPlan, OutputPlan, Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan,
     StepPlan, StreamPlan, TakePlan, TargetsPlan, TrainingPlan,
 };
+pub use schema::schema;
+pub use variables::VARIABLES;
+
+/// Longest definition, in bytes. What is longer is some other file.
+const LONGEST: u64 = 1 << 20;
+
+/// Reads a definition from a file; see [`parse`].
+///
+/// # Errors
+/// All mistakes at once, or the one that the file cannot be read.
+pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Plan, Diagnostics> {
+    let name = path.display().to_string();
+    let unreadable = |why: String, help: &str| {
+        Diagnostics::unreadable(format!("cannot read {name}: {why}"), help)
+    };
+    let found =
+        std::fs::metadata(path).map_err(|error| unreadable(error.to_string(), "check the path"))?;
+    if !found.is_file() {
+        return Err(unreadable(
+            "it is not a file".to_string(),
+            "give the YAML file of a pipeline",
+        ));
+    }
+    if found.len() > LONGEST {
+        let why = format!(
+            "it has {} bytes, a definition has at most {LONGEST}",
+            found.len()
+        );
+        return Err(unreadable(why, "is this the right file?"));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| unreadable(error.to_string(), "check its permissions"))?;
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|error| {
+        unreadable(
+            error.to_string(),
+            "a definition is UTF-8 text: is this the right file?",
+        )
+    })?;
+    parse(&text, &name, overrides)
+}
+
+/// Checks a definition and fills in what it leaves out. `file` is what messages call the text. `overrides` are pairs (key, value)
+/// as after `--set`: the key with dots (`rounds.0.training.steps`), the value in YAML. Variables ([`VARIABLES`]) come
+/// from the environment.
+///
+/// # Errors
+/// All mistakes at once, with their places.
+pub fn parse(text: &str, file: &str, overrides: &[(String, String)]) -> Result<Plan, Diagnostics> {
+    parse_with(text, file, overrides, &|name| std::env::var(name).ok())
+}
+
+fn parse_with(
+    text: &str,
+    file: &str,
+    overrides: &[(String, String)],
+    environment: Environment<'_>,
+) -> Result<Plan, Diagnostics> {
+    let mut report = Report::default();
+    let plan = plan_of(text, file, overrides, environment, &mut report);
+    report.finish()?;
+    // Nobody gives up without a word; should that ever happen, it is not a plan either.
+    plan.ok_or_else(|| Diagnostics::unreadable(format!("{file} is no pipeline"), ""))
+}
+
+fn plan_of(
+    text: &str,
+    file: &str,
+    overrides: &[(String, String)],
+    environment: Environment<'_>,
+    report: &mut Report,
+) -> Option<Plan> {
+    let source = report.source(file, text);
+    let Some(mut tree) = yaml::read(text, source, 0, environment, report) else {
+        if report.is_empty() {
+            let help = "start with a copy of a file in `pipelines/`";
+            report.error(
+                Code::Missing,
+                diagnostic::Span::start(source),
+                "the file says nothing",
+                help,
+            );
+        }
+        return None;
+    };
+    overrides::apply(&mut tree, overrides, environment, report);
+    let structured = structure::check(&schema(), &tree, report);
+    match serde_json::from_value(structured.value) {
+        Ok(raw) => Some(check::plan(
+            &mut check::Checker {
+                tree: &tree,
+                poisoned: &structured.poisoned,
+                report,
+            },
+            raw,
+        )),
+        // The structure fits, or what is wrong with it has been said.
+        Err(error) if report.is_empty() => {
+            report.error(
+                Code::WrongType,
+                tree.span,
+                format!("this is no pipeline: {error}"),
+                "",
+            );
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The definition as it is written: one struct a section, from which the schema and the reading both come.
+//!
+//! The doc comments here are the descriptions that an editor shows. Every node that has kinds is one key that names its
+//! kind, with a strict struct under it.
+
+mod data;
+mod stream;
+mod training;
+mod values;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
+pub(crate) use stream::{
+    Channels, Direction, Filter, Kind, Normalize, Op, RandAugment, RandomResizedCrop, Side, Step,
+    Stream,
+};
+pub(crate) use training::{
+    Ema, Model, OneCycle, Optimizer, Round, Schedule, Sgd, Targets, Training,
+};
+pub(crate) use values::{Names, Quantity};
+
+use std::collections::BTreeMap;
+
+/// A Millstream pipeline: data, the stream of images, rounds of training, selection of pseudo-labels.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Millstream pipeline")]
+pub(crate) struct Pipeline {
+    /// The name of the pipeline. Results go to `runs/NAME` unless the command line says otherwise. Letters, digits, `-`, `_`
+    /// and `.`.
+    #[schemars(length(min = 1, max = 100), extend("pattern" = "^[A-Za-z0-9_-][A-Za-z0-9._-]*$"))]
+    pub(crate) name: String,
+    /// The seed of every random choice. The same seed, plan and data give the same result.
+    #[serde(default)]
+    pub(crate) seed: u64,
+    /// Budget of images in flight, such as `256MiB` or `1GB`. A stream whose consumer is slow stops here instead of
+    /// filling the memory. The result does not depend on it.
+    #[serde(default = "Pipeline::memory")]
+    pub(crate) memory: Quantity,
+    /// How many records may be broken (unreadable, not an image) before the run stops: a share such as `0.5%`, or a number of
+    /// records. Broken records go to the dead letters and are never replaced by others.
+    #[serde(default = "Pipeline::max_bad")]
+    pub(crate) max_bad: Quantity,
+    /// libtorch's threads within one operation. Part of the plan, not of the machine: float sums depend on it.
+    #[serde(default = "Pipeline::threads")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) threads: u32,
+    /// Where the images come from, and which of them are labelled, unlabelled and for testing.
+    pub(crate) data: Data,
+    /// The shape that every image gets on its way to the model.
+    pub(crate) stream: Stream,
+    /// How every round trains. A round's own `training` replaces these key by key.
+    #[serde(default)]
+    pub(crate) training: Training,
+    /// The rounds in order. The first trains a teacher on the labelled images; each later one trains a student on
+    /// them and on the pseudo-labels of the round before.
+    #[schemars(length(min = 1, max = 1000))]
+    pub(crate) rounds: Vec<Round>,
+    /// Which pseudo-labels become training samples.
+    #[serde(default)]
+    pub(crate) selection: Selection,
+    /// What a run writes beside models and reports.
+    #[serde(default)]
+    pub(crate) output: Output,
+}
+
+impl Pipeline {
+    fn memory() -> Quantity {
+        Quantity("256MiB".to_string())
+    }
+
+    fn max_bad() -> Quantity {
+        Quantity("1%".to_string())
+    }
+
+    fn threads() -> u32 {
+        2
+    }
+}
+
+/// Which pseudo-labels become training samples.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Selection {
+    /// The lowest confidence of the teacher that is accepted. With `balance` it must be a multiple of 0.01.
+    #[serde(default = "Selection::threshold")]
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub(crate) threshold: f64,
+    /// Take as many of each class, the most confident first. Without it everything above the threshold is taken once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) balance: Option<Balance>,
+}
+
+impl Selection {
+    fn threshold() -> f64 {
+        0.9
+    }
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Selection {
+            threshold: Self::threshold(),
+            balance: None,
+        }
+    }
+}
+
+/// Class-balanced selection.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Balance {
+    /// Samples wanted of each class.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) per_class: u64,
+    /// Whether a class that has fewer is repeated to reach the number.
+    #[serde(default = "Balance::upsample")]
+    pub(crate) upsample: bool,
+}
+
+impl Balance {
+    fn upsample() -> bool {
+        true
+    }
+}
+
+/// What a run writes beside models and reports.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Output {
+    /// The format of the label files.
+    #[serde(default)]
+    pub(crate) labels: Labels,
+}
+
+/// The format of the label files.
+#[derive(Copy, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Labels {
+    /// Parquet, compressed.
+    #[default]
+    Parquet,
+    /// Comma-separated text.
+    Csv,
+}
+
+/// Named things.
+pub(crate) type Named<T> = BTreeMap<String, T>;
