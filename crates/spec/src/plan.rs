@@ -78,7 +78,7 @@ pub enum MaxBad {
 pub struct DataPlan {
     /// What identifies a record.
     pub key: KeyPlan,
-    /// Sources by name, in the order of the file. The order numbers the records.
+    /// Sources, in the order of their names. That order numbers the records.
     pub sources: Vec<(String, SourcePlan)>,
     /// Splits, each after all that it refers to. `labelled` and `test` are there, and `unlabelled` if there is more than one
     /// round.

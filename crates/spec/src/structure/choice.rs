@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{At, Walker};
 use crate::diagnostic::{Code, suggest};
-use crate::schema::kind;
+use crate::schema::{follow, kind};
 use crate::yaml::{Entry, Kind, Node, Scalar, Value};
 
 /// The alternatives of a schema, sorted.
@@ -118,7 +118,17 @@ impl<'a> Walker<'a> {
                     first.key,
                     second.key
                 );
-                let help = "keep one of them; in a list each needs its own `-`, and settings of a kind are indented below it";
+                let settings = choices
+                    .settings(&first.key)
+                    .map(|schema| follow(schema, self.root));
+                let settings = settings.and_then(|schema| schema.get("properties"));
+                let help = match settings.and_then(|settings| settings.get(&second.key)) {
+                    Some(_) => format!(
+                        "`{0}` is a setting of `{1}`: indent it below `{1}`",
+                        second.key, first.key
+                    ),
+                    None => "keep one of them; in a list each needs its own `-`".to_string(),
+                };
                 self.report
                     .error(Code::Conflict, second.key_span, message, help);
                 self.poisoned.push(at.path.clone());

@@ -177,23 +177,17 @@ fn shorten(text: &str) -> String {
 /// What usually helps with a value of the wrong type.
 pub(super) fn way_out(schema: &Json, node: &Node) -> String {
     let wanted = schema.get("type").and_then(Json::as_str).unwrap_or("");
+    if let ("object", Some(known)) = (wanted, schema.get("properties").and_then(Json::as_object)) {
+        return format!("its keys are {}", quoted(known.keys().map(String::as_str)));
+    }
     let Value::Scalar(scalar) = &node.value else {
         return String::new();
     };
     let text = &scalar.text;
-    let plain: String = text
-        .chars()
-        .filter(|c| !matches!(c, '_' | ',' | ' '))
-        .collect();
     match (wanted, scalar.kind) {
         ("string", _) => format!("put it in quotes: \"{text}\""),
-        ("array", _) => format!("write it as a list: [{text}]"),
-        ("integer" | "number", Kind::Text) if text.parse::<f64>().is_ok() => {
-            format!("remove the quotes: {text}")
-        }
-        ("integer" | "number", Kind::Text) if plain.parse::<f64>().is_ok() => {
-            format!("write {plain}")
-        }
+        ("array", _) => as_list(schema, text),
+        ("integer" | "number", Kind::Text) => as_number(text),
         ("integer", Kind::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
             format!("write {number}")
         }
@@ -205,6 +199,45 @@ pub(super) fn way_out(schema: &Json, node: &Node) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// A text that is almost a number.
+fn as_number(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .filter(|c| !matches!(c, '_' | ',' | ' '))
+        .collect();
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
+    if text.parse::<f64>().is_ok() {
+        format!("remove the quotes: {text}")
+    } else if plain.parse::<f64>().is_ok() {
+        format!("write {plain}")
+    } else if let Some(percent) = percent {
+        format!("write {}", percent / 100.0)
+    } else {
+        String::new()
+    }
+}
+
+/// One value where a list is wanted: `28x28` for `[28, 28]`, or `28` for both of them.
+fn as_list(schema: &Json, text: &str) -> String {
+    let Some(count) = schema
+        .get("minItems")
+        .and_then(Json::as_u64)
+        .filter(|count| *count > 1)
+    else {
+        return format!("write it as a list: [{text}]");
+    };
+    let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let numbers: Vec<&str> = numbers.filter(|number| !number.is_empty()).collect();
+    let items = match numbers.as_slice() {
+        [] => return String::new(),
+        [one] => vec![*one; usize::try_from(count).unwrap_or(2)],
+        several => several.to_vec(),
+    };
+    format!("write it as a list: [{}]", items.join(", "))
 }
 
 /// A value that the schema allows and that no other check dislikes more than any other.

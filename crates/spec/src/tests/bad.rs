@@ -235,7 +235,10 @@ fn values_of_the_wrong_type() {
         ("  ema: 0.99", "  ema: on", 23, 8, "`ema`", ""),
         ("  ema: 0.99", "  augment: flip", 23, 3, "given twice", ""),
         ("rounds:", "rounds: 3\nround:", 24, 9, "`rounds` must be a list", ""),
-        ("size: [28, 30]", "size: 28", 14, 9, "`size` must be a list of 2 numbers", "[28]"),
+        ("size: [28, 30]", "size: 28", 14, 9, "`size` must be a list of 2 numbers", "[28, 28]"),
+        ("size: [28, 30]", "size: 28x30", 14, 9, "`size` must be a list of 2 numbers", "[28, 30]"),
+        ("threshold: 0.85", "threshold: 85%", 29, 14, "but this is the text `85%`", "write 0.85"),
+        ("    - rotate: 9", "    - flip: 0.5", 21, 13, "`flip` must be a mapping", "`direction`, `p`"),
         ("channels: gray", "channels: grey", 15, 13, "`channels` cannot be `grey`", "`gray`"),
         ("channels: gray", "channels: 1", 15, 13, "`channels` must be `gray` or `rgb`", ""),
         ("from: [train]", "from: { a: b }", 11, 19, "`from` must be text", ""),
@@ -259,6 +262,7 @@ fn kinds_that_are_none_or_two() {
     one("{ smallnet: { width: 20 } }", "resnet", (Code::UnknownKey, 27, "resnet", "`model` has no kind `resnet`"), "`smallnet`, `alexnet`");
     let two = "{ smallnet: { width: 20 }, alexnet: {} }";
     one("{ smallnet: { width: 20 } }", two, (Code::Conflict, 27, "alexnet", "two things at once: `smallnet` and `alexnet`"), "keep one");
+    one("    - rotate: 9", "    - flip:\n      p: 1", (Code::Conflict, 22, "p", "`flip` and `p`"), "indent it below `flip`");
     one("{ smallnet: { width: 20 } }", "{}", (Code::WrongType, 27, "model", "one key out of `smallnet`, `alexnet`"), "");
     one("take: { per_class: 10 }", "take: { all: { x: 1 } }", (Code::WrongType, 10, "all", "`all` has nothing to set"), "the word alone");
 }
