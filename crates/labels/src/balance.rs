@@ -135,15 +135,15 @@ mod tests {
     #[test]
     fn a_small_drift_of_the_factor_leaves_most_cells_alone() {
         let balance = balance(1000, true);
-        let changed = |old: u64, new: u64| {
+        let touched = |old: u64, new: u64| {
             let cell = |pool, bucket| Cell::new(Cut { bin: 85, pool }, &balance, bucket);
-            (0..BUCKETS)
-                .filter(|bucket| cell(old, *bucket) != cell(new, *bucket))
-                .count()
+            let changed = (0..BUCKETS).filter(|bucket| cell(old, *bucket) != cell(new, *bucket));
+            changed.count() as f64 / f64::from(BUCKETS)
         };
-        assert_eq!(changed(700, 700), 0);
-        assert!(changed(700, 701) <= 2);
-        assert!(changed(1300, 1313) <= 3);
+        assert_eq!(touched(700, 700), 0.0);
+        // One label in 700, then thirteen in 1300: about as large a share of the class is looked at again.
+        assert!(touched(700, 701) < 0.02);
+        assert!(touched(1300, 1313) < 0.03);
     }
 
     #[test]
