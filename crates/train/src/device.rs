@@ -1,5 +1,6 @@
 //! Where a session runs: the CPU, or a GPU whose libtorch part is loaded at run time.
 
+use std::error::Error;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
@@ -23,20 +24,18 @@ pub enum Device {
 impl Device {
     /// The device that the wish comes to here.
     pub(crate) fn resolve(self) -> Result<tch::Device, TrainError> {
-        match (self, self != Device::Cpu && tells_cuda(self)) {
-            (_, true) => Ok(tch::Device::Cuda(0)),
-            (Device::Cuda, false) => Err(TrainError::NoCuda {
-                reason: cuda().err().unwrap_or_default(),
-            }),
-            (_, false) => Ok(tch::Device::Cpu),
+        if self == Device::Cpu {
+            return Ok(tch::Device::Cpu);
+        }
+        match cuda() {
+            Ok(_) => Ok(tch::Device::Cuda(0)),
+            Err(reason) if self == Device::Cuda => Err(TrainError::NoCuda { reason }),
+            Err(reason) => {
+                tracing::debug!(reason, "CUDA is not used");
+                Ok(tch::Device::Cpu)
+            }
         }
     }
-}
-
-fn tells_cuda(wish: Device) -> bool {
-    let found = cuda();
-    tracing::debug!(?wish, ?found, "looked for CUDA");
-    found.is_ok()
 }
 
 /// What libtorch found on this machine.
@@ -86,7 +85,10 @@ fn load_cuda() -> Result<Library, String> {
     // SAFETY: the library is the part of the libtorch we run on that was split off from it. Its initialisers
     // register kernels with libtorch and touch nothing of ours; it stays loaded until the process ends.
     unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| {
-        format!("{error} (`scripts/bootstrap --cuda` fetches libtorch's CUDA parts)")
+        let cause = error
+            .source()
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        format!("{cause} (`scripts/bootstrap --cuda` fetches libtorch's CUDA parts)")
     })
 }
 

@@ -84,3 +84,39 @@ fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
         size(channels),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_data::{Key, Row, Target};
+
+    use super::*;
+
+    #[test]
+    fn each_channel_is_scaled_by_its_own_mean_and_deviation() {
+        let shape = Shape {
+            height: 1,
+            width: 2,
+            channels: 3,
+        };
+        let row = Row {
+            record: 0,
+            key: Key(1),
+            target: Target::None,
+            labelled: false,
+        };
+        let batch = Batch {
+            shape,
+            pixels: vec![0, 51, 102, 255, 204, 153],
+            rows: vec![row],
+        };
+        let normalise =
+            Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
+        let images = normalise.images(&batch, &shape).unwrap();
+        assert_eq!(
+            (images.size(), images.stride()),
+            (vec![1, 3, 1, 2], vec![6, 1, 6, 3])
+        );
+        let expected = Tensor::from_slice(&[0f32, 1.0, 0.0, 1.2, -1.0, 1.0]).reshape([1, 3, 1, 2]);
+        assert!((images - expected).abs().max().double_value(&[]) < 1e-6);
+    }
+}

@@ -68,7 +68,7 @@ struct Training {
 }
 
 impl Session {
-    /// A session without a model.
+    /// A session without a model. libtorch then works with `config.threads` threads in the whole process.
     ///
     /// # Errors
     /// A setting out of range, or CUDA asked for and not there.
@@ -110,10 +110,10 @@ impl Session {
             mean,
             std,
             device,
-            threads,
+            threads: 1,
         };
         config.check().map_err(unusable)?;
-        let mut session = Session::new(config)?;
+        let mut session = Session::new(SessionConfig { threads, ..config })?;
         let net =
             Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
         session.current = Some(Current {
@@ -212,10 +212,10 @@ impl Session {
     /// There is no model, the batch does not fit, or libtorch refuses.
     pub fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
         let net = self.predictor("a prediction")?.1;
-        let images = self.normalise.images(batch, &self.config.shape)?;
         if batch.rows.is_empty() {
             return Ok(Vec::new());
         }
+        let images = self.normalise.images(batch, &self.config.shape)?;
         let _no_grad = tch::no_grad_guard();
         let logits = net
             .model
