@@ -330,7 +330,7 @@ fn rules() -> impl Strategy<Value = Rule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn dataflow_and_model_agree_at_every_round(rule in rules(), rounds in (round(0), round(1), round(2), round(3), round(4))) {
