@@ -30,11 +30,7 @@ fn with_file(name: &str, bytes: &[u8]) -> Place {
 fn idx_files_that_are_missing_cut_or_of_another_kind() {
     let missing = Place::new();
     missing.edit(&mnist(IMAGES), "nowhere/images.gz");
-    missing.fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["nowhere/images.gz", "there is no such"],
-    );
+    missing.fail(&["run", "pipeline.yaml"], 2, &["nowhere/images.gz", "there is no such"]);
     let gzip = std::fs::read(mnist(IMAGES)).unwrap();
     with_file(IMAGES, &gzip[..gzip.len() / 2]).fail(&["run", "pipeline.yaml"], 2, &["broken"]);
     with_file(IMAGES, &idx(3, &[12_000, 28, 28], &[0; 1000])).fail(
@@ -42,28 +38,14 @@ fn idx_files_that_are_missing_cut_or_of_another_kind() {
         2,
         &["broken", "9408000"],
     );
-    with_file(IMAGES, b"\x89PNG\r\n\x1a\n and so on").fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["broken"],
-    );
-    with_file(LABELS, &idx(1, &[3], &[1, 2, 3])).fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["12000", "3"],
-    );
-    with_file(LABELS, &idx(1, &[12_000], &[200; 12_000])).fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["200"],
-    );
+    with_file(IMAGES, b"\x89PNG\r\n\x1a\n and so on").fail(&["run", "pipeline.yaml"], 2, &["broken"]);
+    with_file(LABELS, &idx(1, &[3], &[1, 2, 3])).fail(&["run", "pipeline.yaml"], 2, &["12000", "3"]);
+    with_file(LABELS, &idx(1, &[12_000], &[200; 12_000])).fail(&["run", "pipeline.yaml"], 2, &["200"]);
 }
 
 fn save(path: &Path, shade: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image::GrayImage::from_fn(16, 16, |x, y| image::Luma([(x * 5 + y * 3) as u8 ^ shade]))
-        .save(path)
-        .unwrap();
+    image::GrayImage::from_fn(16, 16, |x, y| image::Luma([(x * 5 + y * 3) as u8 ^ shade])).save(path).unwrap();
 }
 
 /// A pipeline over class folders, `count` images in each of two classes.
@@ -71,10 +53,7 @@ fn folders(count: u8) -> Place {
     let place = Place::new();
     for class in ["cat", "dog"] {
         for i in 0..count {
-            save(
-                &place.path(&format!("photos/{class}/{i:03}.png")),
-                if class == "cat" { i } else { 255 - i },
-            );
+            save(&place.path(&format!("photos/{class}/{i:03}.png")), if class == "cat" { i } else { 255 - i });
         }
     }
     place.write(
@@ -104,11 +83,7 @@ fn folders_that_are_empty_or_too_small() {
     let place = folders(20);
     place.succeed(&["plan", "pipeline.yaml"]);
     let few = folders(3);
-    few.fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["per_class"].map(|_| "labelled"),
-    );
+    few.fail(&["run", "pipeline.yaml"], 2, &["per_class"].map(|_| "labelled"));
     let empty = folders(20);
     std::fs::remove_dir_all(empty.path("photos")).unwrap();
     std::fs::create_dir(empty.path("photos")).unwrap();
@@ -118,18 +93,10 @@ fn folders_that_are_empty_or_too_small() {
 #[test]
 fn two_files_with_one_key_are_named() {
     let place = folders(20);
-    std::fs::copy(
-        place.path("photos/cat/000.png"),
-        place.path("photos/dog/copy.png"),
-    )
-    .unwrap();
+    std::fs::copy(place.path("photos/cat/000.png"), place.path("photos/dog/copy.png")).unwrap();
     place.succeed(&["plan", "pipeline.yaml"]);
     place.edit("data:\n", "data:\n  key: content\n");
-    place.fail(
-        &["run", "pipeline.yaml"],
-        2,
-        &["cat/000.png", "dog/copy.png", "key"],
-    );
+    place.fail(&["run", "pipeline.yaml"], 2, &["cat/000.png", "dog/copy.png", "key"]);
 }
 
 #[test]
@@ -142,62 +109,25 @@ fn a_hundred_broken_images_among_five_thousand_are_dead_letters() {
         save(&path, (i % 251) as u8);
         if i % 50 == 7 {
             spoil(&path, i);
-            broken.push(
-                path.strip_prefix(place.path(""))
-                    .unwrap()
-                    .display()
-                    .to_string(),
-            );
+            broken.push(path.strip_prefix(place.path("")).unwrap().display().to_string());
         }
     }
     place.edit("max_bad: 0", "max_bad: 2.5%");
     place.succeed(&["run", "pipeline.yaml", "--out", "run"]);
-    let mut found: Vec<_> = [
-        "run/rounds/000/dead_letters.parquet",
-        "run/rounds/001/dead_letters.parquet",
-    ]
-    .iter()
-    .filter(|file| place.path(file).exists())
-    .flat_map(|file| millstream_data::read_dead_letters(&place.path(file)).unwrap())
-    .collect();
+    let mut found: Vec<_> = ["run/rounds/000/dead_letters.parquet", "run/rounds/001/dead_letters.parquet"]
+        .iter()
+        .filter(|file| place.path(file).exists())
+        .flat_map(|file| millstream_data::read_dead_letters(&place.path(file)).unwrap())
+        .collect();
     found.sort_by(|a, b| a.place.cmp(&b.place));
     broken.sort();
-    assert_eq!(
-        found
-            .iter()
-            .map(|letter| letter.place.clone())
-            .collect::<Vec<_>>(),
-        broken
-    );
-    assert!(
-        found
-            .iter()
-            .all(|letter| !letter.reason.is_empty() && letter.bytes_hash.is_some())
-    );
+    assert_eq!(found.iter().map(|letter| letter.place.clone()).collect::<Vec<_>>(), broken);
+    assert!(found.iter().all(|letter| !letter.reason.is_empty() && letter.bytes_hash.is_some()));
     assert_eq!(place.report("run")["dead_letters"], 100);
     // The same data with a smaller budget: 25 of 5000.
-    let says = [
-        "26 of 5000 records are bad",
-        "max_bad",
-        "dead_letters.parquet",
-    ];
-    place.fail(
-        &[
-            "run",
-            "pipeline.yaml",
-            "--out",
-            "strict",
-            "--set",
-            "max_bad=0.5%",
-        ],
-        3,
-        &says,
-    );
-    assert!(
-        place
-            .path("strict/rounds/000/dead_letters.parquet")
-            .exists()
-    );
+    let says = ["26 of 5000 records are bad", "max_bad", "dead_letters.parquet"];
+    place.fail(&["run", "pipeline.yaml", "--out", "strict", "--set", "max_bad=0.5%"], 3, &says);
+    assert!(place.path("strict/rounds/000/dead_letters.parquet").exists());
 }
 
 /// Breaks a file in one of several ways.
@@ -209,9 +139,7 @@ fn spoil(path: &Path, how: u32) {
         2 => std::fs::write(path, b"this is no image").unwrap(),
         _ => {
             let mut flipped = bytes.clone();
-            flipped[bytes.len() / 2..]
-                .iter_mut()
-                .for_each(|byte| *byte ^= 0x5a);
+            flipped[bytes.len() / 2..].iter_mut().for_each(|byte| *byte ^= 0x5a);
             std::fs::write(path, flipped).unwrap();
         }
     }
@@ -246,10 +174,7 @@ fn six_mistakes_are_six_reports_in_one_go() {
     let json = place.run(&["validate", "pipeline.yaml", "--json"]);
     assert_eq!(json.status.code(), Some(2));
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert!(
-        json["errors"].as_array().unwrap().len() >= 6,
-        "{text}\n{json:#}"
-    );
+    assert!(json["errors"].as_array().unwrap().len() >= 6, "{text}\n{json:#}");
 }
 
 #[test]
@@ -269,52 +194,15 @@ fn yaml_that_is_no_yaml_or_goes_in_circles() {
 #[test]
 fn requests_that_cannot_be_met() {
     let place = Place::new();
-    place.fail(
-        &["run", "pipeline.yaml", "--workers", "0"],
-        2,
-        &["--workers"],
-    );
-    place.fail(
-        &["run", "pipeline.yaml", "--workers", "20"],
-        2,
-        &["20 workers", "16 images"],
-    );
-    place.fail(
-        &["run", "pipeline.yaml", "--processes", "9", "--workers", "2"],
-        2,
-        &["18 workers"],
-    );
-    place.fail(
-        &["run", "pipeline.yaml", "--set", "memory=100KiB"],
-        2,
-        &["memory"],
-    );
-    place.fail(
-        &[
-            "run",
-            "pipeline.yaml",
-            "--set",
-            "rounds.0.model.alexnet.dropout=0.5",
-        ],
-        2,
-        &["rounds"],
-    );
-    place.fail(
-        &["run", "pipeline.yaml", "--resume", "--overwrite"],
-        2,
-        &["--overwrite"],
-    );
+    place.fail(&["run", "pipeline.yaml", "--workers", "0"], 2, &["--workers"]);
+    place.fail(&["run", "pipeline.yaml", "--workers", "20"], 2, &["20 workers", "16 images"]);
+    place.fail(&["run", "pipeline.yaml", "--processes", "9", "--workers", "2"], 2, &["18 workers"]);
+    place.fail(&["run", "pipeline.yaml", "--set", "memory=100KiB"], 2, &["memory"]);
+    place.fail(&["run", "pipeline.yaml", "--set", "rounds.0.model.alexnet.dropout=0.5"], 2, &["rounds"]);
+    place.fail(&["run", "pipeline.yaml", "--resume", "--overwrite"], 2, &["--overwrite"]);
     place.fail(&["verify", "nowhere"], 2, &["nowhere", "no committed run"]);
-    place.fail(
-        &["eval", "pipeline.yaml", "--model", "nowhere.safetensors"],
-        2,
-        &["nowhere.safetensors"],
-    );
-    place.fail(
-        &["run", "pipeline.yaml", "--device", "cuda"],
-        2,
-        &["CUDA", "--device cpu"],
-    );
+    place.fail(&["eval", "pipeline.yaml", "--model", "nowhere.safetensors"], 2, &["nowhere.safetensors"]);
+    place.fail(&["run", "pipeline.yaml", "--device", "cuda"], 2, &["CUDA", "--device cpu"]);
 }
 
 #[test]
@@ -322,18 +210,7 @@ fn a_taken_port_is_named() {
     let place = Place::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    place.fail(
-        &[
-            "run",
-            "pipeline.yaml",
-            "--processes",
-            "2",
-            "--listen",
-            &address,
-        ],
-        2,
-        &[&address, "--listen"],
-    );
+    place.fail(&["run", "pipeline.yaml", "--processes", "2", "--listen", &address], 2, &[&address, "--listen"]);
 }
 
 /// A disk of 256 KiB: too small for the first model.
@@ -353,8 +230,5 @@ fn a_full_disk_fails_the_job_and_says_so() {
         .unwrap();
     let text = crate::support::stderr(&mount);
     assert_eq!(mount.status.code(), Some(4), "{text}");
-    assert!(
-        text.contains("model.safetensors") && text.contains("No space left"),
-        "{text}"
-    );
+    assert!(text.contains("model.safetensors") && text.contains("No space left"), "{text}");
 }

@@ -7,104 +7,61 @@ fn a_trained_model_is_measured_and_asked() {
     let place = Place::new();
     let table = place.succeed(&["run", "pipeline.yaml"]);
     assert!(
-        table.contains("pseudo-labelled")
-            && table.contains("smallnet(12)")
-            && table.contains("runs/small"),
+        table.contains("pseudo-labelled") && table.contains("smallnet(12)") && table.contains("runs/small"),
         "{table}"
     );
     let report = place.report("runs/small");
     let accuracy = report["rounds"][2]["test_accuracy"].as_f64().unwrap();
-    let eval: serde_json::Value =
-        serde_json::from_str(&place.succeed(&["eval", "pipeline.yaml", "--json"])).unwrap();
-    assert_eq!(
-        eval["accuracy"].as_f64().unwrap(),
-        accuracy,
-        "eval of the last model equals the report"
-    );
+    let eval: serde_json::Value = serde_json::from_str(&place.succeed(&["eval", "pipeline.yaml", "--json"])).unwrap();
+    assert_eq!(eval["accuracy"].as_f64().unwrap(), accuracy, "eval of the last model equals the report");
     assert_eq!(eval["total"], report["rounds"][2]["test_total"]);
-    let first = [
-        "eval",
-        "pipeline.yaml",
-        "--model",
-        "runs/small/rounds/000/model.safetensors",
-        "--json",
-    ];
+    let first = ["eval", "pipeline.yaml", "--model", "runs/small/rounds/000/model.safetensors", "--json"];
     let eval: serde_json::Value = serde_json::from_str(&place.succeed(&first)).unwrap();
     assert_eq!(eval["accuracy"], report["rounds"][0]["test_accuracy"]);
 
     let digits = place.path("digits");
     std::fs::create_dir(&digits).unwrap();
     for i in 0..5_u8 {
-        image::GrayImage::from_fn(28, 28, |x, y| {
-            image::Luma([(x as u8).wrapping_mul(i) ^ y as u8])
-        })
-        .save(digits.join(format!("{i}.png")))
-        .unwrap();
+        image::GrayImage::from_fn(28, 28, |x, y| image::Luma([(x as u8).wrapping_mul(i) ^ y as u8]))
+            .save(digits.join(format!("{i}.png")))
+            .unwrap();
     }
     let csv = place.succeed(&["predict", "runs/small", "digits"]);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 6);
-    assert!(
-        lines[0] == "place,class,confidence" && lines[1].starts_with("digits/0.png,"),
-        "{csv}"
-    );
+    assert!(lines[0] == "place,class,confidence" && lines[1].starts_with("digits/0.png,"), "{csv}");
     place.succeed(&["predict", "runs/small", "digits", "--out", "labels.parquet"]);
     let rows = millstream_data::read_labels(&place.path("labels.parquet")).unwrap();
     assert_eq!(rows.len(), 5);
-    assert!(rows.iter().all(|row| row.distribution.len() == 10
-        && (row.distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4));
-    place.fail(
-        &["predict", "runs/small", "digits", "--out", "labels.txt"],
-        2,
-        &[".parquet", ".csv"],
+    assert!(
+        rows.iter()
+            .all(|row| row.distribution.len() == 10 && (row.distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4)
     );
+    place.fail(&["predict", "runs/small", "digits", "--out", "labels.txt"], 2, &[".parquet", ".csv"]);
     place.fail(&["predict", "runs/small", "nothing"], 2, &["nothing"]);
 }
 
 #[test]
 fn the_definition_is_checked_drawn_planned_and_described() {
     let place = Place::new();
-    assert!(
-        place
-            .succeed(&["validate", "pipeline.yaml"])
-            .contains("valid, 3 rounds")
-    );
-    for (format, says) in [
-        ("text", "labelled"),
-        ("mermaid", "flowchart"),
-        ("dot", "digraph"),
-    ] {
-        assert!(
-            place
-                .succeed(&["graph", "pipeline.yaml", "--format", format])
-                .contains(says)
-        );
+    assert!(place.succeed(&["validate", "pipeline.yaml"]).contains("valid, 3 rounds"));
+    for (format, says) in [("text", "labelled"), ("mermaid", "flowchart"), ("dot", "digraph")] {
+        assert!(place.succeed(&["graph", "pipeline.yaml", "--format", format]).contains(says));
     }
     let schema: serde_json::Value = serde_json::from_str(&place.succeed(&["schema"])).unwrap();
     assert!(schema["properties"]["rounds"].is_object());
-    let plan: serde_json::Value =
-        serde_json::from_str(&place.succeed(&["plan", "pipeline.yaml", "--json"])).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&place.succeed(&["plan", "pipeline.yaml", "--json"])).unwrap();
     assert_eq!(plan["labelled"], 40);
     assert_eq!(plan["rounds"][1]["training_images"], 12 * 48);
     let text = place.succeed(&["plan", "pipeline.yaml"]);
-    assert!(
-        text.contains("round 2   smallnet(12): 12 steps of 16 labelled + 32 pseudo-labelled"),
-        "{text}"
-    );
+    assert!(text.contains("round 2   smallnet(12): 12 steps of 16 labelled + 32 pseudo-labelled"), "{text}");
     assert!(!place.path("runs").exists(), "a plan writes nothing");
 }
 
 #[test]
 fn labels_come_as_csv_too() {
     let place = Place::new();
-    let quick = [
-        "--set",
-        "output.labels=csv",
-        "--set",
-        "training.steps=2",
-        "--set",
-        "rounds.0.training.steps=2",
-    ];
+    let quick = ["--set", "output.labels=csv", "--set", "training.steps=2", "--set", "rounds.0.training.steps=2"];
     place.succeed(&[&["run", "pipeline.yaml", "--out", "run"][..], &quick].concat());
     let csv = std::fs::read_to_string(place.path("run/rounds/000/labels.csv")).unwrap();
     let rows = millstream_data::read_labels(&place.path("run/rounds/000/labels.parquet")).unwrap();
@@ -117,11 +74,7 @@ fn the_doctor_finds_libtorch() {
     let output = place.run(&["doctor", "--json"]);
     let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let libtorch = &findings["findings"][0];
-    assert_eq!(
-        (libtorch["what"].as_str(), libtorch["good"].as_bool()),
-        (Some("libtorch"), Some(true)),
-        "{findings:#}"
-    );
+    assert_eq!((libtorch["what"].as_str(), libtorch["good"].as_bool()), (Some("libtorch"), Some(true)), "{findings:#}");
     assert!(libtorch["detail"].as_str().unwrap().starts_with("2.11.0"));
     assert_eq!(findings["healthy"], true);
 }

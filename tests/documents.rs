@@ -37,27 +37,15 @@ fn commands_of_the_readme_work() {
         seen.insert(args[0].to_owned());
         let only_looks = ["validate", "graph", "plan", "schema"].contains(&args[0]);
         let output = if only_looks {
-            millstream()
-                .args(args)
-                .current_dir(root())
-                .output()
-                .unwrap()
+            millstream().args(args).current_dir(root()).output().unwrap()
         } else {
             millstream().args([args[0], "--help"]).output().unwrap()
         };
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{line}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         let help = millstream().args([args[0], "--help"]).output().unwrap();
         let help = String::from_utf8_lossy(&help.stdout).into_owned();
         for flag in args.iter().filter(|word| word.starts_with("--")) {
-            assert!(
-                help.contains(flag.split('=').next().unwrap()),
-                "{line}: there is no {flag}"
-            );
+            assert!(help.contains(flag.split('=').next().unwrap()), "{line}: there is no {flag}");
         }
     }
     assert!(seen.len() > 5, "the README shows {seen:?}");
@@ -69,9 +57,7 @@ fn scripts_and_files_that_documents_name_exist() {
         for word in read(document).split(|c: char| c.is_whitespace() || "`()[],;".contains(c)) {
             let word = word.trim_end_matches(['.', ':']);
             let ours = ["scripts/", "crates/", "pipelines/", "data/mnist", "tests/"];
-            if ours.iter().any(|start| word.starts_with(start))
-                && !word.contains(['*', '{', '<', '|'])
-            {
+            if ours.iter().any(|start| word.starts_with(start)) && !word.contains(['*', '{', '<', '|']) {
                 assert!(root().join(word).exists(), "{document} names {word}");
             }
         }
@@ -82,21 +68,11 @@ fn scripts_and_files_that_documents_name_exist() {
 fn every_pipeline_of_the_repository_is_valid() {
     let pipelines = std::fs::read_dir(root().join("pipelines")).unwrap();
     let mut count = 0;
-    for pipeline in pipelines
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+    for pipeline in
+        pipelines.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"))
     {
-        let output = millstream()
-            .arg("validate")
-            .arg(&pipeline)
-            .current_dir(root())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = millstream().arg("validate").arg(&pipeline).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         count += 1;
     }
     assert!(count >= 3);
@@ -108,9 +84,7 @@ fn the_quickstart_runs_at_toy_size() {
     let place = Place::new();
     let out = place.path("run").display().to_string();
     let mut command = millstream();
-    command
-        .args(["run", "pipelines/quickstart.yaml", "--out", &out])
-        .current_dir(root());
+    command.args(["run", "pipelines/quickstart.yaml", "--out", &out]).current_dir(root());
     for setting in [
         "training.steps=3",
         "rounds.0.training.steps=3",
@@ -120,10 +94,6 @@ fn the_quickstart_runs_at_toy_size() {
         command.args(["--set", setting]);
     }
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(place.report("run")["rounds"].as_array().unwrap().len(), 4);
 }

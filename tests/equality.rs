@@ -8,45 +8,18 @@ fn workers_and_processes_do_not_change_models_or_labels() {
     place.succeed(&["run", "pipeline.yaml", "--out", "one", "--workers", "1"]);
     place.succeed(&["run", "pipeline.yaml", "--out", "two", "--workers", "2"]);
     place.succeed(&["run", "pipeline.yaml", "--out", "four", "--workers", "4"]);
-    place.succeed(&[
-        "run",
-        "pipeline.yaml",
-        "--out",
-        "processes",
-        "--processes",
-        "2",
-        "--workers",
-        "1",
-    ]);
-    place.succeed(&[
-        "run",
-        "pipeline.yaml",
-        "--out",
-        "three",
-        "--processes",
-        "3",
-        "--workers",
-        "2",
-    ]);
+    place.succeed(&["run", "pipeline.yaml", "--out", "processes", "--processes", "2", "--workers", "1"]);
+    place.succeed(&["run", "pipeline.yaml", "--out", "three", "--processes", "3", "--workers", "2"]);
     for other in ["two", "four", "processes", "three"] {
         let verdict = place.succeed(&["verify", "one", other]);
-        assert!(
-            verdict.starts_with("identical: models and labels of 3 rounds (6 files)"),
-            "{other}: {verdict}"
-        );
+        assert!(verdict.starts_with("identical: models and labels of 3 rounds (6 files)"), "{other}: {verdict}");
     }
     let report = place.report("one");
     let rounds = report["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 3);
     assert_eq!(rounds[0]["pseudo_labelled"], 0);
-    assert!(
-        rounds[1]["pseudo_labelled"].as_u64().unwrap() > 100,
-        "{report:#}"
-    );
-    assert!(
-        rounds[2]["test_accuracy"].as_f64().unwrap() > 0.3,
-        "it learns something: {report:#}"
-    );
+    assert!(rounds[1]["pseudo_labelled"].as_u64().unwrap() > 100, "{report:#}");
+    assert!(rounds[2]["test_accuracy"].as_f64().unwrap() > 0.3, "it learns something: {report:#}");
     assert_eq!(report["plan_hash"], place.report("three")["plan_hash"]);
 }
 
@@ -57,10 +30,7 @@ fn another_seed_is_another_run() {
     place.succeed(&["run", "pipeline.yaml", "--out", "b", "--set", "seed=2"]);
     let output = place.run(&["verify", "a", "b"]);
     assert_eq!(output.status.code(), Some(4));
-    assert!(
-        crate::support::stdout(&output)
-            .starts_with("different: first in round 0: rounds/000/model.safetensors")
-    );
+    assert!(crate::support::stdout(&output).starts_with("different: first in round 0: rounds/000/model.safetensors"));
 }
 
 #[test]
@@ -74,13 +44,7 @@ fn one_changed_pixel_changes_the_plan_hash() {
         bytes
     };
     let mut images = read("train-images-idx3-ubyte.gz");
-    place.edit(
-        &data
-            .join("train-images-idx3-ubyte.gz")
-            .display()
-            .to_string(),
-        "images-idx3-ubyte",
-    );
+    place.edit(&data.join("train-images-idx3-ubyte.gz").display().to_string(), "images-idx3-ubyte");
     let hash = |images: &[u8]| {
         std::fs::write(place.path("images-idx3-ubyte"), images).unwrap();
         let plan: serde_json::Value =
@@ -107,10 +71,7 @@ fn verify_finds_a_changed_file() {
         "rounds.0.training.steps=2",
     ]);
     let whole = place.succeed(&["verify", "run"]);
-    assert!(
-        whole.contains("3 rounds, 6 of 6 files as committed"),
-        "{whole}"
-    );
+    assert!(whole.contains("3 rounds, 6 of 6 files as committed"), "{whole}");
     let model = place.path("run/rounds/001/model.safetensors");
     let mut bytes = std::fs::read(&model).unwrap();
     let middle = bytes.len() / 2;

@@ -6,12 +6,7 @@ use std::process::Child;
 use crate::support::Place;
 
 /// Long enough to be caught in the middle.
-const SLOW: [&str; 4] = [
-    "--set",
-    "training.steps=150",
-    "--set",
-    "rounds.0.training.steps=150",
-];
+const SLOW: [&str; 4] = ["--set", "training.steps=150", "--set", "rounds.0.training.steps=150"];
 
 /// Waits until a run says that a round is done.
 fn wait_for_round(child: &mut Child, round: u32) {
@@ -26,10 +21,7 @@ fn wait_for_round(child: &mut Child, round: u32) {
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status()
-        .unwrap();
+    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -63,11 +55,7 @@ fn a_killed_run_of_two_processes_resumes_to_the_same_end() {
     signal(&child, "-KILL");
     child.wait().unwrap();
     place.succeed(&args("cut", &["--resume", "--processes", "2"]));
-    assert!(
-        place
-            .succeed(&["verify", "whole", "cut"])
-            .starts_with("identical")
-    );
+    assert!(place.succeed(&["verify", "whole", "cut"]).starts_with("identical"));
 }
 
 #[test]
@@ -75,18 +63,9 @@ fn a_killed_helper_process_ends_the_run_with_its_name() {
     let place = Place::new();
     let mut child = place.start(&args("run", &["--processes", "2"]));
     wait_for_round(&mut child, 0);
-    let helpers = std::process::Command::new("pgrep")
-        .args(["-P", &child.id().to_string()])
-        .output()
-        .unwrap();
+    let helpers = std::process::Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap();
     let helper = String::from_utf8(helpers.stdout).unwrap();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-KILL", helper.trim()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(std::process::Command::new("kill").args(["-KILL", helper.trim()]).status().unwrap().success());
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(4));
     place.succeed(&args("run", &["--resume"]));
@@ -95,30 +74,11 @@ fn a_killed_helper_process_ends_the_run_with_its_name() {
 #[test]
 fn a_directory_with_a_run_is_not_overwritten_unasked() {
     let place = Place::new();
-    let quick = [
-        "run",
-        "pipeline.yaml",
-        "--set",
-        "training.steps=2",
-        "--set",
-        "rounds.0.training.steps=2",
-    ];
+    let quick = ["run", "pipeline.yaml", "--set", "training.steps=2", "--set", "rounds.0.training.steps=2"];
     let call = |more: &[&'static str]| [&quick[..], more].concat();
     place.succeed(&call(&[]));
-    place.fail(
-        &call(&[]),
-        2,
-        &[
-            "runs/small already holds a run (3 rounds done)",
-            "--resume",
-            "--overwrite",
-        ],
-    );
-    place.fail(
-        &call(&["--resume", "--set", "seed=9"]),
-        2,
-        &["another pipeline or other data"],
-    );
+    place.fail(&call(&[]), 2, &["runs/small already holds a run (3 rounds done)", "--resume", "--overwrite"]);
+    place.fail(&call(&["--resume", "--set", "seed=9"]), 2, &["another pipeline or other data"]);
     place.succeed(&call(&["--overwrite", "--set", "seed=9"]));
     assert_eq!(place.report("runs/small")["seed"], 9);
 }

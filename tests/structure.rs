@@ -38,26 +38,15 @@ const KNOWLEDGE: &[(&str, &[&str])] = &[
 
 fn metadata() -> Metadata {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    MetadataCommand::new()
-        .current_dir(root)
-        .no_deps()
-        .other_options(vec!["--offline".to_owned()])
-        .exec()
-        .unwrap()
+    MetadataCommand::new().current_dir(root).no_deps().other_options(vec!["--offline".to_owned()]).exec().unwrap()
 }
 
 /// The dependencies of each crate, those of tests left out.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let short = |name: &str| name.strip_prefix("millstream-").map(str::to_owned);
     let crates = metadata().packages.into_iter().filter_map(|package| {
-        let kept = package
-            .dependencies
-            .iter()
-            .filter(|d| d.kind != DependencyKind::Development);
-        Some((
-            short(&package.name)?,
-            kept.map(|d| d.name.clone()).collect(),
-        ))
+        let kept = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
+        Some((short(&package.name)?, kept.map(|d| d.name.clone()).collect()))
     });
     crates.collect()
 }
@@ -71,13 +60,8 @@ fn trespasses(dependencies: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> 
             found.push(format!("{from} is not in the table"));
             continue;
         };
-        let ours = all
-            .iter()
-            .filter_map(|name| name.strip_prefix("millstream-"));
-        found.extend(
-            ours.filter(|name| !to.contains(name))
-                .map(|name| format!("{from} -> {name}")),
-        );
+        let ours = all.iter().filter_map(|name| name.strip_prefix("millstream-"));
+        found.extend(ours.filter(|name| !to.contains(name)).map(|name| format!("{from} -> {name}")));
     }
     found
 }
@@ -85,20 +69,14 @@ fn trespasses(dependencies: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> 
 #[test]
 fn crates_use_only_the_crates_that_they_may() {
     let dependencies = dependencies();
-    assert_eq!(
-        dependencies.keys().collect::<BTreeSet<_>>().len(),
-        EDGES.len()
-    );
+    assert_eq!(dependencies.keys().collect::<BTreeSet<_>>().len(), EDGES.len());
     assert_eq!(trespasses(&dependencies), Vec::<String>::new());
 }
 
 #[test]
 fn a_forbidden_edge_is_found() {
     let mut dependencies = dependencies();
-    dependencies
-        .get_mut("spec")
-        .unwrap()
-        .insert("millstream-train".to_owned());
+    dependencies.get_mut("spec").unwrap().insert("millstream-train".to_owned());
     assert_eq!(trespasses(&dependencies), ["spec -> train"]);
 }
 
@@ -106,18 +84,9 @@ fn a_forbidden_edge_is_found() {
 fn only_some_crates_know() {
     let dependencies = dependencies();
     for (what, who) in KNOWLEDGE {
-        let knowing: Vec<&str> = dependencies
-            .iter()
-            .filter(|(_, all)| all.contains(*what))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        assert!(
-            !knowing.is_empty(),
-            "nobody knows {what}: take it out of the table"
-        );
-        assert!(
-            knowing.iter().all(|name| who.contains(name)),
-            "{what} is known to {knowing:?}, only {who:?} may"
-        );
+        let knowing: Vec<&str> =
+            dependencies.iter().filter(|(_, all)| all.contains(*what)).map(|(name, _)| name.as_str()).collect();
+        assert!(!knowing.is_empty(), "nobody knows {what}: take it out of the table");
+        assert!(knowing.iter().all(|name| who.contains(name)), "{what} is known to {knowing:?}, only {who:?} may");
     }
 }

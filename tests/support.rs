@@ -4,110 +4,87 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// The program under test.
-pub fn millstream() -> Command {
+pub(crate) fn millstream() -> Command {
     Command::new(env!("CARGO_BIN_EXE_millstream"))
 }
 
 /// The repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// A folder in which a test may do as it likes.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
     /// An empty folder with `pipeline.yaml`: the quickstart cut down to a few seconds.
-    pub fn new() -> Self {
-        let place = Place {
-            folder: tempfile::tempdir().unwrap(),
-        };
+    pub(crate) fn new() -> Self {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
         place.write("pipeline.yaml", &small_pipeline());
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
     /// Replaces text in `pipeline.yaml`. It must be there.
-    pub fn edit(&self, from: &str, to: &str) {
+    pub(crate) fn edit(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.path("pipeline.yaml")).unwrap();
         assert!(text.contains(from), "the pipeline does not say {from:?}");
         self.write("pipeline.yaml", &text.replace(from, to));
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = millstream();
         command.args(args).current_dir(self.folder.path());
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// Runs what must succeed. Returns its standard output.
-    pub fn succeed(&self, args: &[&str]) -> String {
+    pub(crate) fn succeed(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{args:?}: {}{}",
-            stdout(&output),
-            stderr(&output)
-        );
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}{}", stdout(&output), stderr(&output));
         stdout(&output)
     }
 
     /// Runs what must fail with a code and with a message that holds all of `says`.
-    pub fn fail(&self, args: &[&str], code: i32, says: &[&str]) -> String {
+    pub(crate) fn fail(&self, args: &[&str], code: i32, says: &[&str]) -> String {
         let output = self.run(args);
         let text = stderr(&output);
-        assert_eq!(
-            output.status.code(),
-            Some(code),
-            "{args:?}: {}{text}",
-            stdout(&output)
-        );
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}{text}", stdout(&output));
         for part in says {
-            assert!(
-                text.contains(part),
-                "{args:?} does not say {part:?}: {text}"
-            );
+            assert!(text.contains(part), "{args:?} does not say {part:?}: {text}");
         }
         assert!(!text.contains("panicked"), "{text}");
         text
     }
 
     /// Starts a command and leaves it running.
-    pub fn start(&self, args: &[&str]) -> Child {
-        self.command(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    pub fn report(&self, run: &str) -> serde_json::Value {
+    pub(crate) fn report(&self, run: &str) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(self.path(run).join("report.json")).unwrap()).unwrap()
     }
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

@@ -2,11 +2,7 @@
 
 fn main() {
     // Relative first, so that a checkout (or a deployed folder) can be moved.
-    for path in [
-        "$ORIGIN/../lib",
-        "$ORIGIN/../../.libtorch/lib",
-        "$ORIGIN/../../../.libtorch/lib",
-    ] {
+    for path in ["$ORIGIN/../lib", "$ORIGIN/../../.libtorch/lib", "$ORIGIN/../../../.libtorch/lib"] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{path}");
     }
     // Absolute last, for a target folder that lies elsewhere.

@@ -33,11 +33,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Diagnostics>()
-        || error.is::<DataError>()
-        || error.is::<JobError>()
-        || error.is::<Request>()
-    {
+    if error.is::<Diagnostics>() || error.is::<DataError>() || error.is::<JobError>() || error.is::<Request>() {
         return WRONG_REQUEST;
     }
     if let Some(reason) = error.downcast_ref::<StopReason>() {
@@ -80,9 +76,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
 /// What can be mended by asking for something else is a wrong request: a model file, an input size, a device.
 fn train_code(error: &TrainError) -> u8 {
     match error {
-        TrainError::Torch { .. }
-        | TrainError::Diverged { .. }
-        | TrainError::File { doing: "write", .. } => FAILED,
+        TrainError::Torch { .. } | TrainError::Diverged { .. } | TrainError::File { doing: "write", .. } => FAILED,
         _ => WRONG_REQUEST,
     }
 }

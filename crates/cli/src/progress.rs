@@ -33,52 +33,28 @@ impl Progress {
     /// Progress over the given rounds.
     pub(crate) fn new(rounds: Vec<RoundWork>) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target = if terminal {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) =
-            ProgressStyle::with_template("{prefix:24} {bar:32} {pos}/{len} {msg} [{elapsed}]")
-        {
+        if let Ok(style) = ProgressStyle::with_template("{prefix:24} {bar:32} {pos}/{len} {msg} [{elapsed}]") {
             bar.set_style(style);
         }
-        Progress {
-            rounds,
-            bar,
-            terminal,
-            showing: None,
-            said: Instant::now(),
-        }
+        Progress { rounds, bar, terminal, showing: None, said: Instant::now() }
     }
 
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: &Event) {
         let work = |round: &u32| self.rounds.get(*round as usize).copied();
         match event {
-            Event::Stepped {
-                round,
-                step,
-                metrics,
-            } => {
+            Event::Stepped { round, step, metrics } => {
                 let steps = work(round).map_or(0, |work| work.steps);
                 let message = format!("loss {:.3}, lr {:.4}", metrics.loss, metrics.learning_rate);
                 self.show(*round, "train", u64::from(*step) + 1, steps, message);
             }
-            Event::Predicted {
-                round,
-                labelling: false,
-                images,
-            } => {
+            Event::Predicted { round, labelling: false, images } => {
                 let all = work(round).map_or(0, |work| work.test);
                 self.add(*round, "test", u64::from(*images), all);
             }
-            Event::Predicted {
-                round,
-                labelling: true,
-                images,
-            } => {
+            Event::Predicted { round, labelling: true, images } => {
                 let all = work(round).map_or(0, |work| work.label);
                 self.add(*round, "label", u64::from(*images), all);
             }
@@ -101,11 +77,7 @@ impl Progress {
     }
 
     fn add(&mut self, round: u32, what: &'static str, images: u64, all: u64) {
-        let before = if self.showing == Some((round, what)) {
-            self.bar.position()
-        } else {
-            0
-        };
+        let before = if self.showing == Some((round, what)) { self.bar.position() } else { 0 };
         self.show(round, what, before + images, all, String::new());
     }
 

@@ -30,14 +30,10 @@ pub fn find_model(path: &Path) -> Result<PathBuf, ClusterError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let commit = Commit::newest(path)?.ok_or_else(|| ClusterError::NoRun {
-        path: path.to_owned(),
-    })?;
+    let commit = Commit::newest(path)?.ok_or_else(|| ClusterError::NoRun { path: path.to_owned() })?;
     match commit.next_round.checked_sub(1) {
         Some(last) => Ok(model_file(path, last)),
-        None => Err(ClusterError::NoRun {
-            path: path.to_owned(),
-        }),
+        None => Err(ClusterError::NoRun { path: path.to_owned() }),
     }
 }
 
@@ -64,13 +60,7 @@ pub fn ask(
     let (send, receive) = channel();
     let model = model.to_owned();
     let around = Surroundings {
-        trainer: Arc::new(move || {
-            Ok(Box::new(AskingNode::new(
-                &model,
-                options.device,
-                options.threads,
-            )?))
-        }),
+        trainer: Arc::new(move || Ok(Box::new(AskingNode::new(&model, options.device, options.threads)?))),
         events: Arc::new(move |event| {
             watch(&event);
             // Fails only when nobody waits any more.
@@ -106,9 +96,5 @@ pub fn unlabelled(
         take: millstream_data::Take::All,
     };
     let source = millstream_data::open(source, key)?;
-    Ok(Manifest::build(
-        vec![("data".to_owned(), source)],
-        &[split],
-        0,
-    )?)
+    Ok(Manifest::build(vec![("data".to_owned(), source)], &[split], 0)?)
 }

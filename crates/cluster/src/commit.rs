@@ -56,10 +56,7 @@ impl Commit {
         let folder = run.join(FOLDER);
         let path = folder.join(format!("{:06}.json", self.sequence));
         fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&path, source))?;
-        let sealed = Sealed {
-            blake3: seal(self),
-            commit: self.clone(),
-        };
+        let sealed = Sealed { blake3: seal(self), commit: self.clone() };
         let text = serde_json::to_vec_pretty(&sealed).unwrap_or_default();
         write_atomically(&path, |file| file.write_all(&text)).map_err(ClusterError::Data)
     }
@@ -85,10 +82,7 @@ fn commit_files(run: &Path) -> Result<Vec<PathBuf>, ClusterError> {
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
     Ok(files)
@@ -110,13 +104,7 @@ mod tests {
     use super::*;
 
     fn commit(sequence: u64) -> Commit {
-        let files = BTreeMap::from([(
-            "a".to_owned(),
-            FileEntry {
-                blake3: "00".to_owned(),
-                bytes: 1,
-            },
-        )]);
+        let files = BTreeMap::from([("a".to_owned(), FileEntry { blake3: "00".to_owned(), bytes: 1 })]);
         Commit {
             sequence,
             generation: 1,
@@ -138,11 +126,7 @@ mod tests {
         // One flipped digit, one cut file: both are passed over.
         let path = |n: u32| run.path().join(format!("commits/{n:06}.json"));
         let text = fs::read_to_string(path(2)).unwrap();
-        fs::write(
-            path(2),
-            text.replace("\"next_round\": 3", "\"next_round\": 9"),
-        )
-        .unwrap();
+        fs::write(path(2), text.replace("\"next_round\": 3", "\"next_round\": 9")).unwrap();
         assert_eq!(Commit::newest(run.path()).unwrap().unwrap().sequence, 1);
         let text = fs::read_to_string(path(1)).unwrap();
         fs::write(path(1), &text[..text.len() / 2]).unwrap();

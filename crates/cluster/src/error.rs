@@ -96,17 +96,11 @@ pub enum ClusterError {
 impl ClusterError {
     /// A file that cannot be written. A full disk says so.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
-        ClusterError::Write {
-            path: path.to_owned(),
-            source,
-        }
+        ClusterError::Write { path: path.to_owned(), source }
     }
 
     /// A file that cannot be read.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        ClusterError::Read {
-            path: path.to_owned(),
-            source,
-        }
+        ClusterError::Read { path: path.to_owned(), source }
     }
 }

@@ -23,71 +23,40 @@ pub(crate) struct Group {
 impl Group {
     /// A process that is the whole run.
     pub(crate) fn alone(workers: usize) -> Self {
-        Group {
-            workers,
-            index: 0,
-            sockets: vec![None],
-        }
+        Group { workers, index: 0, sockets: vec![None] }
     }
 
     /// One of several processes.
     pub(crate) fn of(workers: usize, index: usize, sockets: Sockets) -> Self {
-        Group {
-            workers,
-            index,
-            sockets,
-        }
+        Group { workers, index, sockets }
     }
 
     /// Who sends and receives for each worker, and what must live as long as they do.
     fn channels(self) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>), ClusterError> {
         let hooks = Hooks::default();
-        let local = ProcessBuilder::new_typed_vector(
-            self.workers,
-            hooks.refill.clone(),
-            hooks.spill.clone(),
-        );
+        let local = ProcessBuilder::new_typed_vector(self.workers, hooks.refill.clone(), hooks.spill.clone());
         if self.sockets.len() == 1 {
-            return Ok((
-                local.into_iter().map(AllocatorBuilder::Process).collect(),
-                Box::new(()),
-            ));
+            return Ok((local.into_iter().map(AllocatorBuilder::Process).collect(), Box::new(())));
         }
-        let (remote, guard) = initialize_networking_from_sockets(
-            local,
-            self.sockets,
-            self.index,
-            self.workers,
-            hooks,
-        )
-        .map_err(|error| ClusterError::Start(error.to_string()))?;
-        Ok((
-            remote.into_iter().map(AllocatorBuilder::Tcp).collect(),
-            Box::new(guard),
-        ))
+        let (remote, guard) = initialize_networking_from_sockets(local, self.sockets, self.index, self.workers, hooks)
+            .map_err(|error| ClusterError::Start(error.to_string()))?;
+        Ok((remote.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 }
 
 /// Runs a job on all workers of this process, until it is done or stopped.
-pub(crate) fn run_workers(
-    group: Group,
-    job: Arc<Job>,
-    around: Surroundings,
-) -> Result<(), ClusterError> {
+pub(crate) fn run_workers(group: Group, job: Arc<Job>, around: Surroundings) -> Result<(), ClusterError> {
     quiet_lost_connections();
     let workers = group.workers;
     let stop = around.stop.clone();
     let (done, all_done) = channel();
     let (channels, others) = group.channels()?;
     let work = move |worker: &mut timely::worker::Worker| {
-        let _shift = Shift {
-            done: done.clone(),
-            stop: around.stop.clone(),
-        };
+        let _shift = Shift { done: done.clone(), stop: around.stop.clone() };
         millstream_dataflow::run(worker, &job, &around);
     };
-    let guards = timely::execute::execute_from(channels, others, WorkerConfig::default(), work)
-        .map_err(ClusterError::Start)?;
+    let guards =
+        timely::execute::execute_from(channels, others, WorkerConfig::default(), work).map_err(ClusterError::Start)?;
     all_done.iter().take(workers).for_each(drop);
     if stop.reason().is_some() {
         // The other processes may be gone, and the threads of the sockets would wait for them for ever.
@@ -109,9 +78,7 @@ struct Shift {
 impl Drop for Shift {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stop.set(StopReason::Failed(
-                "a worker thread panicked; this is a bug in Millstream".to_owned(),
-            ));
+            self.stop.set(StopReason::Failed("a worker thread panicked; this is a bug in Millstream".to_owned()));
         }
         // Fails only when nobody waits any more.
         let _ = self.done.send(());
@@ -125,9 +92,7 @@ fn quiet_lost_connections() {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let thread = std::thread::current();
-            if thread.name().is_some_and(|name| {
-                name.starts_with("timely:send") || name.starts_with("timely:recv")
-            }) {
+            if thread.name().is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv")) {
                 tracing::debug!("a connection to another process broke: {info}");
             } else {
                 usual(info);

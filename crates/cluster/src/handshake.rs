@@ -70,11 +70,7 @@ pub enum HandshakeError {
 }
 
 /// Shakes hands as the side that dialed. Returns who answered.
-pub(crate) fn dial(
-    stream: &mut TcpStream,
-    me: Identity,
-    secret: &Secret,
-) -> Result<Identity, HandshakeError> {
+pub(crate) fn dial(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
     be_patient(stream)?;
     let mine = hello(me);
     stream.write_all(&mine)?;
@@ -86,11 +82,7 @@ pub(crate) fn dial(
 }
 
 /// Shakes hands as the side that was dialed. Returns who dialed.
-pub(crate) fn accept(
-    stream: &mut TcpStream,
-    me: Identity,
-    secret: &Secret,
-) -> Result<Identity, HandshakeError> {
+pub(crate) fn accept(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
     be_patient(stream)?;
     let theirs: [u8; HELLO] = receive(stream)?;
     let peer = parse(&theirs)?;
@@ -143,20 +135,11 @@ fn parse(bytes: &[u8; HELLO]) -> Result<Identity, HandshakeError> {
 
 fn prove(secret: &Secret, role: &str, dialer: &[u8], acceptor: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(secret);
-    hasher
-        .update(role.as_bytes())
-        .update(dialer)
-        .update(acceptor);
+    hasher.update(role.as_bytes()).update(dialer).update(acceptor);
     hasher.finalize()
 }
 
-fn check(
-    proof: &[u8; 32],
-    secret: &Secret,
-    role: &str,
-    dialer: &[u8],
-    acceptor: &[u8],
-) -> Result<(), HandshakeError> {
+fn check(proof: &[u8; 32], secret: &Secret, role: &str, dialer: &[u8], acceptor: &[u8]) -> Result<(), HandshakeError> {
     // The comparison of blake3 hashes takes constant time.
     match blake3::Hash::from_bytes(*proof) == prove(secret, role, dialer, acceptor) {
         true => Ok(()),
@@ -167,11 +150,7 @@ fn check(
 fn agree(me: Identity, peer: Identity) -> Result<Identity, HandshakeError> {
     let index = peer.index;
     if peer.generation != me.generation {
-        return Err(HandshakeError::Generation {
-            index,
-            theirs: peer.generation,
-            ours: me.generation,
-        });
+        return Err(HandshakeError::Generation { index, theirs: peer.generation, ours: me.generation });
     }
     if peer.plan != me.plan {
         return Err(HandshakeError::Plan { index });
@@ -185,9 +164,7 @@ pub(crate) fn fresh_bytes() -> [u8; 32] {
     let mut filled = 0;
     while filled < bytes.len() {
         // Cannot fail for so few bytes once the system is up; a signal only makes it try again.
-        if let Ok(n) =
-            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-        {
+        if let Ok(n) = rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
             filled += n;
         }
     }
@@ -200,12 +177,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn identity(index: u32, generation: u64, plan: u8) -> Identity {
-        Identity {
-            index,
-            generation,
-            plan: [plan; 32],
-            port: 7000 + index as u16,
-        }
+        Identity { index, generation, plan: [plan; 32], port: 7000 + index as u16 }
     }
 
     type Outcome = Result<Identity, HandshakeError>;
@@ -213,13 +185,7 @@ mod tests {
     fn shake(dialer: (Identity, Secret), acceptor: (Identity, Secret)) -> (Outcome, Outcome) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let other = std::thread::spawn(move || {
-            dial(
-                &mut TcpStream::connect(address).unwrap(),
-                dialer.0,
-                &dialer.1,
-            )
-        });
+        let other = std::thread::spawn(move || dial(&mut TcpStream::connect(address).unwrap(), dialer.0, &dialer.1));
         let accepted = accept(&mut listener.accept().unwrap().0, acceptor.0, &acceptor.1);
         (other.join().unwrap(), accepted)
     }
@@ -237,14 +203,7 @@ mod tests {
         let (dialed, accepted) = shake((identity(1, 5, 9), [2; 32]), (me, [1; 32]));
         assert!(matches!(dialed, Err(HandshakeError::Proof)) && accepted.is_err());
         let (_, accepted) = shake((identity(1, 4, 9), [1; 32]), (me, [1; 32]));
-        assert!(matches!(
-            accepted,
-            Err(HandshakeError::Generation {
-                index: 1,
-                theirs: 4,
-                ours: 5
-            })
-        ));
+        assert!(matches!(accepted, Err(HandshakeError::Generation { index: 1, theirs: 4, ours: 5 })));
         let (_, accepted) = shake((identity(1, 5, 8), [1; 32]), (me, [1; 32]));
         assert!(matches!(accepted, Err(HandshakeError::Plan { index: 1 })));
     }
@@ -254,11 +213,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut rogue = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         rogue.write_all(&[b'x'; 4096]).unwrap();
-        let accepted = accept(
-            &mut listener.accept().unwrap().0,
-            identity(0, 1, 1),
-            &[1; 32],
-        );
+        let accepted = accept(&mut listener.accept().unwrap().0, identity(0, 1, 1), &[1; 32]);
         assert!(matches!(accepted, Err(HandshakeError::Foreign)));
     }
 }

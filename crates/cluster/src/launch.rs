@@ -52,18 +52,12 @@ pub(crate) struct Children {
 impl Children {
     /// Starts one process for each order: this program, with the hidden command `worker`.
     pub(crate) fn start(orders: Vec<Orders>, stop: &Stop) -> Result<Self, ClusterError> {
-        let mut children = Children {
-            running: Arc::default(),
-            inputs: Vec::new(),
-            ending: Arc::default(),
-            watch: None,
-        };
+        let mut children =
+            Children { running: Arc::default(), inputs: Vec::new(), ending: Arc::default(), watch: None };
         for order in orders {
             let index = order.index as usize;
-            let (child, input) = spawn(&order).map_err(|error| ClusterError::Process {
-                index,
-                problem: format!("could not be started: {error}"),
-            })?;
+            let (child, input) = spawn(&order)
+                .map_err(|error| ClusterError::Process { index, problem: format!("could not be started: {error}") })?;
             children.inputs.extend(input);
             if let Ok(mut running) = children.running.lock() {
                 running.push((index, child));
@@ -91,9 +85,7 @@ impl Children {
                         && !status.success()
                         && !ending.load(Ordering::SeqCst)
                     {
-                        stop.set(StopReason::Failed(format!(
-                            "process {index} ended early ({status})"
-                        )));
+                        stop.set(StopReason::Failed(format!("process {index} ended early ({status})")));
                         return;
                     }
                 }
@@ -101,10 +93,7 @@ impl Children {
                 std::thread::sleep(Duration::from_millis(20));
             }
         };
-        std::thread::Builder::new()
-            .name("watch".to_owned())
-            .spawn(watch)
-            .ok()
+        std::thread::Builder::new().name("watch".to_owned()).spawn(watch).ok()
     }
 }
 
@@ -128,11 +117,7 @@ impl Drop for Children {
 
 fn spawn(orders: &Orders) -> std::io::Result<(Child, Option<ChildStdin>)> {
     let program = std::env::current_exe()?;
-    let mut child = Command::new(program)
-        .arg("worker")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut child = Command::new(program).arg("worker").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     let text = serde_json::to_string(orders)?;
     let mut input = child.stdin.take();
     if let Some(input) = &mut input {

@@ -21,34 +21,13 @@ pub fn serve(orders: &Orders, plan: &Plan) -> Result<(), ClusterError> {
     let hash = plan_hash(plan, &manifest);
     let mut job = millstream_dataflow::render(plan, manifest)?;
     if orders.first_round > 0 {
-        let files = Commit::newest(&orders.run)?
-            .map(|commit| commit.files)
-            .unwrap_or_default();
-        restore_from(
-            &mut job,
-            &orders.run,
-            orders.first_round,
-            files.keys().map(String::as_str),
-        )?;
+        let files = Commit::newest(&orders.run)?.map(|commit| commit.files).unwrap_or_default();
+        restore_from(&mut job, &orders.run, orders.first_round, files.keys().map(String::as_str))?;
     }
     let listener = listen(SocketAddr::new(loopback().ip(), 0))?;
-    let port = listener
-        .local_addr()
-        .map_err(crate::mesh::MeshError::Io)?
-        .port();
-    let me = Identity {
-        index: orders.index,
-        generation: orders.generation,
-        plan: hash,
-        port,
-    };
-    let sockets = join(
-        orders.chief,
-        &listener,
-        me,
-        orders.processes,
-        &orders.secret,
-    )?;
+    let port = listener.local_addr().map_err(crate::mesh::MeshError::Io)?.port();
+    let me = Identity { index: orders.index, generation: orders.generation, plan: hash, port };
+    let sockets = join(orders.chief, &listener, me, orders.processes, &orders.secret)?;
     let group = Group::of(orders.workers, orders.index as usize, sockets);
     let stop = Stop::new();
     let around = Surroundings {
@@ -71,10 +50,7 @@ fn end_with_the_chief(stop: &Stop) {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         stop.set(StopReason::Failed("process 0 has ended".to_owned()));
     };
-    if let Err(error) = std::thread::Builder::new()
-        .name("chief".to_owned())
-        .spawn(watch)
-    {
+    if let Err(error) = std::thread::Builder::new().name("chief".to_owned()).spawn(watch) {
         tracing::warn!(%error, "cannot watch process 0");
     }
 }

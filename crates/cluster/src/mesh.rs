@@ -13,9 +13,7 @@ const GATHERING: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
     /// The address to listen on cannot be had.
-    #[error(
-        "cannot listen on {address}: {reason}. Free the port, or choose another with `--listen`"
-    )]
+    #[error("cannot listen on {address}: {reason}. Free the port, or choose another with `--listen`")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -65,9 +63,7 @@ pub(crate) fn gather(
     stopped: impl Fn() -> bool,
 ) -> Result<Sockets, MeshError> {
     let (mut sockets, mut ports) = (empty(processes), vec![me.port; processes]);
-    admit(listener, me, secret, stopped, &mut sockets, |peer| {
-        ports[peer.index as usize] = peer.port
-    })?;
+    admit(listener, me, secret, stopped, &mut sockets, |peer| ports[peer.index as usize] = peer.port)?;
     for socket in sockets.iter_mut().flatten() {
         for port in &ports {
             socket.write_all(&port.to_le_bytes())?;
@@ -108,20 +104,11 @@ fn empty(processes: usize) -> Sockets {
     (0..processes).map(|_| None).collect()
 }
 
-fn meet(
-    address: SocketAddr,
-    me: Identity,
-    index: u32,
-    secret: &Secret,
-) -> Result<TcpStream, MeshError> {
+fn meet(address: SocketAddr, me: Identity, index: u32, secret: &Secret) -> Result<TcpStream, MeshError> {
     let mut socket = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
     let refused = |reason| MeshError::Handshake { index, reason };
     let peer = dial(&mut socket, me, secret).map_err(refused)?;
-    if peer.index == index {
-        Ok(socket)
-    } else {
-        Err(refused(HandshakeError::Foreign))
-    }
+    if peer.index == index { Ok(socket) } else { Err(refused(HandshakeError::Foreign)) }
 }
 
 /// Accepts connections until every place after `me` is filled. Strangers are turned away and change nothing.
@@ -147,18 +134,12 @@ fn admit(
                     sockets[peer.index as usize] = Some(socket);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                std::thread::sleep(Duration::from_millis(5))
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(5)),
             Err(error) => return Err(error.into()),
         }
         if Instant::now() > deadline {
             let present = 1 + sockets.iter().flatten().count();
-            return Err(MeshError::Missing {
-                present,
-                expected: sockets.len(),
-                seconds: GATHERING.as_secs(),
-            });
+            return Err(MeshError::Missing { present, expected: sockets.len(), seconds: GATHERING.as_secs() });
         }
     }
     Ok(())
@@ -175,12 +156,7 @@ fn welcome(
 ) -> Result<Option<(Identity, TcpStream)>, MeshError> {
     socket.set_nonblocking(false)?;
     match accept(&mut socket, me, secret) {
-        Ok(peer)
-            if peer.index > me.index
-                && sockets
-                    .get(peer.index as usize)
-                    .is_some_and(Option::is_none) =>
-        {
+        Ok(peer) if peer.index > me.index && sockets.get(peer.index as usize).is_some_and(Option::is_none) => {
             Ok(Some((peer, socket)))
         }
         Err(reason @ HandshakeError::Plan { index }) => Err(MeshError::Handshake { index, reason }),
@@ -213,17 +189,9 @@ mod tests {
     fn four_processes_and_a_rogue_make_a_mesh_of_four() {
         let chief = listen(loopback()).unwrap();
         let address = chief.local_addr().unwrap();
-        let me = |index, port| Identity {
-            index,
-            generation: 1,
-            plan: [3; 32],
-            port,
-        };
-        let rogue = std::thread::spawn(move || {
-            TcpStream::connect(address)
-                .unwrap()
-                .write_all(b"GET / HTTP/1.1\r\n\r\n")
-        });
+        let me = |index, port| Identity { index, generation: 1, plan: [3; 32], port };
+        let rogue =
+            std::thread::spawn(move || TcpStream::connect(address).unwrap().write_all(b"GET / HTTP/1.1\r\n\r\n"));
         let others: Vec<_> = (1..4)
             .map(|index| {
                 std::thread::spawn(move || {
@@ -238,17 +206,9 @@ mod tests {
         rogue.join().unwrap().unwrap();
         for from in 0..4 {
             for to in (0..4).filter(|to| *to != from) {
-                mesh[from][to]
-                    .as_mut()
-                    .unwrap()
-                    .write_all(&[from as u8])
-                    .unwrap();
+                mesh[from][to].as_mut().unwrap().write_all(&[from as u8]).unwrap();
                 let mut got = [0];
-                mesh[to][from]
-                    .as_mut()
-                    .unwrap()
-                    .read_exact(&mut got)
-                    .unwrap();
+                mesh[to][from].as_mut().unwrap().read_exact(&mut got).unwrap();
                 assert_eq!(got, [from as u8]);
             }
         }
@@ -258,9 +218,6 @@ mod tests {
     fn a_taken_port_is_named() {
         let taken = listen(loopback()).unwrap();
         let error = listen(taken.local_addr().unwrap()).unwrap_err().to_string();
-        assert!(
-            error.contains(&taken.local_addr().unwrap().to_string()) && error.contains("--listen"),
-            "{error}"
-        );
+        assert!(error.contains(&taken.local_addr().unwrap().to_string()) && error.contains("--listen"), "{error}");
     }
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, StepMetrics, Trainer, TrainerError};
 use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
-use millstream_train::{
-    Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig,
-};
+use millstream_train::{Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig};
 
 use crate::run_dir::model_file;
 
@@ -19,34 +17,20 @@ pub(crate) struct TrainingNode {
 }
 
 impl TrainingNode {
-    pub(crate) fn new(
-        config: SessionConfig,
-        rounds: Vec<RoundConfig>,
-        run: PathBuf,
-    ) -> Result<Self, TrainerError> {
-        Ok(TrainingNode {
-            session: Session::new(config)?,
-            rounds,
-            run,
-        })
+    pub(crate) fn new(config: SessionConfig, rounds: Vec<RoundConfig>, run: PathBuf) -> Result<Self, TrainerError> {
+        Ok(TrainingNode { session: Session::new(config)?, rounds, run })
     }
 }
 
 impl Trainer for TrainingNode {
     fn begin(&mut self, round: u32) -> Result<(), TrainerError> {
-        let config = self
-            .rounds
-            .get(round as usize)
-            .ok_or("the plan has no such round")?;
+        let config = self.rounds.get(round as usize).ok_or("the plan has no such round")?;
         Ok(self.session.begin(round, config)?)
     }
 
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
         let metrics = self.session.step(step, batch)?;
-        Ok(StepMetrics {
-            loss: metrics.loss,
-            learning_rate: metrics.learning_rate,
-        })
+        Ok(StepMetrics { loss: metrics.loss, learning_rate: metrics.learning_rate })
     }
 
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {
@@ -67,10 +51,7 @@ pub(crate) struct AskingNode {
 impl AskingNode {
     pub(crate) fn new(model: &Path, device: Device, threads: u32) -> Result<Self, TrainerError> {
         let hash = millstream_data::hash_file(model)?;
-        Ok(AskingNode {
-            session: Session::load(model, device, threads)?,
-            hash,
-        })
+        Ok(AskingNode { session: Session::load(model, device, threads)?, hash })
     }
 }
 
@@ -115,17 +96,9 @@ pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
         },
         steps: training.steps,
         optimizer: match training.optimizer {
-            OptimizerPlan::Sgd {
-                lr,
-                momentum,
-                nesterov,
-                weight_decay,
-            } => OptimizerKind::Sgd {
-                lr,
-                momentum,
-                nesterov,
-                weight_decay,
-            },
+            OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
+                OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay }
+            }
         },
         schedule: match training.schedule {
             SchedulePlan::Constant => ScheduleKind::Constant,

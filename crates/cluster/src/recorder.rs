@@ -51,9 +51,7 @@ impl Recorder {
         };
         let folder = self.dir.create_round(round)?;
         let letters = std::mem::take(&mut self.dead);
-        Ok(self
-            .write_dead(folder, letters)?
-            .map(|name| self.dir.path().join(name)))
+        Ok(self.write_dead(folder, letters)?.map(|name| self.dir.path().join(name)))
     }
 
     fn close_round(&mut self, result: RoundResult) -> Result<(), ClusterError> {
@@ -68,9 +66,7 @@ impl Recorder {
                 names.push(format!("{base}/labels.csv"));
             }
         }
-        let (dead, later) = std::mem::take(&mut self.dead)
-            .into_iter()
-            .partition(|l| l.round <= result.round);
+        let (dead, later) = std::mem::take(&mut self.dead).into_iter().partition(|l| l.round <= result.round);
         self.dead = later;
         let dead: Vec<DeadLetter> = dead;
         let count = dead.len() as u64;
@@ -81,11 +77,7 @@ impl Recorder {
     }
 
     /// Writes dead letters by key, so that the file does not depend on who met them first.
-    fn write_dead(
-        &self,
-        folder: PathBuf,
-        mut dead: Vec<DeadLetter>,
-    ) -> Result<Option<String>, ClusterError> {
+    fn write_dead(&self, folder: PathBuf, mut dead: Vec<DeadLetter>) -> Result<Option<String>, ClusterError> {
         if dead.is_empty() {
             return Ok(None);
         }
@@ -98,18 +90,10 @@ impl Recorder {
 
     fn add_to_report(&mut self, result: RoundResult, dead_letters: u64) {
         let trained = result.trained.unwrap_or_default();
-        let learned_from: Option<&RoundStats> = self
-            .report
-            .rounds
-            .last()
-            .and_then(|round| round.labels.as_ref());
+        let learned_from: Option<&RoundStats> = self.report.rounds.last().and_then(|round| round.labels.as_ref());
         let round = RoundReport {
             round: result.round,
-            model: self
-                .models
-                .get(result.round as usize)
-                .cloned()
-                .unwrap_or_default(),
+            model: self.models.get(result.round as usize).cloned().unwrap_or_default(),
             model_hash: blake3::Hash::from_bytes(trained.model).to_hex().to_string(),
             labelled: self.labelled,
             pseudo_labelled: learned_from.map_or(0, |stats| stats.accepted),

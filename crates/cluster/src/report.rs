@@ -91,7 +91,6 @@ impl Report {
     /// Writes `report.json` into a run directory.
     pub(crate) fn write(&self, run: &Path) -> Result<(), ClusterError> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
-        write_atomically(&run.join("report.json"), |file| file.write_all(&text))
-            .map_err(ClusterError::Data)
+        write_atomically(&run.join("report.json"), |file| file.write_all(&text)).map_err(ClusterError::Data)
     }
 }

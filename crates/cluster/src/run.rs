@@ -78,10 +78,7 @@ pub fn run(
 ) -> Result<Outcome, ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
     let hash = plan_hash(plan, &manifest);
-    let path = options
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(&plan.name));
+    let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
 
@@ -92,12 +89,7 @@ pub fn run(
     let recorder = recorder(plan, &job, options, &dir, hex, commit);
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
     if recorder.report.complete {
-        return Ok(Outcome {
-            run: path,
-            report: recorder.report,
-            stopped: None,
-            unfinished_dead_letters: None,
-        });
+        return Ok(Outcome { run: path, report: recorder.report, stopped: None, unfinished_dead_letters: None });
     }
     drive(plan, options, job, hash, recorder, stop, watch)
 }
@@ -113,25 +105,15 @@ fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>
     };
     let path = dir.path().to_owned();
     if start == Start::Fresh {
-        return Err(ClusterError::Occupied {
-            path,
-            rounds: commit.next_round,
-        });
+        return Err(ClusterError::Occupied { path, rounds: commit.next_round });
     }
     if commit.plan != plan {
-        return Err(ClusterError::OtherPlan {
-            path,
-            theirs: short(&commit.plan),
-            ours: short(plan),
-        });
+        return Err(ClusterError::OtherPlan { path, theirs: short(&commit.plan), ours: short(plan) });
     }
     if let (_, damage) = audit(dir.path(), &commit)
         && let Some(damage) = damage.into_iter().next()
     {
-        return Err(ClusterError::Damaged {
-            path: path.join(damage.file),
-            problem: damage.problem,
-        });
+        return Err(ClusterError::Damaged { path: path.join(damage.file), problem: damage.problem });
     }
     Ok(Some(commit))
 }
@@ -143,12 +125,7 @@ fn short(hash: &str) -> String {
 /// Sets a job to go on after a commit.
 fn restore(job: &mut Job, dir: &RunDir, commit: Option<&Commit>) -> Result<(), ClusterError> {
     if let Some(commit) = commit {
-        restore_from(
-            job,
-            dir.path(),
-            commit.next_round,
-            commit.files.keys().map(String::as_str),
-        )?;
+        restore_from(job, dir.path(), commit.next_round, commit.files.keys().map(String::as_str))?;
     }
     Ok(())
 }
@@ -163,17 +140,13 @@ pub(crate) fn restore_from<'a>(
     job.first_round = next_round;
     for name in files.filter(|name| name.ends_with("dead_letters.parquet")) {
         let letters: Vec<DeadLetter> = read_dead_letters(&run.join(name))?;
-        job.known_bad
-            .extend(letters.iter().map(|letter| letter.key));
+        job.known_bad.extend(letters.iter().map(|letter| letter.key));
     }
     if let Some(last) = next_round.checked_sub(1) {
         let path = run.join(round_folder(last)).join("labels.parquet");
         if path.exists() {
             let rows: Vec<LabelRow> = read_labels(&path)?;
-            job.restored = rows
-                .iter()
-                .map(|row| (row.key, millstream_dataflow::pseudo_of(row)))
-                .collect();
+            job.restored = rows.iter().map(|row| (row.key, millstream_dataflow::pseudo_of(row))).collect();
         }
     }
     Ok(())
@@ -188,12 +161,7 @@ fn recorder(
     commit: Option<Commit>,
 ) -> Recorder {
     let (rounds, files, sequence, generation) = match commit {
-        Some(commit) => (
-            commit.rounds,
-            commit.files,
-            commit.sequence + 1,
-            commit.generation + 1,
-        ),
+        Some(commit) => (commit.rounds, commit.files, commit.sequence + 1, commit.generation + 1),
         None => (Vec::new(), BTreeMap::new(), 0, 0),
     };
     let count = |records: &[u32]| records.len() as u64;
@@ -214,11 +182,7 @@ fn recorder(
     Recorder {
         dir: Arc::clone(dir),
         report,
-        models: plan
-            .rounds
-            .iter()
-            .map(|round| model_name(&round.model))
-            .collect(),
+        models: plan.rounds.iter().map(|round| model_name(&round.model)).collect(),
         labelled: count(&job.labelled),
         csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
         generation,
@@ -249,12 +213,9 @@ fn environment(plan: &Plan, options: &RunOptions) -> Environment {
 /// Keeps the resolved plan beside the results.
 fn write_plan(plan: &Plan, dir: &RunDir, hash: &str) -> Result<(), ClusterError> {
     let plan: serde_json::Value = serde_json::from_str(&plan.canonical()).unwrap_or_default();
-    let text = serde_json::to_vec_pretty(&serde_json::json!({ "plan_hash": hash, "plan": plan }))
-        .unwrap_or_default();
+    let text = serde_json::to_vec_pretty(&serde_json::json!({ "plan_hash": hash, "plan": plan })).unwrap_or_default();
     let path = dir.path().join("plan.json");
-    Ok(millstream_data::write_atomically(&path, |file| {
-        std::io::Write::write_all(file, &text)
-    })?)
+    Ok(millstream_data::write_atomically(&path, |file| std::io::Write::write_all(file, &text))?)
 }
 
 /// Starts processes and workers, and writes commits until the stream has drained.
@@ -278,11 +239,7 @@ fn drive(
         let _ = send.send(event);
     });
     let trainer = trainer(plan, &job.manifest, options.device, &run);
-    let around = Surroundings {
-        trainer,
-        events,
-        stop: stop.clone(),
-    };
+    let around = Surroundings { trainer, events, stop: stop.clone() };
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
     if let Some(children) = &children
@@ -292,9 +249,7 @@ fn drive(
         children.expect_end();
     }
     drop(children);
-    let (recorder, failure) = record
-        .join()
-        .map_err(|_| ClusterError::Start("the recorder panicked".to_owned()))?;
+    let (recorder, failure) = record.join().map_err(|_| ClusterError::Start("the recorder panicked".to_owned()))?;
     ran?;
     conclude(run, recorder, failure, stop)
 }
@@ -309,12 +264,7 @@ fn conclude(
         return Err(failure);
     }
     let unfinished_dead_letters = recorder.abandon()?;
-    Ok(Outcome {
-        run,
-        report: recorder.report,
-        stopped: stop.reason().cloned(),
-        unfinished_dead_letters,
-    })
+    Ok(Outcome { run, report: recorder.report, stopped: stop.reason().cloned(), unfinished_dead_letters })
 }
 
 /// This process alone, or together with others that it starts.
@@ -346,15 +296,8 @@ fn assemble(
         first_round: job.first_round,
     });
     let children = Children::start(orders.collect(), stop)?;
-    let me = Identity {
-        index: 0,
-        generation,
-        plan: hash,
-        port: address.port(),
-    };
-    let sockets = gather(&listener, me, options.processes, &secret, || {
-        stop.reason().is_some()
-    });
+    let me = Identity { index: 0, generation, plan: hash, port: address.port() };
+    let sockets = gather(&listener, me, options.processes, &secret, || stop.reason().is_some());
     match (sockets, stop.reason()) {
         // What a process itself reported is the cause; that it did not come is only what followed.
         (Err(_), Some(reason)) => Err(ClusterError::Stopped(reason.clone())),
@@ -362,22 +305,11 @@ fn assemble(
     }
 }
 
-fn trainer(
-    plan: &Plan,
-    manifest: &Manifest,
-    device: Device,
-    run: &Path,
-) -> Arc<millstream_dataflow::TrainerFactory> {
+fn trainer(plan: &Plan, manifest: &Manifest, device: Device, run: &Path) -> Arc<millstream_dataflow::TrainerFactory> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     let rounds: Vec<_> = plan.rounds.iter().map(round_config).collect();
     let run = run.to_owned();
-    Arc::new(move || {
-        Ok(Box::new(TrainingNode::new(
-            config.clone(),
-            rounds.clone(),
-            run.clone(),
-        )?))
-    })
+    Arc::new(move || Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone())?)))
 }
 
 type Recorded = (Recorder, Option<ClusterError>);

@@ -24,13 +24,9 @@ impl RunDir {
         fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let lock = path.join(".lock");
         let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| ClusterError::Busy {
-            path: path.to_owned(),
-        })?;
-        Ok(RunDir {
-            path: path.to_owned(),
-            _lock: file,
-        })
+        flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| ClusterError::Busy { path: path.to_owned() })?;
+        Ok(RunDir { path: path.to_owned(), _lock: file })
     }
 
     /// Removes what an earlier run left here. Only what a run writes: nothing else of the user's is touched.
@@ -77,14 +73,9 @@ pub fn model_file(run: &Path, round: u32) -> PathBuf {
 /// Hashes a file of a run directory for a commit.
 pub(crate) fn entry(run: &Path, name: &str) -> Result<FileEntry, ClusterError> {
     let path = run.join(name);
-    let bytes = fs::metadata(&path)
-        .map_err(|source| ClusterError::read(&path, source))?
-        .len();
+    let bytes = fs::metadata(&path).map_err(|source| ClusterError::read(&path, source))?.len();
     let hash = hash_file(&path).map_err(ClusterError::Data)?;
-    Ok(FileEntry {
-        blake3: blake3::Hash::from_bytes(hash).to_hex().to_string(),
-        bytes,
-    })
+    Ok(FileEntry { blake3: blake3::Hash::from_bytes(hash).to_hex().to_string(), bytes })
 }
 
 /// What is wrong with a file that a commit names.
@@ -102,29 +93,17 @@ pub(crate) fn audit(run: &Path, commit: &Commit) -> (usize, Vec<Damage>) {
         let problem = match entry(run, file) {
             Ok(found) if found == *expected => return None,
             Ok(found) if found.bytes != expected.bytes => {
-                format!(
-                    "{} bytes long, {} when it was committed",
-                    found.bytes, expected.bytes
-                )
+                format!("{} bytes long, {} when it was committed", found.bytes, expected.bytes)
             }
             Ok(_) => "its contents have changed since it was committed".to_owned(),
             Err(error) => error.to_string(),
         };
-        Some(Damage {
-            file: file.clone(),
-            problem,
-        })
+        Some(Damage { file: file.clone(), problem })
     });
     (commit.files.len(), damage.collect())
 }
 
 /// Hashes several files of a run directory for a commit.
-pub(crate) fn entries(
-    run: &Path,
-    names: &[String],
-) -> Result<BTreeMap<String, FileEntry>, ClusterError> {
-    names
-        .iter()
-        .map(|name| Ok((name.clone(), entry(run, name)?)))
-        .collect()
+pub(crate) fn entries(run: &Path, names: &[String]) -> Result<BTreeMap<String, FileEntry>, ClusterError> {
+    names.iter().map(|name| Ok((name.clone(), entry(run, name)?))).collect()
 }

@@ -25,11 +25,7 @@ pub struct Audit {
 pub fn verify(run: &Path) -> Result<Audit, ClusterError> {
     let commit = last_commit(run)?;
     let (files, damage) = audit(run, &commit);
-    Ok(Audit {
-        rounds: commit.next_round,
-        files,
-        damage,
-    })
+    Ok(Audit { rounds: commit.next_round, files, damage })
 }
 
 /// Where two runs first differ.
@@ -64,42 +60,27 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison, ClusterError> {
             (Some(x), Some(y)) if x == y => identical_files += 1,
             (x, y) => {
                 let what = describe(a, b, &name, x.is_some(), y.is_some())?;
-                first_difference = Some(Difference {
-                    round: round_of(&name),
-                    what,
-                });
+                first_difference = Some(Difference { round: round_of(&name), what });
                 break;
             }
         }
     }
     if first_difference.is_none() && first.next_round != second.next_round {
-        let what = format!(
-            "one run has {} rounds, the other {}",
-            first.next_round, second.next_round
-        );
+        let what = format!("one run has {} rounds, the other {}", first.next_round, second.next_round);
         first_difference = Some(Difference { round: None, what });
     }
-    Ok(Comparison {
-        rounds,
-        identical_files,
-        first_difference,
-    })
+    Ok(Comparison { rounds, identical_files, first_difference })
 }
 
 fn last_commit(run: &Path) -> Result<Commit, ClusterError> {
-    Commit::newest(run)?.ok_or_else(|| ClusterError::NoRun {
-        path: run.to_owned(),
-    })
+    Commit::newest(run)?.ok_or_else(|| ClusterError::NoRun { path: run.to_owned() })
 }
 
 /// The last commit of a run whose files are as it says.
 fn whole(run: &Path) -> Result<Commit, ClusterError> {
     let commit = last_commit(run)?;
     match audit(run, &commit).1.into_iter().next() {
-        Some(damage) => Err(ClusterError::Damaged {
-            path: run.join(damage.file),
-            problem: damage.problem,
-        }),
+        Some(damage) => Err(ClusterError::Damaged { path: run.join(damage.file), problem: damage.problem }),
         None => Ok(commit),
     }
 }
@@ -111,30 +92,16 @@ fn names(a: &Commit, b: &Commit) -> Vec<String> {
         Some("labels.parquet") => 1,
         _ => 2,
     };
-    let all: BTreeMap<_, _> = a
-        .files
-        .keys()
-        .chain(b.files.keys())
-        .map(|name| ((round_of(name), rank(name), name), ()))
-        .collect();
+    let all: BTreeMap<_, _> =
+        a.files.keys().chain(b.files.keys()).map(|name| ((round_of(name), rank(name), name), ())).collect();
     all.into_keys().map(|(_, _, name)| name.clone()).collect()
 }
 
 fn round_of(name: &str) -> Option<u32> {
-    name.strip_prefix("rounds/")?
-        .split('/')
-        .next()?
-        .parse()
-        .ok()
+    name.strip_prefix("rounds/")?.split('/').next()?.parse().ok()
 }
 
-fn describe(
-    a: &Path,
-    b: &Path,
-    name: &str,
-    in_a: bool,
-    in_b: bool,
-) -> Result<String, ClusterError> {
+fn describe(a: &Path, b: &Path, name: &str, in_a: bool, in_b: bool) -> Result<String, ClusterError> {
     let only = |run: &Path| format!("only {} has {name}", run.display());
     match (in_a, in_b) {
         (true, false) => Ok(only(a)),

@@ -46,24 +46,11 @@ mod tests {
 
     #[test]
     fn a_batch_crosses_a_wire_unchanged_with_its_pixels_in_one_run() {
-        let row = |record, target| Row {
-            record,
-            key: Key(9),
-            target,
-            labelled: true,
-        };
+        let row = |record, target| Row { record, key: Key(9), target, labelled: true };
         let batch = Batch {
-            shape: Shape {
-                height: 2,
-                width: 2,
-                channels: 1,
-            },
+            shape: Shape { height: 2, width: 2, channels: 1 },
             pixels: (0..12).collect(),
-            rows: vec![
-                row(0, Target::None),
-                row(1, Target::Hard(3)),
-                row(2, Target::Soft(vec![0.25, 0.75])),
-            ],
+            rows: vec![row(0, Target::None), row(1, Target::Hard(3)), row(2, Target::Soft(vec![0.25, 0.75]))],
         };
         let wire = bincode::serialize(&batch).unwrap();
         assert!(wire.windows(12).any(|run| run == batch.pixels));

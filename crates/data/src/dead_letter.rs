@@ -36,9 +36,7 @@ impl Stage {
     }
 
     fn of_name(name: &str) -> Option<Stage> {
-        [Stage::Read, Stage::Decode, Stage::Augment]
-            .into_iter()
-            .find(|stage| stage.name() == name)
+        [Stage::Read, Stage::Decode, Stage::Augment].into_iter().find(|stage| stage.name() == name)
     }
 }
 
@@ -80,20 +78,14 @@ fn columns(letters: &[DeadLetter]) -> Vec<ArrayRef> {
     let text = |value: fn(&DeadLetter) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(letters.iter().map(value)))
     };
-    let hashes = letters.iter().map(|letter| {
-        letter
-            .bytes_hash
-            .map(|hash| blake3::Hash::from_bytes(hash).to_string())
-    });
+    let hashes = letters.iter().map(|letter| letter.bytes_hash.map(|hash| blake3::Hash::from_bytes(hash).to_string()));
     vec![
         text(|letter| letter.key.to_string()),
         text(|letter| letter.place.clone()),
         text(|letter| letter.stage.name().to_string()),
         text(|letter| letter.reason.clone()),
         Arc::new(hashes.collect::<StringArray>()),
-        Arc::new(UInt32Array::from_iter_values(
-            letters.iter().map(|letter| letter.round),
-        )),
+        Arc::new(UInt32Array::from_iter_values(letters.iter().map(|letter| letter.round))),
     ]
 }
 
@@ -111,19 +103,13 @@ fn letters(columns: &Columns) -> Result<Vec<DeadLetter>, DataError> {
     let (reasons, hashes) = (columns.strings("reason")?, columns.strings("bytes_hash")?);
     let letter = |(row, key)| {
         let stage = Stage::of_name(stages.value(row));
-        let hash = hashes
-            .is_valid(row)
-            .then(|| blake3::Hash::from_str(hashes.value(row)))
-            .transpose();
+        let hash = hashes.is_valid(row).then(|| blake3::Hash::from_str(hashes.value(row))).transpose();
         Ok(DeadLetter {
             key,
             place: places.value(row).to_string(),
-            stage: stage
-                .ok_or_else(|| columns.wrong(format!("the stage `{}`", stages.value(row))))?,
+            stage: stage.ok_or_else(|| columns.wrong(format!("the stage `{}`", stages.value(row))))?,
             reason: reasons.value(row).to_string(),
-            bytes_hash: hash
-                .map_err(|error| columns.wrong(error.to_string()))?
-                .map(|hash| *hash.as_bytes()),
+            bytes_hash: hash.map_err(|error| columns.wrong(error.to_string()))?.map(|hash| *hash.as_bytes()),
             round: rounds.value(row),
         })
     };

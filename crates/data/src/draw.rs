@@ -13,11 +13,7 @@ pub fn draw(parts: &[u64]) -> f64 {
 
 /// The first 8 bytes of a hash, as a number.
 pub(crate) fn first_word(hash: &blake3::Hash) -> u64 {
-    hash.as_bytes()
-        .iter()
-        .take(8)
-        .rev()
-        .fold(0, |word, byte| (word << 8) | u64::from(*byte))
+    hash.as_bytes().iter().take(8).rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
 
 /// 64 random bits as a number in [0, 1): 53 of them, as many as an `f64` holds exactly.
@@ -43,10 +39,7 @@ mod tests {
             counts[(draw(&[7, i]) * 20.0) as usize] += 1;
         }
         // chi squared with 19 degrees of freedom: above 50 once in 10,000 seeds.
-        let chi2: f64 = counts
-            .iter()
-            .map(|c| (f64::from(*c) - 1000.0).powi(2) / 1000.0)
-            .sum();
+        let chi2: f64 = counts.iter().map(|c| (f64::from(*c) - 1000.0).powi(2) / 1000.0).sum();
         assert!(chi2 < 50.0, "{counts:?}");
     }
 

@@ -164,9 +164,7 @@ impl DataError {
     pub(crate) fn write(path: &Path, cause: io::Error) -> Self {
         let path = path.to_path_buf();
         match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                DataError::NoRoom { path, cause }
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DataError::NoRoom { path, cause },
             _ => DataError::Write { path, cause },
         }
     }

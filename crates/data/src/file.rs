@@ -22,10 +22,7 @@ pub fn hash_file(path: &Path) -> Result<[u8; 32], DataError> {
 ///
 /// # Errors
 /// [`DataError::NoRoom`] where the disk is full, [`DataError::Write`] otherwise. The temporary file is then removed.
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), DataError> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), DataError> {
     replace(path, write).map_err(|cause| DataError::write(path, cause))
 }
 
@@ -63,9 +60,7 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[test]

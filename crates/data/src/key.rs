@@ -29,9 +29,7 @@ impl Key {
     /// The key stays when the bytes change, and changes when the data is moved to another path.
     pub fn of_place(path: &str, position: u64) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("millstream: key of a place, version 1");
-        hasher
-            .update(&position.to_le_bytes())
-            .update(path.as_bytes());
+        hasher.update(&position.to_le_bytes()).update(path.as_bytes());
         Self::from_hash(hasher.finalize().as_bytes())
     }
 
@@ -43,9 +41,7 @@ impl Key {
     /// The key made of a finished hash.
     pub(crate) fn from_hash(hash: &[u8; 32]) -> Self {
         let (head, _) = hash.split_at(16);
-        Key(head
-            .iter()
-            .fold(0, |key, byte| (key << 8) | u128::from(*byte)))
+        Key(head.iter().fold(0, |key, byte| (key << 8) | u128::from(*byte)))
     }
 }
 
@@ -73,25 +69,17 @@ impl FromStr for Key {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let refuse = || KeyError {
-            text: text.chars().take(64).collect(),
-        };
+        let refuse = || KeyError { text: text.chars().take(64).collect() };
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refuse());
         }
-        u128::from_str_radix(text, 16)
-            .map(Key)
-            .map_err(|_| refuse())
+        u128::from_str_radix(text, 16).map(Key).map_err(|_| refuse())
     }
 }
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_u128(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u128(self.0) }
     }
 }
 
@@ -114,14 +102,8 @@ mod tests {
     #[test]
     fn keys_of_content_and_place_stay_what_they_were() {
         // Keys are in label files and lists that people keep: these values may never change.
-        assert_eq!(
-            Key::of_content(b"pixels").to_string(),
-            "93fe8d521125f76208d6f33216b9f438"
-        );
-        assert_eq!(
-            Key::of_place("data/a.png", 0).to_string(),
-            "82768d38bb8a615e0f2efb1bd980d6d5"
-        );
+        assert_eq!(Key::of_content(b"pixels").to_string(), "93fe8d521125f76208d6f33216b9f438");
+        assert_eq!(Key::of_place("data/a.png", 0).to_string(), "82768d38bb8a615e0f2efb1bd980d6d5");
     }
 
     #[test]
@@ -140,18 +122,9 @@ mod tests {
     #[test]
     fn text_that_is_not_32_hexadecimal_digits_is_no_key() {
         let long = "0".repeat(33);
-        for text in [
-            "",
-            "12",
-            "+0000000000000000000000000000001",
-            "g".repeat(32).as_str(),
-            long.as_str(),
-        ] {
+        for text in ["", "12", "+0000000000000000000000000000001", "g".repeat(32).as_str(), long.as_str()] {
             let error = text.parse::<Key>().unwrap_err();
-            assert!(
-                error.to_string().contains("32 hexadecimal digits"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("32 hexadecimal digits"), "{error}");
         }
     }
 

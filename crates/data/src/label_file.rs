@@ -73,25 +73,18 @@ fn columns(rows: &[LabelRow]) -> Vec<ArrayRef> {
     let text = |value: fn(&LabelRow) -> String| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
     };
-    let number = |value: fn(&LabelRow) -> u32| -> ArrayRef {
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(value)))
-    };
+    let number =
+        |value: fn(&LabelRow) -> u32| -> ArrayRef { Arc::new(UInt32Array::from_iter_values(rows.iter().map(value))) };
     vec![
         text(|row| row.key.to_string()),
         text(|row| row.place.clone()),
         number(|row| row.class),
         text(|row| row.class_name.clone()),
-        Arc::new(Float32Array::from_iter_values(
-            rows.iter().map(|row| row.confidence),
-        )),
+        Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| row.confidence))),
         distributions(rows),
         number(|row| row.round),
         text(|row| row.model.clone()),
-        Arc::new(
-            rows.iter()
-                .map(|row| Some(row.selected))
-                .collect::<BooleanArray>(),
-        ),
+        Arc::new(rows.iter().map(|row| Some(row.selected)).collect::<BooleanArray>()),
         number(|row| row.copies),
     ]
 }
@@ -117,17 +110,14 @@ fn rows(columns: &Columns) -> Result<Vec<LabelRow>, DataError> {
     let (keys, places) = (columns.keys()?, columns.strings("place")?);
     let (classes, names) = (columns.u32s("class")?, columns.strings("class_name")?);
     let confidences = columns.numbers::<Float32Type>("confidence")?;
-    let lists = columns.column("distribution", "lists", |column| {
-        column.as_list_opt::<i32>()
-    })?;
+    let lists = columns.column("distribution", "lists", |column| column.as_list_opt::<i32>())?;
     let (rounds, models) = (columns.u32s("round")?, columns.strings("model")?);
     let selected = columns.column("selected", "truth values", |column| column.as_boolean_opt())?;
     let copies = columns.u32s("copies")?;
     let row = |(row, key)| {
         let list = lists.value(row);
         let distribution = list.as_primitive_opt::<Float32Type>();
-        let distribution =
-            distribution.ok_or_else(|| columns.wrong("lists of something else".to_string()))?;
+        let distribution = distribution.ok_or_else(|| columns.wrong("lists of something else".to_string()))?;
         Ok(LabelRow {
             key,
             place: places.value(row).to_string(),
@@ -153,18 +143,8 @@ pub fn write_labels_csv(path: &Path, rows: &[LabelRow]) -> Result<(), DataError>
     write_atomically(path, |file| write_lines(file, rows))
 }
 
-const COLUMNS: [&str; 10] = [
-    "key",
-    "place",
-    "class",
-    "class_name",
-    "confidence",
-    "distribution",
-    "round",
-    "model",
-    "selected",
-    "copies",
-];
+const COLUMNS: [&str; 10] =
+    ["key", "place", "class", "class_name", "confidence", "distribution", "round", "model", "selected", "copies"];
 
 fn write_lines(file: &mut File, rows: &[LabelRow]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(file);

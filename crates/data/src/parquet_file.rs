@@ -31,9 +31,7 @@ pub(crate) fn write_rows<R>(
     let schema = Arc::new(schema);
     let write = |file: &mut File| -> Result<(), ParquetError> {
         let compression = Compression::ZSTD(ZstdLevel::default());
-        let properties = WriterProperties::builder()
-            .set_compression(compression)
-            .build();
+        let properties = WriterProperties::builder().set_compression(compression).build();
         let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?;
         for rows in rows.chunks(BATCH) {
             writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns(rows))?)?;
@@ -92,10 +90,7 @@ impl Columns<'_> {
         kind: &str,
         cast: impl FnOnce(&'a dyn Array) -> Option<&'a A>,
     ) -> Result<&'a A, DataError> {
-        let column = self
-            .batch
-            .column_by_name(name)
-            .and_then(|column| cast(column.as_ref()));
+        let column = self.batch.column_by_name(name).and_then(|column| cast(column.as_ref()));
         column.ok_or_else(|| self.wrong(format!("no column `{name}` of {kind}")))
     }
 
@@ -103,10 +98,7 @@ impl Columns<'_> {
         self.column(name, "text", |column| column.as_string_opt::<i32>())
     }
 
-    pub(crate) fn numbers<T: ArrowPrimitiveType>(
-        &self,
-        name: &str,
-    ) -> Result<&PrimitiveArray<T>, DataError> {
+    pub(crate) fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<&PrimitiveArray<T>, DataError> {
         self.column(name, "numbers", |column| column.as_primitive_opt::<T>())
     }
 
@@ -118,8 +110,7 @@ impl Columns<'_> {
     pub(crate) fn keys(&self) -> Result<Vec<Key>, DataError> {
         let texts = self.strings("key")?;
         let keys = (0..self.len()).map(|row| texts.value(row).parse::<Key>());
-        keys.map(|key| key.map_err(|error| self.wrong(error.to_string())))
-            .collect()
+        keys.map(|key| key.map_err(|error| self.wrong(error.to_string()))).collect()
     }
 
     pub(crate) fn wrong(&self, found: String) -> DataError {

@@ -29,11 +29,7 @@ impl Permutation {
     /// The permutation of [0, n) that `key` chooses.
     pub fn new(n: u64, key: &[u64]) -> Self {
         let bits = u64::BITS - n.saturating_sub(1).leading_zeros();
-        Permutation {
-            n,
-            half: bits.div_ceil(2).max(1),
-            keys: round_keys(n, key),
-        }
+        Permutation { n, half: bits.div_ceil(2).max(1), keys: round_keys(n, key) }
     }
 
     /// Where `i` goes, for `i` below n. Any other `i` is first brought below n by division; with n = 0 the answer
@@ -103,10 +99,7 @@ mod tests {
                 *counts.entry(all(n, &[seed])).or_insert(0u32) += 1;
             }
             assert_eq!(counts.len() as u64, orders, "n = {n}");
-            let chi2: f64 = counts
-                .values()
-                .map(|c| (f64::from(*c) - 200.0).powi(2) / 200.0)
-                .sum();
+            let chi2: f64 = counts.values().map(|c| (f64::from(*c) - 200.0).powi(2) / 200.0).sum();
             // With 23 degrees of freedom, above 60 less than once in 10,000 sets of seeds.
             assert!(chi2 < 60.0, "n = {n}: {counts:?}");
         }
@@ -117,18 +110,9 @@ mod tests {
         let n = 60_000u64;
         let image = all(n, &[5]);
         let early = image.iter().take(600).filter(|to| **to < n / 2).count();
-        assert!(
-            (230..370).contains(&early),
-            "{early} of the first 600 land in the first half"
-        );
-        let close = image
-            .windows(2)
-            .filter(|pair| pair[0].abs_diff(pair[1]) < 60)
-            .count();
-        assert!(
-            close < 240,
-            "{close} neighbours stay within 60 of each other, 120 are to be expected"
-        );
+        assert!((230..370).contains(&early), "{early} of the first 600 land in the first half");
+        let close = image.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) < 60).count();
+        assert!(close < 240, "{close} neighbours stay within 60 of each other, 120 are to be expected");
     }
 
     #[test]

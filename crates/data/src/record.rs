@@ -47,8 +47,7 @@ impl Shape {
     /// Bytes of one sample, `height * width * channels`; the largest number there is where that is larger.
     pub fn bytes(&self) -> usize {
         let rows = self.height as usize;
-        rows.saturating_mul(self.width as usize)
-            .saturating_mul(usize::from(self.channels))
+        rows.saturating_mul(self.width as usize).saturating_mul(usize::from(self.channels))
     }
 }
 
@@ -58,20 +57,8 @@ mod tests {
 
     #[test]
     fn a_shape_counts_its_bytes_and_never_overflows() {
-        assert_eq!(
-            Shape {
-                height: 28,
-                width: 30,
-                channels: 3
-            }
-            .bytes(),
-            2520
-        );
-        let huge = Shape {
-            height: u32::MAX,
-            width: u32::MAX,
-            channels: 255,
-        };
+        assert_eq!(Shape { height: 28, width: 30, channels: 3 }.bytes(), 2520);
+        let huge = Shape { height: u32::MAX, width: u32::MAX, channels: 255 };
         assert_eq!(huge.bytes(), usize::MAX);
     }
 

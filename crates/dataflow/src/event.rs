@@ -82,10 +82,6 @@ pub struct Tally {
 impl Tally {
     /// The share of right answers, 0 when nothing was counted.
     pub fn accuracy(&self) -> f64 {
-        if self.total == 0 {
-            0.0
-        } else {
-            self.correct as f64 / self.total as f64
-        }
+        if self.total == 0 { 0.0 } else { self.correct as f64 / self.total as f64 }
     }
 }

@@ -81,11 +81,7 @@ impl Credit {
     /// errs to the safe side; it comes down slowly.
     pub(crate) fn weigh_record(&self, bytes: usize) {
         let (known, bytes) = (self.0.record_bytes.get(), bytes as f64);
-        self.0.record_bytes.set(if bytes > known {
-            bytes
-        } else {
-            known + (bytes - known) / 64.0
-        });
+        self.0.record_bytes.set(if bytes > known { bytes } else { known + (bytes - known) / 64.0 });
     }
 
     /// Counts a record as arrived in its batch, or lost.

@@ -98,9 +98,7 @@ pub enum JobError {
         least: u64,
     },
     /// More workers than a step has images.
-    #[error(
-        "{workers} workers share steps of {images} images: some would never work; start at most {images}"
-    )]
+    #[error("{workers} workers share steps of {images} images: some would never work; start at most {images}")]
     TooManyWorkers {
         /// Workers asked for.
         workers: u64,
@@ -115,23 +113,13 @@ const LEAST_STEPS: u64 = 6;
 impl Job {
     /// The bytes of pixels in the largest step.
     pub fn largest_step(&self) -> u64 {
-        let train = self
-            .rounds
-            .iter()
-            .map(|r| r.batch + r.unlabelled_batch)
-            .max()
-            .unwrap_or(0);
+        let train = self.rounds.iter().map(|r| r.batch + r.unlabelled_batch).max().unwrap_or(0);
         u64::from(train.max(self.eval_batch)) * self.shape.bytes() as u64
     }
 
     /// Images in the smallest training step, or in an evaluation batch if nothing is trained.
     fn smallest_step(&self) -> u64 {
-        let train = self
-            .rounds
-            .iter()
-            .filter(|r| r.steps > 0)
-            .map(|r| r.batch)
-            .min();
+        let train = self.rounds.iter().filter(|r| r.steps > 0).map(|r| r.batch).min();
         u64::from(train.unwrap_or(self.eval_batch))
     }
 
@@ -148,11 +136,7 @@ impl Job {
     pub fn check(&self, workers: usize) -> Result<(), JobError> {
         let (step, images, workers) = (self.largest_step(), self.smallest_step(), workers as u64);
         if LEAST_STEPS * step > self.memory {
-            return Err(JobError::Memory {
-                budget: self.memory,
-                step,
-                least: LEAST_STEPS * step,
-            });
+            return Err(JobError::Memory { budget: self.memory, step, least: LEAST_STEPS * step });
         }
         if workers > images {
             return Err(JobError::TooManyWorkers { workers, images });

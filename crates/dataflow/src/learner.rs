@@ -37,21 +37,13 @@ impl Reply {
     /// The probabilities of each row.
     fn rows(&self) -> impl Iterator<Item = (&millstream_data::Row, &[f32])> {
         let classes = self.probabilities.len() / self.batch.rows.len().max(1);
-        self.batch
-            .rows
-            .iter()
-            .zip(self.probabilities.chunks(classes.max(1)))
+        self.batch.rows.iter().zip(self.probabilities.chunks(classes.max(1)))
     }
 
     /// Counts the rows whose most probable class is the label that the manifest has for them.
     pub(crate) fn tally(&self) -> Tally {
-        let right = |(row, p): (&millstream_data::Row, &[f32])| {
-            row.target == Target::Hard(most_probable(p))
-        };
-        Tally {
-            correct: self.rows().filter(|r| right(*r)).count() as u64,
-            total: self.batch.rows.len() as u64,
-        }
+        let right = |(row, p): (&millstream_data::Row, &[f32])| row.target == Target::Hard(most_probable(p));
+        Tally { correct: self.rows().filter(|r| right(*r)).count() as u64, total: self.batch.rows.len() as u64 }
     }
 
     /// A prediction for each row.
@@ -97,17 +89,11 @@ impl Learner {
                 let _ = activator.activate();
             });
         };
-        let thread = thread::Builder::new()
-            .name("learner".to_owned())
-            .spawn(work);
+        let thread = thread::Builder::new().name("learner".to_owned()).spawn(work);
         if let Err(error) = &thread {
             let _ = failed.send(Err(format!("the training thread did not start: {error}")));
         }
-        Learner {
-            asks: Some(asks),
-            replies,
-            thread: thread.ok(),
-        }
+        Learner { asks: Some(asks), replies, thread: thread.ok() }
     }
 
     /// Hands over a batch, or gives it back if there is no room.
@@ -135,19 +121,12 @@ impl Drop for Learner {
     }
 }
 
-fn serve(
-    factory: &TrainerFactory,
-    asked: Receiver<Asked>,
-    mut reply: impl FnMut(Result<Reply, TrainerError>),
-) {
+fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, mut reply: impl FnMut(Result<Reply, TrainerError>)) {
     let trainer = match factory() {
         Ok(trainer) => trainer,
         Err(error) => return reply(Err(error)),
     };
-    let mut rounds = Rounds {
-        trainer,
-        round: None,
-    };
+    let mut rounds = Rounds { trainer, round: None };
     let mut idle = Instant::now();
     for Asked { time, batch } in asked {
         let answer = rounds.answer(time, batch, idle.elapsed().as_secs_f64());
@@ -181,11 +160,8 @@ impl Rounds {
             Some(round) if round.number == time.round => round,
             _ => self.begin(time.round)?,
         };
-        let reply = if training {
-            self.train(&mut round, time.step, batch, waited)?
-        } else {
-            self.predict(&mut round, batch)?
-        };
+        let reply =
+            if training { self.train(&mut round, time.step, batch, waited)? } else { self.predict(&mut round, batch)? };
         self.round = Some(round);
         Ok(reply)
     }
@@ -193,22 +169,10 @@ impl Rounds {
     fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {
         self.trainer.begin(number)?;
         let (begun, training) = (Instant::now(), Trained::default());
-        Ok(Current {
-            number,
-            begun,
-            training,
-            losses: Vec::new(),
-            model: None,
-        })
+        Ok(Current { number, begun, training, losses: Vec::new(), model: None })
     }
 
-    fn train(
-        &mut self,
-        round: &mut Current,
-        step: u32,
-        mut batch: Batch,
-        waited: f64,
-    ) -> Result<Reply, TrainerError> {
+    fn train(&mut self, round: &mut Current, step: u32, mut batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
         let metrics = self.trainer.step(step, &batch)?;
         round.training.steps += 1;
         round.training.images += batch.rows.len() as u64;
@@ -216,13 +180,7 @@ impl Rounds {
         round.training.seconds = round.begun.elapsed().as_secs_f64();
         round.losses.push(metrics.loss);
         batch.pixels = Vec::new();
-        Ok(Reply {
-            batch,
-            metrics,
-            probabilities: Vec::new(),
-            model: [0; 32],
-            trained: None,
-        })
+        Ok(Reply { batch, metrics, probabilities: Vec::new(), model: [0; 32], trained: None })
     }
 
     fn predict(&mut self, round: &mut Current, mut batch: Batch) -> Result<Reply, TrainerError> {
@@ -239,21 +197,11 @@ impl Rounds {
         };
         let probabilities = self.trainer.predict(&batch)?;
         batch.pixels = Vec::new();
-        Ok(Reply {
-            batch,
-            metrics: StepMetrics::default(),
-            probabilities,
-            model,
-            trained,
-        })
+        Ok(Reply { batch, metrics: StepMetrics::default(), probabilities, model, trained })
     }
 }
 
 fn mean_of_last_tenth(losses: &[f64]) -> f64 {
     let last = &losses[losses.len() - losses.len().div_ceil(10)..];
-    if last.is_empty() {
-        0.0
-    } else {
-        last.iter().sum::<f64>() / last.len() as f64
-    }
+    if last.is_empty() { 0.0 } else { last.iter().sum::<f64>() / last.len() as f64 }
 }

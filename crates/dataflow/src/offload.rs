@@ -10,6 +10,7 @@ use timely::scheduling::SyncActivator;
 use crate::time::Time;
 
 type Task<D> = (u64, Box<dyn FnOnce() -> D + Send>);
+type Done<D> = (u64, D);
 
 /// A handful of threads behind one operator of one worker. They start with the first task and end with the operator.
 ///
@@ -19,7 +20,7 @@ pub(crate) struct Offload<D> {
     threads: usize,
     activator: std::sync::Arc<SyncActivator>,
     tasks: Option<Sender<Task<D>>>,
-    done: (Sender<(u64, D)>, Receiver<(u64, D)>),
+    done: (Sender<Done<D>>, Receiver<Done<D>>),
     held: BTreeMap<u64, Capability<Time>>,
     next: u64,
 }
@@ -27,23 +28,11 @@ pub(crate) struct Offload<D> {
 impl<D: Send + 'static> Offload<D> {
     pub(crate) fn new(name: &'static str, threads: usize, activator: SyncActivator) -> Self {
         let activator = std::sync::Arc::new(activator);
-        Offload {
-            name,
-            threads,
-            activator,
-            tasks: None,
-            done: unbounded(),
-            held: BTreeMap::new(),
-            next: 0,
-        }
+        Offload { name, threads, activator, tasks: None, done: unbounded(), held: BTreeMap::new(), next: 0 }
     }
 
     /// Queues a task. The capability is kept until its result is taken.
-    pub(crate) fn submit(
-        &mut self,
-        capability: Capability<Time>,
-        task: impl FnOnce() -> D + Send + 'static,
-    ) {
+    pub(crate) fn submit(&mut self, capability: Capability<Time>, task: impl FnOnce() -> D + Send + 'static) {
         if self.tasks.is_none() {
             self.tasks = Some(self.start());
         }
@@ -58,9 +47,7 @@ impl<D: Send + 'static> Offload<D> {
     /// The results that have come in, each with the capability of its task.
     pub(crate) fn finished(&mut self) -> Vec<(Capability<Time>, D)> {
         let results = self.done.1.try_iter();
-        results
-            .filter_map(|(id, result)| Some((self.held.remove(&id)?, result)))
-            .collect()
+        results.filter_map(|(id, result)| Some((self.held.remove(&id)?, result))).collect()
     }
 
     fn start(&self) -> Sender<Task<D>> {
@@ -75,10 +62,7 @@ impl<D: Send + 'static> Offload<D> {
                     let _ = activator.activate();
                 }
             };
-            if let Err(error) = thread::Builder::new()
-                .name(format!("{}-{number}", self.name))
-                .spawn(work)
-            {
+            if let Err(error) = thread::Builder::new().name(format!("{}-{number}", self.name)).spawn(work) {
                 tracing::warn!(%error, "could not start a {} thread", self.name);
             }
         }

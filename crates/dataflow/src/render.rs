@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use millstream_data::{
-    DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take,
-};
+use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take};
 use millstream_imageops::{Filter, Op, Step, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
-    BalancePlan, FilterPlan, KeyPlan, LayoutPlan, MaxBad, OpPlan, Plan, RoundPlan, SourcePlan,
-    SplitPlan, StepPlan, TakePlan, TargetsPlan,
+    BalancePlan, FilterPlan, KeyPlan, LayoutPlan, MaxBad, OpPlan, Plan, RoundPlan, SourcePlan, SplitPlan, StepPlan,
+    TakePlan, TargetsPlan,
 };
 
 use crate::job::{Job, JobError, RoundJob};
@@ -22,10 +20,7 @@ pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
     };
     let mut sources = Vec::new();
     for (name, source) in &plan.data.sources {
-        sources.push((
-            name.clone(),
-            millstream_data::open(&source_config(source), key)?,
-        ));
+        sources.push((name.clone(), millstream_data::open(&source_config(source), key)?));
     }
     let splits: Vec<SplitConfig> = plan.data.splits.iter().map(split_config).collect();
     Manifest::build(sources, &splits, plan.seed)
@@ -34,20 +29,12 @@ pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
 fn source_config(source: &SourcePlan) -> SourceConfig {
     match source.clone() {
         SourcePlan::Idx { images, labels } => SourceConfig::Idx { images, labels },
-        SourcePlan::Folder {
-            path,
-            layout: LayoutPlan::Classes,
-        } => SourceConfig::Folder {
-            path,
-            layout: FolderLayout::Classes,
-        },
-        SourcePlan::Folder {
-            path,
-            layout: LayoutPlan::Flat,
-        } => SourceConfig::Folder {
-            path,
-            layout: FolderLayout::Flat,
-        },
+        SourcePlan::Folder { path, layout: LayoutPlan::Classes } => {
+            SourceConfig::Folder { path, layout: FolderLayout::Classes }
+        }
+        SourcePlan::Folder { path, layout: LayoutPlan::Flat } => {
+            SourceConfig::Folder { path, layout: FolderLayout::Flat }
+        }
         SourcePlan::Csv { path, root } => SourceConfig::Csv { path, root },
     }
 }
@@ -68,11 +55,7 @@ fn split_config(split: &SplitPlan) -> SplitConfig {
 
 /// The shape of a sample.
 pub fn shape(plan: &Plan) -> Shape {
-    Shape {
-        height: plan.stream.height,
-        width: plan.stream.width,
-        channels: plan.stream.channels,
-    }
+    Shape { height: plan.stream.height, width: plan.stream.width, channels: plan.stream.channels }
 }
 
 /// The job of a whole run.
@@ -82,44 +65,27 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         rounds.push(round_job(number, round, shape(plan))?);
     }
     let split = |name: &str| manifest.split(name).to_vec();
-    let job = Job {
+    Ok(Job {
         labelled: split("labelled"),
         unlabelled: split("unlabelled"),
         test: split("test"),
         rounds,
         ..base(plan, manifest)?
-    };
-    labelled_throughout(&job, "labelled", &job.labelled)?;
-    labelled_throughout(&job, "test", &job.test)?;
-    Ok(job)
+    })
 }
 
 /// A job that measures a model on one split.
 pub fn render_eval(plan: &Plan, manifest: Arc<Manifest>, split: &str) -> Result<Job, JobError> {
     let test = manifest.split(split).to_vec();
     let view = eval_view(plan)?;
-    let rounds = vec![RoundJob {
-        steps: 0,
-        batch: 0,
-        unlabelled_batch: 0,
-        view,
-        soft: None,
-    }];
-    let job = Job {
-        test,
-        rounds,
-        ..base(plan, manifest)?
-    };
+    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, view, soft: None }];
+    let job = Job { test, rounds, ..base(plan, manifest)? };
     labelled_throughout(&job, split, &job.test)?;
     Ok(job)
 }
 
 /// A job that labels the split `unlabelled` of a manifest with a model that knows its own shape and classes.
-pub fn render_predict(
-    manifest: Arc<Manifest>,
-    shape: Shape,
-    classes: Vec<String>,
-) -> Result<Job, JobError> {
+pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String>) -> Result<Job, JobError> {
     let view = || view(&[], shape, "predict");
     Ok(Job {
         seed: 0,
@@ -127,13 +93,7 @@ pub fn render_predict(
         labelled: Vec::new(),
         test: Vec::new(),
         shape,
-        rounds: vec![RoundJob {
-            steps: 0,
-            batch: 0,
-            unlabelled_batch: 0,
-            view: view()?,
-            soft: None,
-        }],
+        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, view: view()?, soft: None }],
         first_round: 0,
         restored: Vec::new(),
         known_bad: Vec::new(),
@@ -141,12 +101,7 @@ pub fn render_predict(
         eval_batch: 256,
         memory: 512 << 20,
         max_bad: u64::MAX,
-        rule: Rule {
-            threshold: 0.5,
-            balance: None,
-            seed: 0,
-            classes: classes.len() as u32,
-        },
+        rule: Rule { threshold: 0.5, balance: None, seed: 0, classes: classes.len() as u32 },
         keep_distribution: true,
         classes,
         manifest,
@@ -179,10 +134,7 @@ fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
 }
 
 fn rule(plan: &Plan, classes: usize) -> Rule {
-    let balance = |b: &BalancePlan| Balance {
-        per_class: b.per_class,
-        upsample: b.upsample,
-    };
+    let balance = |b: &BalancePlan| Balance { per_class: b.per_class, upsample: b.upsample };
     Rule {
         threshold: plan.selection.threshold,
         balance: plan.selection.balance.as_ref().map(balance),
@@ -201,16 +153,11 @@ fn max_bad(allowed: MaxBad, records: usize) -> u64 {
 /// Training and testing need the label of every record.
 fn labelled_throughout(job: &Job, split: &str, records: &[u32]) -> Result<(), JobError> {
     if records.is_empty() {
-        return Err(JobError::Empty {
-            split: split.to_owned(),
-        });
+        return Err(JobError::Empty { split: split.to_owned() });
     }
     let unlabelled = |record: &&u32| job.manifest.entries()[**record as usize].label.is_none();
     match records.iter().find(unlabelled) {
-        Some(record) => Err(JobError::Unlabelled {
-            split: split.to_owned(),
-            place: job.manifest.place(*record),
-        }),
+        Some(record) => Err(JobError::Unlabelled { split: split.to_owned(), place: job.manifest.place(*record) }),
         None => Ok(()),
     }
 }
@@ -221,11 +168,7 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
         steps: training.steps,
         batch: training.batch,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
-        view: view(
-            &training.augment,
-            shape,
-            &format!("rounds[{number}].training.augment"),
-        )?,
+        view: view(&training.augment, shape, &format!("rounds[{number}].training.augment"))?,
         soft: match training.targets {
             TargetsPlan::Hard => None,
             TargetsPlan::Soft { temperature } => Some(temperature),
@@ -239,70 +182,25 @@ fn eval_view(plan: &Plan) -> Result<View, JobError> {
 
 /// The steps of a view; `place` says where the pipeline has them.
 fn view(steps: &[StepPlan], shape: Shape, place: &str) -> Result<View, JobError> {
-    View::new(
-        steps.iter().map(step).collect(),
-        (shape.height, shape.width, shape.channels),
-    )
-    .map_err(|source| JobError::View {
-        place: place.to_owned(),
-        source,
-    })
+    View::new(steps.iter().map(step).collect(), (shape.height, shape.width, shape.channels))
+        .map_err(|source| JobError::View { place: place.to_owned(), source })
 }
 
 /// A step of the plan as imageops has it.
 fn step(plan: &StepPlan) -> Step {
     match *plan {
-        StepPlan::Resize {
-            height,
-            width,
-            filter,
-        } => Step::Resize {
-            height,
-            width,
-            filter: filter_of(filter),
-        },
-        StepPlan::ResizeShort { size, filter } => Step::ResizeShort {
-            size,
-            filter: filter_of(filter),
-        },
-        StepPlan::RandomResizedCrop {
-            scale,
-            ratio,
-            height,
-            width,
-            filter,
-        } => Step::RandomResizedCrop {
-            scale,
-            ratio,
-            height,
-            width,
-            filter: filter_of(filter),
-        },
+        StepPlan::Resize { height, width, filter } => Step::Resize { height, width, filter: filter_of(filter) },
+        StepPlan::ResizeShort { size, filter } => Step::ResizeShort { size, filter: filter_of(filter) },
+        StepPlan::RandomResizedCrop { scale, ratio, height, width, filter } => {
+            Step::RandomResizedCrop { scale, ratio, height, width, filter: filter_of(filter) }
+        }
         StepPlan::CenterCrop { height, width } => Step::CenterCrop { height, width },
         StepPlan::PadCrop { pad, fill } => Step::PadCrop { pad, fill },
         StepPlan::RandomFlip { horizontal, p } => Step::RandomFlip { horizontal, p },
-        StepPlan::RandomAffine {
-            degrees,
-            shear,
-            translate,
-            fill,
-        } => Step::RandomAffine {
-            degrees,
-            shear,
-            translate,
-            fill,
-        },
-        StepPlan::RandAugment {
-            ops,
-            magnitude,
-            bins,
-            fill,
-        } => Step::RandAugment {
-            ops,
-            magnitude,
-            bins,
-            fill,
-        },
+        StepPlan::RandomAffine { degrees, shear, translate, fill } => {
+            Step::RandomAffine { degrees, shear, translate, fill }
+        }
+        StepPlan::RandAugment { ops, magnitude, bins, fill } => Step::RandAugment { ops, magnitude, bins, fill },
         StepPlan::Apply { op, p } => Step::Apply { op: op_of(op), p },
     }
 }
@@ -340,16 +238,6 @@ fn op_of(op: OpPlan) -> Op {
 
 /// A label of a committed round, as the label book takes it.
 pub fn pseudo_of(row: &LabelRow) -> Pseudo {
-    let model = row
-        .model
-        .parse::<blake3::Hash>()
-        .map(|hash| *hash.as_bytes())
-        .unwrap_or_default();
-    Pseudo::new(
-        row.class,
-        row.confidence,
-        row.round,
-        &model,
-        &row.distribution,
-    )
+    let model = row.model.parse::<blake3::Hash>().map(|hash| *hash.as_bytes()).unwrap_or_default();
+    Pseudo::new(row.class, row.confidence, row.round, &model, &row.distribution)
 }

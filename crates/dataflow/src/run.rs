@@ -79,35 +79,19 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     credit(answers.clone(), room);
 
     let upserts = restored(scope, job).concat(upserts(answers.clone(), job));
-    let book = book(
-        known(scope, job, &job.labelled),
-        known(scope, job, &job.unlabelled),
-        upserts,
-        &job.rule,
-    );
+    let book = book(known(scope, job, &job.labelled), known(scope, job, &job.unlabelled), upserts, &job.rule);
     let manifest = Arc::clone(&job.manifest);
     let chosen = book
         .selected
         .inner
-        .flat_map(move |((key, selected), _, diff)| {
-            manifest.find(key).map(|record| Choice {
-                record,
-                selected,
-                diff,
-            })
-        });
+        .flat_map(move |((key, selected), _, diff)| manifest.find(key).map(|record| Choice { record, selected, diff }));
 
     let findings = answers
         .map(Finding::Answer)
         .concat(dead.map(Finding::Dead))
         .concat(chosen.clone().map(Finding::Choice))
         .concat(book.stats.map(|(_, stats)| Finding::Stats(stats)));
-    conclude(
-        findings,
-        Arc::clone(job),
-        Arc::clone(&around.events),
-        around.stop.clone(),
-    );
+    conclude(findings, Arc::clone(job), Arc::clone(&around.events), around.stop.clone());
     chosen.broadcast().connect_loop(feedback);
 }
 
@@ -129,18 +113,8 @@ fn upserts<'scope>(
 fn labelled(prediction: &Prediction, keep_distribution: bool) -> Pseudo {
     let probabilities = &prediction.probabilities;
     let class = most_probable(probabilities);
-    let distribution = if keep_distribution {
-        &probabilities[..]
-    } else {
-        &[]
-    };
-    Pseudo::new(
-        class,
-        probabilities[class as usize],
-        prediction.round,
-        &prediction.model,
-        distribution,
-    )
+    let distribution = if keep_distribution { &probabilities[..] } else { &[] };
+    Pseudo::new(class, probabilities[class as usize], prediction.round, &prediction.model, distribution)
 }
 
 /// The labels of the last committed round, where a run goes on from there. They enter at the end of that
@@ -153,16 +127,8 @@ fn restored<'scope>(
         return Vec::new().to_stream(scope);
     };
     let (index, peers) = (scope.index(), scope.peers());
-    let mine: Vec<_> = job
-        .restored
-        .iter()
-        .skip(index)
-        .step_by(peers)
-        .cloned()
-        .collect();
-    mine.into_iter()
-        .map(move |(key, pseudo)| (key, Some(pseudo), Time::end_of(round)))
-        .to_stream(scope)
+    let mine: Vec<_> = job.restored.iter().skip(index).step_by(peers).cloned().collect();
+    mine.into_iter().map(move |(key, pseudo)| (key, Some(pseudo), Time::end_of(round))).to_stream(scope)
 }
 
 /// The labels that the manifest has for some records, as a collection. Each worker brings its share.

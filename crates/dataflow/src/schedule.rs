@@ -60,23 +60,14 @@ struct Deck {
 
 impl Deck {
     fn new(n: usize, seed: u64, round: u32, stream: u64) -> Self {
-        Deck {
-            n: n as u64,
-            key: [seed, u64::from(round), stream],
-            dealt: None,
-        }
+        Deck { n: n as u64, key: [seed, u64::from(round), stream], dealt: None }
     }
 
     /// The epoch and the index of the `position`-th draw.
     fn draw(&mut self, position: u64) -> (u32, usize) {
         let epoch = position / self.n;
         let [seed, round, stream] = self.key;
-        let fresh = || {
-            (
-                epoch,
-                Permutation::new(self.n, &[seed, round, stream, epoch]),
-            )
-        };
+        let fresh = || (epoch, Permutation::new(self.n, &[seed, round, stream, epoch]));
         let dealt = match self.dealt.take() {
             Some(dealt) if dealt.0 == epoch => dealt,
             _ => fresh(),
@@ -106,10 +97,8 @@ impl Schedule {
     /// Lays out a round, given the selected pseudo-labels by record number.
     pub(crate) fn new(job: &Job, round: u32, chosen: &BTreeMap<u32, Selected>) -> Self {
         let settings = &job.rounds[round as usize];
-        let pseudo: Vec<Pseudo> = chosen
-            .iter()
-            .flat_map(|(record, chosen)| copies(*record, chosen, settings))
-            .collect();
+        let pseudo: Vec<Pseudo> =
+            chosen.iter().flat_map(|(record, chosen)| copies(*record, chosen, settings)).collect();
         Schedule {
             round,
             labelled: Deck::new(job.labelled.len(), job.seed, round, 0),
@@ -154,21 +143,14 @@ impl Schedule {
     pub(crate) fn width(&self, job: &Job, time: &Time) -> u32 {
         let part = |all: &[u32]| {
             let first = u64::from(time.step) * u64::from(job.eval_batch);
-            (all.len() as u64)
-                .saturating_sub(first)
-                .min(u64::from(job.eval_batch)) as u32
+            (all.len() as u64).saturating_sub(first).min(u64::from(job.eval_batch)) as u32
         };
         match Pass::of(time) {
             Pass::Test => part(&job.test),
             Pass::Label => part(&job.unlabelled),
             Pass::Train => {
                 let round = &job.rounds[self.round as usize];
-                round.batch
-                    + if self.pseudo.is_empty() {
-                        0
-                    } else {
-                        round.unlabelled_batch
-                    }
+                round.batch + if self.pseudo.is_empty() { 0 } else { round.unlabelled_batch }
             }
         }
     }
@@ -177,19 +159,8 @@ impl Schedule {
     pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32) -> Slot {
         let asked = |all: &[u32], labelled: bool| {
             let record = all[time.step as usize * job.eval_batch as usize + number as usize];
-            let target = if labelled {
-                label_of(job, record)
-            } else {
-                Target::None
-            };
-            Slot {
-                number,
-                record,
-                epoch: 0,
-                copy: 0,
-                target,
-                labelled,
-            }
+            let target = if labelled { label_of(job, record) } else { Target::None };
+            Slot { number, record, epoch: 0, copy: 0, target, labelled }
         };
         match Pass::of(time) {
             Pass::Test => asked(&job.test, true),
@@ -204,39 +175,17 @@ impl Schedule {
         if number < round.batch {
             let (epoch, index) = self.labelled.draw(position(round.batch, number));
             let record = job.labelled[index];
-            return Slot {
-                number,
-                record,
-                epoch,
-                copy: 0,
-                target: label_of(job, record),
-                labelled: true,
-            };
+            return Slot { number, record, epoch, copy: 0, target: label_of(job, record), labelled: true };
         }
-        let (epoch, index) = self
-            .unlabelled
-            .draw(position(round.unlabelled_batch, number - round.batch));
-        let Pseudo {
-            record,
-            copy,
-            target,
-        } = &self.pseudo[index];
-        Slot {
-            number,
-            record: *record,
-            epoch,
-            copy: *copy,
-            target: target.clone(),
-            labelled: false,
-        }
+        let (epoch, index) = self.unlabelled.draw(position(round.unlabelled_batch, number - round.batch));
+        let Pseudo { record, copy, target } = &self.pseudo[index];
+        Slot { number, record: *record, epoch, copy: *copy, target: target.clone(), labelled: false }
     }
 }
 
 /// The label that the manifest has for a record.
 fn label_of(job: &Job, record: u32) -> Target {
-    job.manifest.entries()[record as usize]
-        .label
-        .map_or(Target::None, Target::Hard)
+    job.manifest.entries()[record as usize].label.map_or(Target::None, Target::Hard)
 }
 
 /// Steps of a pass of a round.
@@ -258,21 +207,12 @@ fn copies(record: u32, chosen: &Selected, round: &RoundJob) -> Vec<Pseudo> {
         }
         _ => Target::Hard(chosen.class),
     };
-    (0..chosen.copies)
-        .map(|copy| Pseudo {
-            record,
-            copy,
-            target: target.clone(),
-        })
-        .collect()
+    (0..chosen.copies).map(|copy| Pseudo { record, copy, target: target.clone() }).collect()
 }
 
 /// q = p^(1/T) / sum p^(1/T): a stored distribution at temperature T (Noisy Student, soft labels).
 fn sharpen(p: &[f32], temperature: f64) -> Vec<f32> {
-    let raised: Vec<f64> = p
-        .iter()
-        .map(|p| f64::from(*p).powf(1.0 / temperature))
-        .collect();
+    let raised: Vec<f64> = p.iter().map(|p| f64::from(*p).powf(1.0 / temperature)).collect();
     let sum: f64 = raised.iter().sum();
     raised.iter().map(|q| (q / sum) as f32).collect()
 }

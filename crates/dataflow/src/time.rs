@@ -12,9 +12,7 @@ use timely::progress::{Timestamp, timestamp::Refines};
 /// Epochs `0..` are training epochs, counted on labelled images; [`Time::TEST`] and [`Time::LABEL`] are the
 /// two evaluation passes that follow training within a round, so that "all of training comes before
 /// labelling" is a fact of the order and not of some flag.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Time {
     /// One teacher to student pass, from 0.
     pub round: u32,
@@ -113,11 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn times() -> impl Strategy<Value = Time> {
-        (
-            0u32..4,
-            prop_oneof![0u32..3, Just(Time::TEST), Just(Time::LABEL)],
-            0u32..4,
-        )
+        (0u32..4, prop_oneof![0u32..3, Just(Time::TEST), Just(Time::LABEL)], 0u32..4)
             .prop_map(|(round, epoch, step)| Time::new(round, epoch, step))
     }
 

@@ -11,27 +11,11 @@ use support::{Corpus, Setting, broken_folder, rss_bytes, run};
 #[test]
 fn the_loop_closes_once_a_round_and_ends() {
     let outcome = run(Setting::default());
-    assert_eq!(
-        outcome
-            .rounds
-            .iter()
-            .map(|round| round.round)
-            .collect::<Vec<_>>(),
-        [0, 1, 2]
-    );
+    assert_eq!(outcome.rounds.iter().map(|round| round.round).collect::<Vec<_>>(), [0, 1, 2]);
     let first = outcome.rounds[0].selection.as_ref().unwrap();
     assert_eq!(first.labelled_by_teacher, 180);
-    assert!(
-        first.accepted > 0 && first.accepted < 180,
-        "the threshold must cut some: {}",
-        first.accepted
-    );
-    assert!(
-        outcome
-            .rounds
-            .iter()
-            .all(|round| round.test.total == 60 && round.labels.len() == 180)
-    );
+    assert!(first.accepted > 0 && first.accepted < 180, "the threshold must cut some: {}", first.accepted);
+    assert!(outcome.rounds.iter().all(|round| round.test.total == 60 && round.labels.len() == 180));
     // Round 0 learns from labels alone, later rounds from both: 4 slots, then 4 + 8.
     let widths: Vec<usize> = outcome.batches.iter().map(|batch| batch.rows).collect();
     assert_eq!(widths[..5], [4; 5]);
@@ -42,30 +26,18 @@ fn the_loop_closes_once_a_round_and_ends() {
 fn batches_do_not_depend_on_the_number_of_workers() {
     let one = run(Setting::default());
     for workers in [2, 3, 4] {
-        let many = run(Setting {
-            workers,
-            ..Setting::default()
-        });
+        let many = run(Setting { workers, ..Setting::default() });
         assert_eq!(one.batches, many.batches, "{workers} workers");
         assert_eq!(one.labels(), many.labels());
     }
-    let other_seed = run(Setting {
-        seed: 2,
-        ..Setting::default()
-    });
+    let other_seed = run(Setting { seed: 2, ..Setting::default() });
     assert_ne!(one.batches, other_seed.batches);
 }
 
 #[test]
 fn each_epoch_deals_every_labelled_record_once() {
-    let outcome = run(Setting {
-        steps: 30,
-        ..Setting::default()
-    });
-    let records: Vec<u32> = outcome.batches[..30]
-        .iter()
-        .flat_map(|batch| batch.records.clone())
-        .collect();
+    let outcome = run(Setting { steps: 30, ..Setting::default() });
+    let records: Vec<u32> = outcome.batches[..30].iter().flat_map(|batch| batch.records.clone()).collect();
     // 60 labelled records, 4 a step: an epoch is 15 steps.
     for epoch in records.chunks(60) {
         let mut epoch = epoch.to_vec();
@@ -81,48 +53,22 @@ fn a_run_resumed_after_any_round_goes_on_as_if_nothing_had_happened() {
     let whole = run(Setting::default());
     for round in 1..3 {
         let before = whole.labels_of(round - 1);
-        let resumed = run(Setting {
-            first_round: round,
-            restored: before,
-            workers: 2,
-            ..Setting::default()
-        });
-        assert_eq!(
-            resumed.batches[..],
-            whole.batches[(5 * round) as usize..],
-            "from round {round}"
-        );
+        let resumed = run(Setting { first_round: round, restored: before, workers: 2, ..Setting::default() });
+        assert_eq!(resumed.batches[..], whole.batches[(5 * round) as usize..], "from round {round}");
         assert_eq!(resumed.rounds.len(), 3 - round as usize);
         assert_eq!(resumed.labels_of(2), whole.labels_of(2));
         let churn = |outcome: &support::Outcome| outcome.rounds.last().unwrap().selection.clone();
-        assert_eq!(
-            churn(&resumed),
-            churn(&whole),
-            "statistics compare with the restored labels too"
-        );
+        assert_eq!(churn(&resumed), churn(&whole), "statistics compare with the restored labels too");
     }
 }
 
 #[test]
 fn bad_records_become_dead_letters_and_nothing_takes_their_place() {
     let (folder, bad) = broken_folder(60, 7);
-    let outcome = run(Setting {
-        corpus: Corpus::Folder(folder.path().to_owned()),
-        workers: 2,
-        ..Setting::default()
-    });
-    let found: Vec<String> = outcome
-        .dead
-        .iter()
-        .map(|letter| letter.place.clone())
-        .collect();
+    let outcome = run(Setting { corpus: Corpus::Folder(folder.path().to_owned()), workers: 2, ..Setting::default() });
+    let found: Vec<String> = outcome.dead.iter().map(|letter| letter.place.clone()).collect();
     assert_eq!(found, bad);
-    assert!(
-        outcome
-            .dead
-            .iter()
-            .all(|letter| !letter.reason.is_empty() && letter.bytes_hash.is_some())
-    );
+    assert!(outcome.dead.iter().all(|letter| !letter.reason.is_empty() && letter.bytes_hash.is_some()));
     assert_eq!(outcome.stopped, None);
     let first = &outcome.rounds[0];
     assert!(first.labels.iter().all(|label| !bad.contains(&label.place)));
@@ -136,20 +82,9 @@ fn bad_records_become_dead_letters_and_nothing_takes_their_place() {
 fn more_bad_records_than_allowed_stop_the_run() {
     let (folder, _) = broken_folder(60, 7);
     let corpus = Corpus::Folder(folder.path().to_owned());
-    let outcome = run(Setting {
-        corpus,
-        max_bad: 3,
-        ..Setting::default()
-    });
+    let outcome = run(Setting { corpus, max_bad: 3, ..Setting::default() });
     assert!(
-        matches!(
-            outcome.stopped,
-            Some(StopReason::TooManyBad {
-                bad: 4,
-                records: 60,
-                allowed: 3
-            })
-        ),
+        matches!(outcome.stopped, Some(StopReason::TooManyBad { bad: 4, records: 60, allowed: 3 })),
         "{:?}",
         outcome.stopped
     );
@@ -157,25 +92,14 @@ fn more_bad_records_than_allowed_stop_the_run() {
 
 #[test]
 fn a_failing_trainer_stops_the_run_with_its_own_words() {
-    let outcome = run(Setting {
-        fail_at: Some((1, 2)),
-        workers: 2,
-        ..Setting::default()
-    });
-    assert_eq!(
-        outcome.stopped,
-        Some(StopReason::Failed("the trainer fell over".to_owned()))
-    );
+    let outcome = run(Setting { fail_at: Some((1, 2)), workers: 2, ..Setting::default() });
+    assert_eq!(outcome.stopped, Some(StopReason::Failed("the trainer fell over".to_owned())));
     assert_eq!(outcome.rounds.len(), 1, "the finished round was reported");
 }
 
 #[test]
 fn the_stop_signal_ends_a_run_at_once() {
-    let outcome = run(Setting {
-        interrupt_at: Some((1, 0)),
-        workers: 3,
-        ..Setting::default()
-    });
+    let outcome = run(Setting { interrupt_at: Some((1, 0)), workers: 3, ..Setting::default() });
     assert_eq!(outcome.stopped, Some(StopReason::Interrupted));
     assert!(outcome.rounds.len() < 3);
 }
@@ -195,10 +119,7 @@ fn a_stopped_consumer_leaves_memory_within_the_budget() {
         ..Setting::default()
     };
     let before = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-    let (start, watch) = (
-        std::sync::Arc::clone(&before),
-        std::sync::Arc::clone(&before),
-    );
+    let (start, watch) = (std::sync::Arc::clone(&before), std::sync::Arc::clone(&before));
     let peak = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let top = std::sync::Arc::clone(&peak);
     let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -220,13 +141,7 @@ fn a_stopped_consumer_leaves_memory_within_the_budget() {
     let outcome = run(setting);
     done.store(true, Ordering::Relaxed);
     sampler.join().unwrap();
-    assert_eq!(
-        outcome.stopped,
-        Some(StopReason::Interrupted),
-        "the pause ends the run"
-    );
-    let growth = peak
-        .load(Ordering::Relaxed)
-        .saturating_sub(before.load(Ordering::Relaxed));
+    assert_eq!(outcome.stopped, Some(StopReason::Interrupted), "the pause ends the run");
+    let growth = peak.load(Ordering::Relaxed).saturating_sub(before.load(Ordering::Relaxed));
     assert!(growth < budget, "grew by {} MiB", growth >> 20);
 }

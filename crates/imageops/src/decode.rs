@@ -22,10 +22,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 178,956,970 pixels, where Pillow refuses too, and 1 GiB.
     fn default() -> Self {
-        Self {
-            pixels: 178_956_970,
-            memory: 1 << 30,
-        }
+        Self { pixels: 178_956_970, memory: 1 << 30 }
     }
 }
 
@@ -40,32 +37,21 @@ impl Default for Limits {
 /// another number of channels.
 pub fn decode(bytes: &[u8], channels: u8, limits: &Limits) -> Result<Image, ImageError> {
     if !matches!(channels, 1 | 3) {
-        return Err(crate::op::refuse(
-            "decode",
-            "channels",
-            channels.to_string(),
-            "1 (gray) or 3 (RGB)",
-        ));
+        return Err(crate::op::refuse("decode", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
     }
     let format = image::guess_format(bytes).map_err(|_| unknown(bytes))?;
     if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(broken(
-            format,
-            "truncated: the end marker is missing".to_string(),
-        ));
+        return Err(broken(format, "truncated: the end marker is missing".to_string()));
     }
     // The decoders are other people's code fed with anybody's bytes: a panic in one costs the record, not the worker.
     let decoded = catch_unwind(AssertUnwindSafe(|| read(bytes, format, limits)));
-    let decoded =
-        decoded.unwrap_or_else(|_| Err(broken(format, "the decoder panicked".to_string())))?;
+    let decoded = decoded.unwrap_or_else(|_| Err(broken(format, "the decoder panicked".to_string())))?;
     flatten(decoded, channels)
 }
 
 fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage, ImageError> {
     let failed = |error: image::ImageError| match error {
-        image::ImageError::Limits(_) => {
-            too_large("it decodes to more than that".to_string(), limits)
-        }
+        image::ImageError::Limits(_) => too_large("it decodes to more than that".to_string(), limits),
         error => broken(format, error.to_string()),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -74,8 +60,7 @@ fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicIma
     reader.limits(allowed);
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.pixels || decoder.total_bytes() > limits.memory
-    {
+    if u64::from(width) * u64::from(height) > limits.pixels || decoder.total_bytes() > limits.memory {
         return Err(too_large(format!("{width}x{height} pixels"), limits));
     }
     // Orientation is a courtesy: a file whose EXIF block cannot be read is shown as it lies.
@@ -96,28 +81,16 @@ fn flatten(decoded: DynamicImage, channels: u8) -> Result<Image, ImageError> {
 
 fn unknown(bytes: &[u8]) -> ImageError {
     let head: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    ImageError::UnknownFormat {
-        head: if head.is_empty() {
-            "none".to_string()
-        } else {
-            head.join(" ")
-        },
-    }
+    ImageError::UnknownFormat { head: if head.is_empty() { "none".to_string() } else { head.join(" ") } }
 }
 
 fn broken(format: ImageFormat, reason: String) -> ImageError {
-    let format = format
-        .extensions_str()
-        .first()
-        .map_or_else(|| format!("{format:?}"), |e| e.to_uppercase());
+    let format = format.extensions_str().first().map_or_else(|| format!("{format:?}"), |e| e.to_uppercase());
     ImageError::Broken { format, reason }
 }
 
 fn too_large(found: String, limits: &Limits) -> ImageError {
-    ImageError::TooLarge {
-        found,
-        limit: format!("{} pixels and {} bytes", limits.pixels, limits.memory),
-    }
+    ImageError::TooLarge { found, limit: format!("{} pixels and {} bytes", limits.pixels, limits.memory) }
 }
 
 #[cfg(test)]

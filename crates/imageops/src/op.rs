@@ -130,12 +130,7 @@ pub fn apply(op: &Op, image: &mut Image, fill: u8) -> Result<(), ImageError> {
 }
 
 /// One line an op: what the table says, done to the pixels. Arguments and image have been checked.
-pub(crate) fn run(
-    op: &Op,
-    image: &mut Image,
-    fill: u8,
-    scratch: &mut Scratch,
-) -> Result<(), ImageError> {
+pub(crate) fn run(op: &Op, image: &mut Image, fill: u8, scratch: &mut Scratch) -> Result<(), ImageError> {
     match *op {
         Op::Identity => {}
         Op::AutoContrast => histogram::auto_contrast(image),
@@ -154,29 +149,12 @@ pub(crate) fn run(
         Op::Solarize(threshold) => point::solarize(image, threshold),
         Op::FlipHorizontal => flip::horizontal(image),
         Op::FlipVertical => flip::vertical(image),
-        Op::Affine {
-            degrees,
-            shear_x,
-            shear_y,
-            translate_x,
-            translate_y,
-            sampling,
-        } => {
-            let matrix = warp::affine(
-                image,
-                degrees,
-                [shear_x, shear_y],
-                [translate_x, translate_y],
-            );
+        Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling } => {
+            let matrix = warp::affine(image, degrees, [shear_x, shear_y], [translate_x, translate_y]);
             warp::warp(image, &matrix, sampling, fill, scratch);
         }
         Op::Crop(area) => crop::crop(image, area, fill, scratch),
-        Op::Resize {
-            area,
-            height,
-            width,
-            filter,
-        } => resize::resize(image, area, (width, height), filter, scratch)?,
+        Op::Resize { area, height, width, filter } => resize::resize(image, area, (width, height), filter, scratch)?,
     }
     Ok(())
 }
@@ -223,29 +201,17 @@ impl Op {
     pub(crate) fn check(&self, place: &str) -> Result<(), ImageError> {
         let within = |value: f32, low: f32, high: f32, allowed| {
             let good = value >= low && value <= high;
-            good.then_some(())
-                .ok_or_else(|| refuse(place, self.name(), value.to_string(), allowed))
+            good.then_some(()).ok_or_else(|| refuse(place, self.name(), value.to_string(), allowed))
         };
         let side = MAX_SIDE as f32;
         match *self {
             Op::Rotate(degrees) => within(degrees, -360.0, 360.0, DEGREES),
             Op::ShearX(tangent) | Op::ShearY(tangent) => within(tangent, -10.0, 10.0, SHEAR),
-            Op::TranslateX(pixels) | Op::TranslateY(pixels) => {
-                within(pixels as f32, -side, side, SHIFT)
-            }
-            Op::Brightness(f) | Op::Color(f) | Op::Contrast(f) | Op::Sharpness(f) => {
-                within(f, 0.0, 100.0, "0 to 100")
-            }
+            Op::TranslateX(pixels) | Op::TranslateY(pixels) => within(pixels as f32, -side, side, SHIFT),
+            Op::Brightness(f) | Op::Color(f) | Op::Contrast(f) | Op::Sharpness(f) => within(f, 0.0, 100.0, "0 to 100"),
             Op::Posterize(bits) => within(f32::from(bits), 0.0, 8.0, "0 to 8 bits"),
             Op::Solarize(threshold) => within(threshold, 0.0, 256.0, "0 to 256"),
-            Op::Affine {
-                degrees,
-                shear_x,
-                shear_y,
-                translate_x,
-                translate_y,
-                sampling: _,
-            } => {
+            Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling: _ } => {
                 within(degrees, -360.0, 360.0, DEGREES)?;
                 within(shear_x, -10.0, 10.0, SHEAR)?;
                 within(shear_y, -10.0, 10.0, SHEAR)?;
@@ -253,12 +219,7 @@ impl Op {
                 within(translate_y, -side, side, SHIFT)
             }
             Op::Crop(area) => area.check(place, self.name()),
-            Op::Resize {
-                area,
-                height,
-                width,
-                ..
-            } => {
+            Op::Resize { area, height, width, .. } => {
                 area.map_or(Ok(()), |area| area.check(place, self.name()))?;
                 check_target(place, self.name(), width, height)
             }
@@ -278,40 +239,21 @@ impl Area {
         if near {
             return check_target(place, name, self.width, self.height);
         }
-        Err(refuse(
-            place,
-            name,
-            format!("at {},{}", self.left, self.top),
-            SHIFT,
-        ))
+        Err(refuse(place, name, format!("at {},{}", self.left, self.top), SHIFT))
     }
 }
 
 /// Refuses a result of no pixels or of too many.
-pub(crate) fn check_target(
-    place: &str,
-    name: &str,
-    width: u32,
-    height: u32,
-) -> Result<(), ImageError> {
+pub(crate) fn check_target(place: &str, name: &str, width: u32, height: u32) -> Result<(), ImageError> {
     if check_size(width, height) {
         return Ok(());
     }
-    Err(refuse(
-        place,
-        name,
-        format!("{width}x{height}"),
-        "1 to 65535 pixels a side and at most 2^28 in all",
-    ))
+    Err(refuse(place, name, format!("{width}x{height}"), "1 to 65535 pixels a side and at most 2^28 in all"))
 }
 
 /// The error for an argument out of range.
 pub(crate) fn refuse(place: &str, name: &str, found: String, allowed: &'static str) -> ImageError {
-    ImageError::Argument {
-        what: format!("{place}: {name}"),
-        found,
-        allowed,
-    }
+    ImageError::Argument { what: format!("{place}: {name}"), found, allowed }
 }
 
 #[cfg(test)]

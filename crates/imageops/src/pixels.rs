@@ -26,18 +26,8 @@ impl Image {
     ///
     /// # Errors
     /// [`ImageError::Shape`] if the sizes are out of range or do not match the number of bytes.
-    pub fn from_pixels(
-        width: u32,
-        height: u32,
-        channels: u8,
-        pixels: Vec<u8>,
-    ) -> Result<Self, ImageError> {
-        let image = Self {
-            width,
-            height,
-            channels,
-            pixels,
-        };
+    pub fn from_pixels(width: u32, height: u32, channels: u8, pixels: Vec<u8>) -> Result<Self, ImageError> {
+        let image = Self { width, height, channels, pixels };
         image.check()?;
         Ok(image)
     }
@@ -46,19 +36,10 @@ impl Image {
     pub(crate) fn check(&self) -> Result<(), ImageError> {
         let expected = u64::from(self.width) * u64::from(self.height) * u64::from(self.channels);
         let found = self.pixels.len() as u64;
-        if check_size(self.width, self.height)
-            && matches!(self.channels, 1 | 3)
-            && expected == found
-        {
+        if check_size(self.width, self.height) && matches!(self.channels, 1 | 3) && expected == found {
             return Ok(());
         }
-        Err(ImageError::Shape {
-            width: self.width,
-            height: self.height,
-            channels: self.channels,
-            expected,
-            found,
-        })
+        Err(ImageError::Shape { width: self.width, height: self.height, channels: self.channels, expected, found })
     }
 
     /// Converts between gray and RGB; any other channel count leaves the image as it is.
@@ -68,13 +49,7 @@ impl Image {
     #[must_use]
     pub fn to_channels(mut self, channels: u8) -> Self {
         match (self.channels, channels) {
-            (3, 1) => {
-                self.pixels = self
-                    .pixels
-                    .chunks_exact(3)
-                    .map(|p| luma(p[0], p[1], p[2]))
-                    .collect()
-            }
+            (3, 1) => self.pixels = self.pixels.chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect(),
             (1, 3) => self.pixels = self.pixels.iter().flat_map(|&v| [v; 3]).collect(),
             _ => return self,
         }
@@ -91,9 +66,7 @@ impl Image {
 /// Whether an image may have these sides.
 pub(crate) fn check_size(width: u32, height: u32) -> bool {
     let side = 1..=MAX_SIDE;
-    side.contains(&width)
-        && side.contains(&height)
-        && u64::from(width) * u64::from(height) <= MAX_PIXELS
+    side.contains(&width) && side.contains(&height) && u64::from(width) * u64::from(height) <= MAX_PIXELS
 }
 
 /// Pillow's gray value of an RGB pixel.

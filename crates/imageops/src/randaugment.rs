@@ -47,10 +47,7 @@ const KINDS: [Kind; 14] = [
 impl Kind {
     /// Whether the magnitude gets a random sign.
     fn signed(self) -> bool {
-        !matches!(
-            self,
-            Kind::Identity | Kind::Posterize | Kind::Solarize | Kind::AutoContrast | Kind::Equalize
-        )
+        !matches!(self, Kind::Identity | Kind::Posterize | Kind::Solarize | Kind::AutoContrast | Kind::Equalize)
     }
 
     /// The op at fraction `f` of the scale, `sign` being 1 or -1, on an image of `size` (width, height).
@@ -81,11 +78,7 @@ impl Kind {
 pub(crate) fn draw(rng: &mut Rng, magnitude: u32, bins: u32, size: (u32, u32)) -> Op {
     let kind = KINDS[rng.range(KINDS.len() as u32) as usize];
     let f = f64::from(magnitude) / f64::from(bins.saturating_sub(1).max(1));
-    let sign = if kind.signed() && rng.coin(0.5) {
-        -1.0
-    } else {
-        1.0
-    };
+    let sign = if kind.signed() && rng.coin(0.5) { -1.0 } else { 1.0 };
     kind.at(f, sign, size)
 }
 

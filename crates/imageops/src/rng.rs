@@ -33,18 +33,10 @@ impl Rng {
     /// The stream of op number `op` on a sample. Streams of different samples or ops are independent.
     #[must_use]
     pub fn new(sample: &SampleKey, op: u32) -> Self {
-        let key = [
-            sample.seed,
-            u64::from(sample.round) << 32 | u64::from(sample.epoch),
-        ];
+        let key = [sample.seed, u64::from(sample.round) << 32 | u64::from(sample.epoch)];
         let last = u64::from(sample.copy) << 32 | u64::from(op);
         let counter = [0, sample.key as u64, (sample.key >> 64) as u64, last];
-        Self {
-            key,
-            counter,
-            block: [0; 4],
-            used: 4,
-        }
+        Self { key, counter, block: [0; 4], used: 4 }
     }
 
     /// 64 random bits.
@@ -92,16 +84,8 @@ fn philox(mut counter: [u64; 4], mut key: [u64; 2]) -> [u64; 4] {
     for _ in 0..10 {
         let a = u128::from(counter[0]) * 0xD2E7_470E_E14C_6C93;
         let b = u128::from(counter[2]) * 0xCA5A_8263_9512_1157;
-        counter = [
-            (b >> 64) as u64 ^ counter[1] ^ key[0],
-            b as u64,
-            (a >> 64) as u64 ^ counter[3] ^ key[1],
-            a as u64,
-        ];
-        key = [
-            key[0].wrapping_add(0x9E37_79B9_7F4A_7C15),
-            key[1].wrapping_add(0xBB67_AE85_84CA_A73B),
-        ];
+        counter = [(b >> 64) as u64 ^ counter[1] ^ key[0], b as u64, (a >> 64) as u64 ^ counter[3] ^ key[1], a as u64];
+        key = [key[0].wrapping_add(0x9E37_79B9_7F4A_7C15), key[1].wrapping_add(0xBB67_AE85_84CA_A73B)];
     }
     counter
 }

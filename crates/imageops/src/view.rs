@@ -22,22 +22,12 @@ impl View {
         let (height, width, channels) = shape;
         check_target("view", "shape", width, height)?;
         if !matches!(channels, 1 | 3) {
-            return Err(refuse(
-                "view",
-                "channels",
-                channels.to_string(),
-                "1 (gray) or 3 (RGB)",
-            ));
+            return Err(refuse("view", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
         }
         for (number, step) in steps.iter().enumerate() {
             step.check(&format!("step {}", number + 1))?;
         }
-        Ok(Self {
-            steps,
-            height,
-            width,
-            channels,
-        })
+        Ok(Self { steps, height, width, channels })
     }
 
     /// Bytes of one rendered sample.
@@ -51,12 +41,7 @@ impl View {
     ///
     /// # Errors
     /// [`ImageError::Shape`] if the image's fields do not fit together or `out` has another length than [`View::bytes`].
-    pub fn render(
-        &self,
-        image: Image,
-        sample: &SampleKey,
-        out: &mut [u8],
-    ) -> Result<(), ImageError> {
+    pub fn render(&self, image: Image, sample: &SampleKey, out: &mut [u8]) -> Result<(), ImageError> {
         image.check()?;
         if out.len() != self.bytes() {
             return Err(self.wrong_length(out.len()));
@@ -64,9 +49,7 @@ impl View {
         scratch::with(|scratch| {
             let mut ops = std::mem::take(&mut scratch.ops);
             ops.clear();
-            self.plan((image.width, image.height), sample, |op, fill| {
-                ops.push((op, fill))
-            });
+            self.plan((image.width, image.height), sample, |op, fill| ops.push((op, fill)));
             let done = run_all(&ops, image.to_channels(self.channels), scratch);
             scratch.ops = ops;
             out.copy_from_slice(&done?.pixels);
@@ -95,15 +78,7 @@ impl View {
         }
         if size != (self.width, self.height) {
             let (height, width) = (self.height, self.width);
-            emit(
-                Op::Resize {
-                    area: None,
-                    height,
-                    width,
-                    filter: Filter::Bilinear,
-                },
-                0,
-            );
+            emit(Op::Resize { area: None, height, width, filter: Filter::Bilinear }, 0);
         }
     }
 

@@ -33,11 +33,7 @@ impl Balance {
             return 0.0;
         }
         let factor = self.per_class as f64 / pool as f64;
-        if self.upsample {
-            factor
-        } else {
-            factor.min(1.0)
-        }
+        if self.upsample { factor } else { factor.min(1.0) }
     }
 }
 
@@ -57,10 +53,7 @@ impl Cell {
     pub(crate) fn new(cut: Cut, balance: &Balance, bucket: u8) -> Cell {
         let factor = balance.factor(cut.pool);
         let fraction = factor.fract();
-        let (low, high) = (
-            f64::from(bucket) / f64::from(BUCKETS),
-            f64::from(bucket + 1) / f64::from(BUCKETS),
-        );
+        let (low, high) = (f64::from(bucket) / f64::from(BUCKETS), f64::from(bucket + 1) / f64::from(BUCKETS));
         let split = if fraction <= low {
             0.0
         } else if fraction >= high {
@@ -68,11 +61,7 @@ impl Cell {
         } else {
             fraction
         };
-        Cell {
-            floor: cut.bin,
-            base: factor as u32,
-            split: split.to_bits(),
-        }
+        Cell { floor: cut.bin, base: factor as u32, split: split.to_bits() }
     }
 
     /// How often a label of this cell enters the training set; `None` for not at all.
@@ -88,10 +77,7 @@ mod tests {
     use super::*;
 
     fn balance(per_class: u64, upsample: bool) -> Balance {
-        Balance {
-            per_class,
-            upsample,
-        }
+        Balance { per_class, upsample }
     }
 
     #[test]
@@ -105,28 +91,16 @@ mod tests {
 
     #[test]
     fn cells_decide_as_the_plain_formula() {
-        for (per_class, pool) in [
-            (26, 10),
-            (325, 1000),
-            (1, 3),
-            (7, 7),
-            (1, 1000),
-            (999, 1000),
-            (5, 128),
-            (64, 128),
-            (u64::MAX, 1),
-        ] {
+        for (per_class, pool) in
+            [(26, 10), (325, 1000), (1, 3), (7, 7), (1, 1000), (999, 1000), (5, 128), (64, 128), (u64::MAX, 1)]
+        {
             let balance = balance(per_class, true);
             let factor = balance.factor(pool);
             for step in 0..4096_u32 {
                 let chance = f64::from(step) / 4096.0;
                 let plain = (factor as u32).saturating_add(u32::from(chance < factor.fract()));
                 let cell = Cell::new(Cut { bin: 30, pool }, &balance, bucket_of(chance));
-                assert_eq!(
-                    cell.copies(30, chance).unwrap_or(0),
-                    plain,
-                    "{per_class}/{pool} at {chance}"
-                );
+                assert_eq!(cell.copies(30, chance).unwrap_or(0), plain, "{per_class}/{pool} at {chance}");
                 assert_eq!(cell.copies(29, chance), None);
             }
         }
@@ -152,12 +126,7 @@ mod tests {
         let first = chance(1, 2, key);
         assert!((0.0..1.0).contains(&first));
         assert_eq!(first, chance(1, 2, key));
-        for other in [
-            chance(2, 2, key),
-            chance(1, 3, key),
-            chance(1, 2, Key(7)),
-            chance(1, 2, Key(1 << 100)),
-        ] {
+        for other in [chance(2, 2, key), chance(1, 3, key), chance(1, 2, Key(7)), chance(1, 2, Key(1 << 100))] {
             assert_ne!(first, other);
         }
     }

@@ -53,28 +53,18 @@ where
     T: Timestamp + Lattice + TotalOrder,
 {
     let heard = tally::heard(upserts.clone());
-    let labels: Labels<'scope, T> =
-        arrange_from_upsert::<ValBuilder<_, _, _, _>, _, _, _>(upserts, "Book");
+    let labels: Labels<'scope, T> = arrange_from_upsert::<ValBuilder<_, _, _, _>, _, _, _>(upserts, "Book");
     let candidates = candidates(labels.clone(), human);
     let choice = select(candidates.clone(), rule);
     // Distributions are large: they stay in the book until the very end, and only changed ones leave it.
     let selected = choice
         .copies
         .arrange_by_key_named("Copies")
-        .join_core(labels, |key, copies, label| {
-            Some((*key, Selected::new(label, *copies)))
-        });
-    let selected = settle(
-        selected
-            .arrange_by_key_named("Selected")
-            .as_collection(|key, label| (*key, label.clone())),
-    );
+        .join_core(labels, |key, copies, label| Some((*key, Selected::new(label, *copies))));
+    let selected = settle(selected.arrange_by_key_named("Selected").as_collection(|key, label| (*key, label.clone())));
 
     let cuts = choice.cuts.map(|cuts| tally::cut(cuts, rule));
-    let counted = [
-        tally::labelled(candidates),
-        tally::selected(selected.clone(), truth),
-    ];
+    let counted = [tally::labelled(candidates), tally::selected(selected.clone(), truth)];
     let stats = tally::report(heard.concatenate(counted.into_iter().chain(cuts)), rule);
     Book { selected, stats }
 }
@@ -87,13 +77,8 @@ fn candidates<'scope, T>(
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let human = human
-        .map(|(key, _)| key)
-        .distinct_total()
-        .arrange_by_self_named("Human");
-    let all = labels
-        .clone()
-        .as_collection(|key, label| (*key, Candidate::from(label)));
+    let human = human.map(|(key, _)| key).distinct_total().arrange_by_self_named("Human");
+    let all = labels.clone().as_collection(|key, label| (*key, Candidate::from(label)));
     let overruled = labels.join_core(human, |key, label, ()| Some((*key, Candidate::from(label))));
     all.concat(overruled.negate())
 }

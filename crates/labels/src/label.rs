@@ -57,13 +57,7 @@ pub struct Pseudo {
 
 impl Pseudo {
     /// A pseudo-label out of plain numbers. `model` is the whole hash; `distribution` is empty for a hard label.
-    pub fn new(
-        class: u32,
-        confidence: f32,
-        round: u32,
-        model: &[u8; 32],
-        distribution: &[f32],
-    ) -> Self {
+    pub fn new(class: u32, confidence: f32, round: u32, model: &[u8; 32], distribution: &[f32]) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = *model;
         Pseudo {
             class,
@@ -112,14 +106,7 @@ mod tests {
 
     #[test]
     fn confidence_stays_in_the_unit_interval() {
-        for (given, kept) in [
-            (-1.0, 0.0),
-            (-0.0, 0.0),
-            (0.25, 0.25),
-            (1.0, 1.0),
-            (7.0, 1.0),
-            (f32::NAN, 0.0),
-        ] {
+        for (given, kept) in [(-1.0, 0.0), (-0.0, 0.0), (0.25, 0.25), (1.0, 1.0), (7.0, 1.0), (f32::NAN, 0.0)] {
             assert_eq!(Confidence::new(given), Confidence::new(kept), "{given}");
             assert_eq!(Confidence::new(given).get(), kept, "{given}");
         }
@@ -130,19 +117,13 @@ mod tests {
     fn confidence_sorts_as_its_number() {
         let mut sorted = [0.5, 1.0, 0.0, f32::MIN_POSITIVE, 0.499_999_97].map(Confidence::new);
         sorted.sort();
-        assert_eq!(
-            sorted.map(Confidence::get),
-            [0.0, f32::MIN_POSITIVE, 0.499_999_97, 0.5, 1.0]
-        );
+        assert_eq!(sorted.map(Confidence::get), [0.0, f32::MIN_POSITIVE, 0.499_999_97, 0.5, 1.0]);
     }
 
     #[test]
     fn a_label_names_its_model_by_eight_bytes() {
         let mut hash = [0xff; 32];
         hash[..8].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
-        assert_eq!(
-            Pseudo::new(3, 0.5, 1, &hash, &[0.5, 0.5]).model,
-            0x0123_4567_89ab_cdef
-        );
+        assert_eq!(Pseudo::new(3, 0.5, 1, &hash, &[0.5, 0.5]).model, 0x0123_4567_89ab_cdef);
     }
 }

@@ -49,10 +49,7 @@ impl ReferenceBook {
 
     /// Takes in the upserts of one round and closes it: what is selected now, and the statistics.
     /// If one record is told twice, the greater wins, and a label is greater than none.
-    pub fn round(
-        &mut self,
-        upserts: &[(Key, Option<Pseudo>)],
-    ) -> (BTreeMap<Key, Selected>, RoundStats) {
+    pub fn round(&mut self, upserts: &[(Key, Option<Pseudo>)]) -> (BTreeMap<Key, Selected>, RoundStats) {
         let mut told: BTreeMap<Key, Option<Pseudo>> = BTreeMap::new();
         for (key, label) in upserts {
             let last = told.entry(*key).or_default();
@@ -67,13 +64,9 @@ impl ReferenceBook {
     fn close(&mut self) -> (BTreeMap<Key, Selected>, RoundStats) {
         let mut candidates = self.pseudo.clone();
         candidates.retain(|key, _| !self.human.contains_key(key));
-        let plans: Vec<Plan> = (0..self.rule.classes)
-            .map(|class| self.plan(class, &candidates))
-            .collect();
-        let selected: BTreeMap<_, _> = candidates
-            .iter()
-            .filter_map(|(key, label)| Some((*key, self.take(*key, label, &plans)?)))
-            .collect();
+        let plans: Vec<Plan> = (0..self.rule.classes).map(|class| self.plan(class, &candidates)).collect();
+        let selected: BTreeMap<_, _> =
+            candidates.iter().filter_map(|(key, label)| Some((*key, self.take(*key, label, &plans)?))).collect();
         let stats = self.stats(&candidates, &selected, &plans);
         self.before = (candidates, selected.clone());
         (selected, stats)
@@ -88,9 +81,7 @@ impl ReferenceBook {
         let edges: Vec<f32> = (0..=100_u8).map(|bin| f32::from(bin) / 100.0).collect();
         let mut histogram = vec![0_u64; edges.len()];
         for label in candidates.values().filter(|label| label.class == class) {
-            let bin = edges
-                .iter()
-                .rposition(|edge| label.confidence.get() >= *edge);
+            let bin = edges.iter().rposition(|edge| label.confidence.get() >= *edge);
             histogram[bin.unwrap_or(0)] += 1;
         }
         let (mut total, mut threshold) = (0, 1.0);
@@ -105,14 +96,7 @@ impl ReferenceBook {
             return (threshold, 0.0);
         }
         let factor = balance.per_class as f64 / total as f64;
-        (
-            threshold,
-            if balance.upsample {
-                factor
-            } else {
-                factor.min(1.0)
-            },
-        )
+        (threshold, if balance.upsample { factor } else { factor.min(1.0) })
     }
 
     /// Pass 3: a label at or above its class's threshold is taken `floor(f)` times, and once more if its chance
@@ -130,17 +114,12 @@ impl ReferenceBook {
         selected: &BTreeMap<Key, Selected>,
         plans: &[Plan],
     ) -> RoundStats {
-        let per_class: Vec<ClassStats> = (0..)
-            .zip(plans)
-            .map(|(class, plan)| self.class(class, *plan, candidates, selected))
-            .collect();
+        let per_class: Vec<ClassStats> =
+            (0..).zip(plans).map(|(class, plan)| self.class(class, *plan, candidates, selected)).collect();
         let sum = |part: fn(&ClassStats) -> u64| per_class.iter().map(part).sum();
         let (labelled_before, selected_before) = &self.before;
-        let changed = |(key, label): &(&Key, &Pseudo)| {
-            labelled_before
-                .get(key)
-                .is_some_and(|old| old.class != label.class)
-        };
+        let changed =
+            |(key, label): &(&Key, &Pseudo)| labelled_before.get(key).is_some_and(|old| old.class != label.class);
         RoundStats {
             labelled_by_teacher: candidates.len() as u64,
             accepted: selected.len() as u64,
@@ -148,14 +127,8 @@ impl ReferenceBook {
             known: sum(|class| class.known),
             correct: sum(|class| class.correct),
             churn: candidates.iter().filter(changed).count() as u64,
-            joined: selected
-                .keys()
-                .filter(|key| !selected_before.contains_key(key))
-                .count() as u64,
-            left: selected_before
-                .keys()
-                .filter(|key| !selected.contains_key(key))
-                .count() as u64,
+            joined: selected.keys().filter(|key| !selected_before.contains_key(key)).count() as u64,
+            left: selected_before.keys().filter(|key| !selected.contains_key(key)).count() as u64,
             per_class,
         }
     }
@@ -170,10 +143,7 @@ impl ReferenceBook {
         let mine = || selected.iter().filter(|(_, label)| label.class == class);
         let truths = || mine().filter_map(|(key, _)| self.truth.get(key));
         ClassStats {
-            labelled: candidates
-                .values()
-                .filter(|label| label.class == class)
-                .count() as u64,
+            labelled: candidates.values().filter(|label| label.class == class).count() as u64,
             accepted: mine().count() as u64,
             copies: mine().map(|(_, label)| u64::from(label.copies)).sum(),
             threshold,

@@ -52,9 +52,7 @@ pub enum LabelsError {
     #[error("balancing asks for 0 images per class; ask for at least 1, or leave out `balance`")]
     NothingPerClass,
     /// No class, so nothing to label.
-    #[error(
-        "there are no classes to select labels for; name them in the data, for example by one folder per class"
-    )]
+    #[error("there are no classes to select labels for; name them in the data, for example by one folder per class")]
     NoClasses,
 }
 
@@ -71,8 +69,7 @@ impl Rule {
         if !(threshold > 0.0 && threshold < 1.0) {
             return Err(LabelsError::ThresholdOutOfRange { threshold });
         }
-        self.balance
-            .map_or(Ok(()), |balance| check_balance(threshold, balance))
+        self.balance.map_or(Ok(()), |balance| check_balance(threshold, balance))
     }
 }
 
@@ -92,27 +89,15 @@ mod tests {
     use super::*;
 
     fn rule(threshold: f32, per_class: Option<u64>) -> Rule {
-        let balance = per_class.map(|per_class| Balance {
-            per_class,
-            upsample: true,
-        });
-        Rule {
-            threshold,
-            balance,
-            seed: 1,
-            classes: 10,
-        }
+        let balance = per_class.map(|per_class| Balance { per_class, upsample: true });
+        Rule { threshold, balance, seed: 1, classes: 10 }
     }
 
     #[test]
     fn good_rules_pass() {
         assert_eq!(rule(0.333, None).check(), Ok(()));
         for percent in 1..100_u8 {
-            assert_eq!(
-                rule(f32::from(percent) / 100.0, Some(1)).check(),
-                Ok(()),
-                "{percent}"
-            );
+            assert_eq!(rule(f32::from(percent) / 100.0, Some(1)).check(), Ok(()), "{percent}");
         }
         // As a person writes them.
         for threshold in [0.07, 0.29, 0.57, 0.58, 0.7, 0.85, 0.99] {
@@ -123,27 +108,12 @@ mod tests {
     #[test]
     fn bad_rules_say_what_to_do() {
         for threshold in [0.0, 1.0, -0.5, 2.0, f32::INFINITY] {
-            assert_eq!(
-                rule(threshold, None).check(),
-                Err(LabelsError::ThresholdOutOfRange { threshold })
-            );
+            assert_eq!(rule(threshold, None).check(), Err(LabelsError::ThresholdOutOfRange { threshold }));
         }
         assert!(rule(f32::NAN, None).check().is_err());
-        assert_eq!(
-            rule(0.5, Some(0)).check(),
-            Err(LabelsError::NothingPerClass)
-        );
-        assert_eq!(
-            Rule {
-                classes: 0,
-                ..rule(0.5, None)
-            }
-            .check(),
-            Err(LabelsError::NoClasses)
-        );
-        let off = rule(0.333, Some(10))
-            .check()
-            .map_err(|error| error.to_string());
+        assert_eq!(rule(0.5, Some(0)).check(), Err(LabelsError::NothingPerClass));
+        assert_eq!(Rule { classes: 0, ..rule(0.5, None) }.check(), Err(LabelsError::NoClasses));
+        let off = rule(0.333, Some(10)).check().map_err(|error| error.to_string());
         assert!(off.is_err_and(|text| text.contains("take 0.33,")));
     }
 }

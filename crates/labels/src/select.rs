@@ -22,11 +22,7 @@ pub(crate) struct Candidate {
 
 impl From<&Pseudo> for Candidate {
     fn from(label: &Pseudo) -> Self {
-        Candidate {
-            class: label.class,
-            confidence: label.confidence,
-            round: label.round,
-        }
+        Candidate { class: label.class, confidence: label.confidence, round: label.round }
     }
 }
 
@@ -49,10 +45,7 @@ where
     let classes = rule.classes;
     let known = candidates.filter(move |(_, candidate)| candidate.class < classes);
     match rule.balance {
-        None => Choice {
-            copies: above(known, rule.threshold),
-            cuts: None,
-        },
+        None => Choice { copies: above(known, rule.threshold), cuts: None },
         Some(balance) => balanced(known, rule, balance),
     }
 }
@@ -62,9 +55,7 @@ fn above<'scope, T: Timestamp>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
     threshold: f32,
 ) -> VecCollection<'scope, T, (Key, u32)> {
-    candidates
-        .filter(move |(_, candidate)| candidate.confidence.get() >= threshold)
-        .map(|(key, _)| (key, 1))
+    candidates.filter(move |(_, candidate)| candidate.confidence.get() >= threshold).map(|(key, _)| (key, 1))
 }
 
 /// A label where balancing looks for it: in the cell of its class and chance.
@@ -90,13 +81,7 @@ where
         (bin >= floor).then_some((key, candidate, bin))
     });
 
-    let cuts = cut(
-        binned
-            .clone()
-            .map(|(_, candidate, bin)| (candidate.class, bin)),
-        balance.per_class,
-        floor,
-    );
+    let cuts = cut(binned.clone().map(|(_, candidate, bin)| (candidate.class, bin)), balance.per_class, floor);
     // A decision that did not change cancels here, and its members are not looked at.
     let cells = cuts
         .clone()
@@ -106,25 +91,13 @@ where
         .arrange_by_key_named("Cells");
     let members = binned.map(move |(key, candidate, bin)| {
         let chance = chance(seed, candidate.round, key);
-        (
-            (candidate.class, bucket_of(chance)),
-            Member {
-                bin,
-                chance: chance.to_bits(),
-                key,
-            },
-        )
+        ((candidate.class, bucket_of(chance)), Member { bin, chance: chance.to_bits(), key })
     });
-    let copies = members
-        .arrange_by_key_named("Members")
-        .join_core(cells, |_, member, cell| {
-            let copies = cell.copies(member.bin, f64::from_bits(member.chance));
-            copies.map(|copies| (member.key, copies))
-        });
-    Choice {
-        copies,
-        cuts: Some(cuts),
-    }
+    let copies = members.arrange_by_key_named("Members").join_core(cells, |_, member, cell| {
+        let copies = cell.copies(member.bin, f64::from_bits(member.chance));
+        copies.map(|copies| (member.key, copies))
+    });
+    Choice { copies, cuts: Some(cuts) }
 }
 
 /// Where each class's histogram is cut. The histogram is the arrangement itself: the count of a bin is its weight.
@@ -137,9 +110,7 @@ where
     T: Timestamp + Lattice + TotalOrder,
 {
     bins.reduce_named("Cut", move |_class, bins, cuts| {
-        let counted = bins
-            .iter()
-            .map(|(bin, count)| (**bin, u64::try_from(*count).unwrap_or(0)));
+        let counted = bins.iter().map(|(bin, count)| (**bin, u64::try_from(*count).unwrap_or(0)));
         cuts.push((Cut::walk(counted, wanted, floor), 1));
     })
 }

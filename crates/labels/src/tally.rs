@@ -41,10 +41,7 @@ pub(crate) enum Tally {
 impl Tally {
     /// Whether the count starts anew at every time, instead of being carried on.
     fn is_event(self) -> bool {
-        matches!(
-            self,
-            Tally::Heard | Tally::Churn | Tally::Joined | Tally::Left
-        )
+        matches!(self, Tally::Heard | Tally::Churn | Tally::Joined | Tally::Left)
     }
 }
 
@@ -52,39 +49,27 @@ impl Tally {
 pub(crate) type Tallies<'scope, T> = VecCollection<'scope, T, (Tally, u32)>;
 
 /// Counts upserts as they come in, with news in them or not.
-pub(crate) fn heard<'scope, T, V: 'static>(
-    upserts: StreamVec<'scope, T, (Key, V, T)>,
-) -> Tallies<'scope, T>
+pub(crate) fn heard<'scope, T, V: 'static>(upserts: StreamVec<'scope, T, (Key, V, T)>) -> Tallies<'scope, T>
 where
     T: Timestamp,
 {
-    upserts
-        .map(|(_, _, time)| ((Tally::Heard, 0), time, 1))
-        .as_collection()
+    upserts.map(|(_, _, time)| ((Tally::Heard, 0), time, 1)).as_collection()
 }
 
 /// Counts candidates, and those whose class changed.
-pub(crate) fn labelled<'scope, T>(
-    candidates: VecCollection<'scope, T, (Key, Candidate)>,
-) -> Tallies<'scope, T>
+pub(crate) fn labelled<'scope, T>(candidates: VecCollection<'scope, T, (Key, Candidate)>) -> Tallies<'scope, T>
 where
     T: Timestamp + Lattice,
 {
-    let now = candidates
-        .clone()
-        .map(|(_, candidate)| (Tally::Labelled, candidate.class));
-    let classes = candidates
-        .map(|(key, candidate)| (key, candidate.class))
-        .consolidate();
+    let now = candidates.clone().map(|(_, candidate)| (Tally::Labelled, candidate.class));
+    let classes = candidates.map(|(key, candidate)| (key, candidate.class)).consolidate();
     // Churn is the records that lost a class less those that lost their label altogether.
     let lost_class = losses(classes.clone());
     let lost_label = losses(classes.map(|(key, _)| key).consolidate()).negate();
     now.concatenate([lost_class, lost_label])
 }
 
-fn losses<'scope, T: Timestamp, D: 'static>(
-    changes: VecCollection<'scope, T, D>,
-) -> Tallies<'scope, T> {
+fn losses<'scope, T: Timestamp, D: 'static>(changes: VecCollection<'scope, T, D>) -> Tallies<'scope, T> {
     changes
         .inner
         .flat_map(|(_, time, change)| (change < 0).then_some(((Tally::Churn, 0), time, -change)))
@@ -101,21 +86,14 @@ where
 {
     let taken = selected.clone().explode(|(_, label)| {
         let copies = isize::try_from(label.copies).unwrap_or(isize::MAX);
-        [
-            ((Tally::Accepted, label.class), 1),
-            ((Tally::Copies, label.class), copies),
-        ]
+        [((Tally::Accepted, label.class), 1), ((Tally::Copies, label.class), copies)]
     });
     let judged = selected
         .clone()
         .map(|(key, label)| (key, label.class))
         .join_map(truth, |_, class, truth| (*class, class == truth));
-    let judged = judged.explode(|(class, right)| {
-        [
-            ((Tally::Known, class), 1),
-            ((Tally::Correct, class), isize::from(right)),
-        ]
-    });
+    let judged =
+        judged.explode(|(class, right)| [((Tally::Known, class), 1), ((Tally::Correct, class), isize::from(right))]);
     taken.concatenate([judged, membership(selected)])
 }
 
@@ -127,46 +105,27 @@ where
     changes
         .inner
         .map(|(_, time, change)| {
-            let tally = if change > 0 {
-                Tally::Joined
-            } else {
-                Tally::Left
-            };
+            let tally = if change > 0 { Tally::Joined } else { Tally::Left };
             ((tally, 0), time, change.abs())
         })
         .as_collection()
 }
 
 /// Records where each class was cut.
-pub(crate) fn cut<'scope, T: Timestamp>(
-    cuts: VecCollection<'scope, T, (u32, Cut)>,
-    rule: &Rule,
-) -> Tallies<'scope, T> {
+pub(crate) fn cut<'scope, T: Timestamp>(cuts: VecCollection<'scope, T, (u32, Cut)>, rule: &Rule) -> Tallies<'scope, T> {
     let floor = first_bin(rule.threshold);
     cuts.explode(move |(class, cut)| {
         let pool = isize::try_from(cut.pool).unwrap_or(isize::MAX);
-        [
-            ((Tally::Pool, class), pool),
-            (
-                (Tally::Raised, class),
-                isize::from(cut.bin.saturating_sub(floor)),
-            ),
-        ]
+        [((Tally::Pool, class), pool), ((Tally::Raised, class), isize::from(cut.bin.saturating_sub(floor)))]
     })
 }
 
 /// Gathers all counts on worker 0, and sends the statistics of each time once that time is complete.
-pub(crate) fn report<'scope, T>(
-    tallies: Tallies<'scope, T>,
-    rule: &Rule,
-) -> StreamVec<'scope, T, (T, RoundStats)>
+pub(crate) fn report<'scope, T>(tallies: Tallies<'scope, T>, rule: &Rule) -> StreamVec<'scope, T, (T, RoundStats)>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let mut ledger = Ledger {
-        rule: *rule,
-        levels: BTreeMap::new(),
-    };
+    let mut ledger = Ledger { rule: *rule, levels: BTreeMap::new() };
     // Summed where they arise, then once more per count, so that little travels.
     let sums = tallies.consolidate_stream().consolidate().inner;
     sums.unary_frontier(Exchange::new(|_| 0), "Report", move |_, _| {
@@ -193,10 +152,7 @@ where
                     output.session(&capability).give((time, stats));
                 }
             }
-            held = open
-                .keys()
-                .next()
-                .and_then(|time| held.take()?.try_delayed(time));
+            held = open.keys().next().and_then(|time| held.take()?.try_delayed(time));
         }
     })
 }
@@ -214,11 +170,7 @@ impl Ledger {
     fn enter(&mut self, changes: Vec<Change>) -> RoundStats {
         let mut events = BTreeMap::new();
         for (tally, change) in changes {
-            let counts = if tally.0.is_event() {
-                &mut events
-            } else {
-                &mut self.levels
-            };
+            let counts = if tally.0.is_event() { &mut events } else { &mut self.levels };
             *counts.entry(tally).or_default() += change as i64;
         }
         self.levels.retain(|_, count| *count != 0);
@@ -229,9 +181,7 @@ impl Ledger {
             copies: self.total(Tally::Copies),
             known: self.total(Tally::Known),
             correct: self.total(Tally::Correct),
-            per_class: (0..self.rule.classes)
-                .map(|class| self.class(class))
-                .collect(),
+            per_class: (0..self.rule.classes).map(|class| self.class(class)).collect(),
             churn: event(Tally::Churn),
             joined: event(Tally::Joined),
             left: event(Tally::Left),
@@ -240,9 +190,7 @@ impl Ledger {
 
     fn total(&self, tally: Tally) -> u64 {
         let classes = self.levels.range((tally, 0)..=(tally, u32::MAX));
-        classes
-            .map(|(_, count)| u64::try_from(*count).unwrap_or(0))
-            .sum()
+        classes.map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum()
     }
 
     fn class(&self, class: u32) -> ClassStats {
@@ -251,10 +199,7 @@ impl Ledger {
             None => (self.rule.threshold, 1.0),
             Some(balance) => {
                 let raised = u8::try_from(level(Tally::Raised)).unwrap_or(u8::MAX);
-                (
-                    edge(first_bin(self.rule.threshold).saturating_add(raised)),
-                    balance.factor(level(Tally::Pool)),
-                )
+                (edge(first_bin(self.rule.threshold).saturating_add(raised)), balance.factor(level(Tally::Pool)))
             }
         };
         ClassStats {
@@ -270,7 +215,5 @@ impl Ledger {
 }
 
 fn count(counts: &BTreeMap<(Tally, u32), i64>, tally: Tally, class: u32) -> u64 {
-    counts
-        .get(&(tally, class))
-        .map_or(0, |count| u64::try_from(*count).unwrap_or(0))
+    counts.get(&(tally, class)).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
 }

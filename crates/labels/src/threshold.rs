@@ -29,9 +29,7 @@ pub(crate) fn bin_of(confidence: Confidence) -> u8 {
 
 /// The first bin that lies wholly at or above `threshold`; one past the last where there is none.
 pub(crate) fn first_bin(threshold: f32) -> u8 {
-    (0..=LAST)
-        .find(|bin| edge(*bin) >= threshold)
-        .unwrap_or(LAST + 1)
+    (0..=LAST).find(|bin| edge(*bin) >= threshold).unwrap_or(LAST + 1)
 }
 
 /// Where a class's histogram is cut.
@@ -46,11 +44,7 @@ pub(crate) struct Cut {
 impl Cut {
     /// Walks down from the most confident bin until `wanted` labels are passed or the bins are used up.
     /// `bins` is ascending, with the number of labels in each, and reaches down to the lowest bin allowed, `floor`.
-    pub(crate) fn walk(
-        bins: impl DoubleEndedIterator<Item = (u8, u64)>,
-        wanted: u64,
-        floor: u8,
-    ) -> Cut {
+    pub(crate) fn walk(bins: impl DoubleEndedIterator<Item = (u8, u64)>, wanted: u64, floor: u8) -> Cut {
         let mut pool = 0_u64;
         for (bin, count) in bins.rev() {
             pool = pool.saturating_add(count);
@@ -84,20 +78,9 @@ mod tests {
     #[test]
     fn the_walk_stops_where_enough_are_passed() {
         let bins = [(30, 5), (90, 3), (95, 2), (100, 4)];
-        for (wanted, cut) in [
-            (4, (100, 4)),
-            (5, (95, 6)),
-            (6, (95, 6)),
-            (9, (90, 9)),
-            (14, (30, 14)),
-            (15, (25, 14)),
-        ] {
+        for (wanted, cut) in [(4, (100, 4)), (5, (95, 6)), (6, (95, 6)), (9, (90, 9)), (14, (30, 14)), (15, (25, 14))] {
             let (bin, pool) = cut;
-            assert_eq!(
-                Cut::walk(bins.into_iter(), wanted, 25),
-                Cut { bin, pool },
-                "{wanted}"
-            );
+            assert_eq!(Cut::walk(bins.into_iter(), wanted, 25), Cut { bin, pool }, "{wanted}");
         }
         assert_eq!(Cut::walk([].into_iter(), 5, 30), Cut { bin: 30, pool: 0 });
     }

@@ -22,13 +22,7 @@ pub(crate) struct Checker<'a> {
 
 impl Checker<'_> {
     /// Reports a mistake, unless what is at the path has been found wrong already.
-    fn error(
-        &mut self,
-        path: &Path,
-        code: Code,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    fn error(&mut self, path: &Path, code: Code, message: impl Into<String>, help: impl Into<String>) {
         if self.sound(path) {
             let span = self.tree.locate(path);
             self.report.error(code, span, message, help);
@@ -36,13 +30,7 @@ impl Checker<'_> {
     }
 
     /// As `error`, but points at the key even if its value is a scalar.
-    fn key_error(
-        &mut self,
-        path: &Path,
-        code: Code,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    fn key_error(&mut self, path: &Path, code: Code, message: impl Into<String>, help: impl Into<String>) {
         if self.sound(path) {
             let span = self.tree.locate_key(path);
             self.report.error(code, span, message, help);
@@ -51,19 +39,12 @@ impl Checker<'_> {
 
     /// Whether the value at a path is what the user wrote, and not what stands in for a mistake.
     fn sound(&self, path: &Path) -> bool {
-        !self
-            .poisoned
-            .iter()
-            .any(|poisoned| path.starts_with(poisoned))
+        !self.poisoned.iter().any(|poisoned| path.starts_with(poisoned))
     }
 
     /// Whether that is so of everything under the path, too.
     fn untouched(&self, path: &Path) -> bool {
-        self.sound(path)
-            && !self
-                .poisoned
-                .iter()
-                .any(|poisoned| poisoned.starts_with(path))
+        self.sound(path) && !self.poisoned.iter().any(|poisoned| poisoned.starts_with(path))
     }
 }
 
@@ -95,8 +76,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
 fn name(checker: &mut Checker<'_>, name: &str) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !name.chars().all(allowed) || name.starts_with('.') {
-        let message =
-            format!("`{name}` is no name for a pipeline: results go to a folder of that name");
+        let message = format!("`{name}` is no name for a pipeline: results go to a folder of that name");
         let help = "use letters, digits, `-`, `_` and, not as the first character, `.`";
         checker.error(&Path::of(&["name"]), Code::OutOfRange, message, help);
     }
@@ -120,10 +100,7 @@ fn max_bad(checker: &mut Checker<'_>, text: &str) -> MaxBad {
 fn selection(checker: &mut Checker<'_>, raw: &raw::Selection) -> SelectionPlan {
     let hundredths = raw.threshold * 100.0;
     if raw.balance.is_some() && (hundredths - hundredths.round()).abs() > 1e-9 {
-        let message = format!(
-            "with `balance` the threshold must be a multiple of 0.01, but it is {}",
-            raw.threshold
-        );
+        let message = format!("with `balance` the threshold must be a multiple of 0.01, but it is {}", raw.threshold);
         let low = (hundredths.floor() / 100.0).max(0.01);
         let high = (hundredths.ceil() / 100.0).min(0.99);
         let help = if low < high {
@@ -131,21 +108,10 @@ fn selection(checker: &mut Checker<'_>, raw: &raw::Selection) -> SelectionPlan {
         } else {
             format!("write {low}, or remove `balance`")
         };
-        checker.error(
-            &Path::of(&["selection", "threshold"]),
-            Code::Conflict,
-            message,
-            help,
-        );
+        checker.error(&Path::of(&["selection", "threshold"]), Code::Conflict, message, help);
     }
-    let balance = raw.balance.as_ref().map(|raw| BalancePlan {
-        per_class: raw.per_class,
-        upsample: raw.upsample,
-    });
-    SelectionPlan {
-        threshold: raw.threshold as f32,
-        balance,
-    }
+    let balance = raw.balance.as_ref().map(|raw| BalancePlan { per_class: raw.per_class, upsample: raw.upsample });
+    SelectionPlan { threshold: raw.threshold as f32, balance }
 }
 
 fn output(raw: &raw::Output) -> OutputPlan {
@@ -158,36 +124,18 @@ fn output(raw: &raw::Output) -> OutputPlan {
 
 /// At least one batch must fit into the budget, or nothing would ever move.
 fn budget(checker: &mut Checker<'_>, plan: &Plan) {
-    let StreamPlan {
-        height,
-        width,
-        channels,
-        eval_batch,
-        ..
-    } = plan.stream;
-    let image = u64::from(height)
-        .saturating_mul(u64::from(width))
-        .saturating_mul(u64::from(channels));
+    let StreamPlan { height, width, channels, eval_batch, .. } = plan.stream;
+    let image = u64::from(height).saturating_mul(u64::from(width)).saturating_mul(u64::from(channels));
     let rows = |batch: u32, ratio: u32| u64::from(batch).saturating_mul(u64::from(ratio) + 1);
-    let batches = plan
-        .rounds
-        .iter()
-        .map(|round| rows(round.training.batch, round.training.unlabelled_ratio));
+    let batches = plan.rounds.iter().map(|round| rows(round.training.batch, round.training.unlabelled_ratio));
     let largest = batches.chain([u64::from(eval_batch)]).max().unwrap_or(0);
     let needed = largest.saturating_mul(image);
-    let known = [&["stream"][..], &["training"], &["rounds"]]
-        .iter()
-        .all(|path| checker.untouched(&Path::of(path)));
+    let known = [&["stream"][..], &["training"], &["rounds"]].iter().all(|path| checker.untouched(&Path::of(path)));
     let possible = largest <= rounds::MOST_ROWS && image <= stream::MOST_PIXELS * 3;
     if needed > plan.memory && possible && known {
-        let message = format!(
-            "the budget of {} bytes is less than one batch: {largest} images are {needed} bytes",
-            plan.memory
-        );
-        let help = format!(
-            "a few batches should fit: give at least {}MiB",
-            needed.saturating_mul(4).div_ceil(1 << 20)
-        );
+        let message =
+            format!("the budget of {} bytes is less than one batch: {largest} images are {needed} bytes", plan.memory);
+        let help = format!("a few batches should fit: give at least {}MiB", needed.saturating_mul(4).div_ceil(1 << 20));
         checker.error(&Path::of(&["memory"]), Code::Conflict, message, help);
     }
 }

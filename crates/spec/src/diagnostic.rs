@@ -103,13 +103,7 @@ impl Diagnostics {
     /// The one mistake of a file that cannot be read.
     pub(crate) fn unreadable(message: String, help: &str) -> Self {
         let help = Some(help.to_string());
-        let item = Diagnostic {
-            code: Code::Unreadable,
-            message,
-            place: None,
-            help,
-            span: None,
-        };
+        let item = Diagnostic { code: Code::Unreadable, message, place: None, help, span: None };
         Diagnostics { items: vec![item] }
     }
 }
@@ -126,12 +120,7 @@ pub(crate) struct Span {
 impl Span {
     /// Where a source begins.
     pub(crate) fn start(source: usize) -> Span {
-        Span {
-            source,
-            line: 1,
-            column: 1,
-            end: 2,
-        }
+        Span { source, line: 1, column: 1, end: 2 }
     }
 }
 
@@ -152,31 +141,16 @@ impl Report {
     /// Adds a text that spans can point into.
     pub(crate) fn source(&mut self, name: &str, text: &str) -> usize {
         let lines = text.lines().map(str::to_string).collect();
-        self.sources.push(Source {
-            name: name.to_string(),
-            lines,
-        });
+        self.sources.push(Source { name: name.to_string(), lines });
         self.sources.len() - 1
     }
 
     /// Notes a mistake. An empty `help` is none.
-    pub(crate) fn error(
-        &mut self,
-        code: Code,
-        span: Span,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub(crate) fn error(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
         let (message, help) = (message.into(), help.into());
         let place = Some(self.place(span));
         let help = (!help.is_empty()).then_some(help);
-        let item = Diagnostic {
-            code,
-            message,
-            place,
-            help,
-            span: Some(span),
-        };
+        let item = Diagnostic { code, message, place, help, span: Some(span) };
         if self.items.len() < KEPT && !self.items.contains(&item) {
             self.items.push(item);
         }
@@ -198,26 +172,15 @@ impl Report {
     /// The text of a line, without its end.
     pub(crate) fn line(&self, source: usize, line: usize) -> &str {
         let source = self.sources.get(source);
-        source
-            .and_then(|source| source.lines.get(line.saturating_sub(1)))
-            .map_or("", String::as_str)
+        source.and_then(|source| source.lines.get(line.saturating_sub(1))).map_or("", String::as_str)
     }
 
     fn place(&self, span: Span) -> Place {
-        let file = self
-            .sources
-            .get(span.source)
-            .map_or("", |source| source.name.as_str());
+        let file = self.sources.get(span.source).map_or("", |source| source.name.as_str());
         let text = self.line(span.source, span.line);
         // The parser counts the blanks after a quoted value in.
-        let blanks = text
-            .chars()
-            .take(span.end.saturating_sub(1))
-            .skip(span.column.saturating_sub(1));
-        let blanks = blanks.fold(
-            0,
-            |blanks, c| if c.is_whitespace() { blanks + 1 } else { 0 },
-        );
+        let blanks = text.chars().take(span.end.saturating_sub(1)).skip(span.column.saturating_sub(1));
+        let blanks = blanks.fold(0, |blanks, c| if c.is_whitespace() { blanks + 1 } else { 0 });
         Place {
             file: file.to_string(),
             line: span.line,
@@ -244,20 +207,11 @@ impl fmt::Display for Diagnostics {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error: {}", self.message)?;
-        let margin = self
-            .place
-            .as_ref()
-            .map_or(0, |place| place.line.to_string().len());
+        let margin = self.place.as_ref().map_or(0, |place| place.line.to_string().len());
         if let Some(place) = &self.place {
             place.show(f, margin)?;
         }
-        for line in self
-            .help
-            .iter()
-            .flat_map(|help| help.lines())
-            .enumerate()
-            .map(help_line)
-        {
+        for line in self.help.iter().flat_map(|help| help.lines()).enumerate().map(help_line) {
             writeln!(f, "{:margin$} {line}", "")?;
         }
         Ok(())
@@ -272,11 +226,7 @@ fn help_line((number, line): (usize, &str)) -> String {
 impl Place {
     fn show(&self, f: &mut fmt::Formatter<'_>, margin: usize) -> fmt::Result {
         let (line, before, length) = self.window();
-        writeln!(
-            f,
-            "{:margin$}--> {}:{}:{}",
-            "", self.file, self.line, self.column
-        )?;
+        writeln!(f, "{:margin$}--> {}:{}:{}", "", self.file, self.line, self.column)?;
         writeln!(f, "{:margin$} |", "")?;
         writeln!(f, "{} | {line}", self.line)?;
         writeln!(f, "{:margin$} | {:before$}{}", "", "", "^".repeat(length))
@@ -284,17 +234,9 @@ impl Place {
 
     /// The line as a terminal can show it, how many characters of it come before the mistake, and how many are it.
     fn window(&self) -> (String, usize, usize) {
-        let clean: Vec<char> = self
-            .text
-            .trim_end()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let clean: Vec<char> = self.text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let before = self.column.saturating_sub(1);
-        let length = self
-            .end_column
-            .saturating_sub(self.column)
-            .clamp(1, SHOWN / 2);
+        let length = self.end_column.saturating_sub(self.column).clamp(1, SHOWN / 2);
         if clean.len() <= SHOWN {
             return (clean.into_iter().collect(), before, length);
         }
@@ -302,11 +244,7 @@ impl Place {
         let last = first.saturating_add(SHOWN).min(clean.len());
         let (head, tail) = (mark(first > 0), mark(last < clean.len()));
         let middle: String = clean.get(first..last).unwrap_or_default().iter().collect();
-        (
-            format!("{head}{middle}{tail}"),
-            before - first.min(before) + head.len(),
-            length,
-        )
+        (format!("{head}{middle}{tail}"), before - first.min(before) + head.len(), length)
     }
 }
 
@@ -316,26 +254,15 @@ fn mark(cut: bool) -> &'static str {
 }
 
 /// The candidate that a word was probably meant to be.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() / 3).max(1);
     let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), candidate);
-    let near = candidates
-        .into_iter()
-        .map(|candidate| (distance(candidate), candidate));
-    near.filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let near = candidates.into_iter().map(|candidate| (distance(candidate), candidate));
+    near.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
 }
 
 /// "did you mean", or what there is to choose from.
-pub(crate) fn suggest<'a>(
-    word: &str,
-    what: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
+pub(crate) fn suggest<'a>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(word, candidates.clone()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => format!("{what}: {}", quoted(candidates)),
@@ -345,11 +272,7 @@ pub(crate) fn suggest<'a>(
 /// Names in a row: `a`, `b`, `c`.
 pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() {
-        "none".to_string()
-    } else {
-        names.join(", ")
-    }
+    if names.is_empty() { "none".to_string() } else { names.join(", ") }
 }
 
 #[cfg(test)]
@@ -365,12 +288,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_shown_as_a_compiler_would() {
-        let span = Span {
-            source: 0,
-            line: 12,
-            column: 3,
-            end: 6,
-        };
+        let span = Span { source: 0, line: 12, column: 3, end: 6 };
         let text = format!("{}  key: 1\n", "\n".repeat(11));
         let expected = "error: wrong\n  --> a.yaml:12:3\n   |\n12 |   key: 1\n   |   ^^^\n   = help: first\n           second\n\n1 mistake";
         assert_eq!(shown(&text, span, "first\nsecond"), expected);
@@ -379,16 +297,7 @@ mod tests {
     #[test]
     fn a_long_line_is_cut_around_the_mistake() {
         let text = format!("{}HERE{}", "a".repeat(1000), "b".repeat(1000));
-        let shown = shown(
-            &text,
-            Span {
-                source: 0,
-                line: 1,
-                column: 1001,
-                end: 1005,
-            },
-            "",
-        );
+        let shown = shown(&text, Span { source: 0, line: 1, column: 1001, end: 1005 }, "");
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[3].find("HERE"), lines[4].find("^^^^"));
         assert!(lines[3].len() < 140, "{}", lines[3]);
@@ -396,32 +305,8 @@ mod tests {
 
     #[test]
     fn control_characters_and_places_outside_the_text_do_no_harm() {
-        assert!(
-            !shown(
-                "a\u{1b}[2J: 1",
-                Span {
-                    source: 0,
-                    line: 1,
-                    column: 1,
-                    end: 2
-                },
-                ""
-            )
-            .contains('\u{1b}')
-        );
-        assert!(
-            shown(
-                "",
-                Span {
-                    source: 7,
-                    line: 9,
-                    column: 80,
-                    end: 0
-                },
-                ""
-            )
-            .contains("9:80")
-        );
+        assert!(!shown("a\u{1b}[2J: 1", Span { source: 0, line: 1, column: 1, end: 2 }, "").contains('\u{1b}'));
+        assert!(shown("", Span { source: 7, line: 9, column: 80, end: 0 }, "").contains("9:80"));
     }
 
     #[test]
@@ -429,20 +314,11 @@ mod tests {
         let mut report = Report::default();
         report.source("a.yaml", "one\ntwo\n");
         for line in [2, 1, 2] {
-            let span = Span {
-                source: 0,
-                line,
-                column: 1,
-                end: 4,
-            };
+            let span = Span { source: 0, line, column: 1, end: 4 };
             report.error(Code::Missing, span, format!("line {line}"), "");
         }
         let found = report.finish().unwrap_err();
-        let messages: Vec<&str> = found
-            .items()
-            .iter()
-            .map(|item| item.message.as_str())
-            .collect();
+        let messages: Vec<&str> = found.items().iter().map(|item| item.message.as_str()).collect();
         assert_eq!(messages, ["line 1", "line 2"]);
         assert_eq!(found.to_json()[0]["place"]["line"], 1);
     }
@@ -450,11 +326,7 @@ mod tests {
     #[test]
     fn a_near_miss_is_recognised_and_a_far_one_is_not() {
         let known = ["threshold", "balance", "steps"];
-        for (word, expected) in [
-            ("treshold", Some("threshold")),
-            ("Steps", Some("steps")),
-            ("colour", None),
-        ] {
+        for (word, expected) in [("treshold", Some("threshold")), ("Steps", Some("steps")), ("colour", None)] {
             assert_eq!(nearest(word, known), expected, "{word}");
         }
     }

@@ -59,16 +59,9 @@ struct Graph {
 
 impl Graph {
     fn of(plan: &Plan) -> Graph {
-        let mut graph = Graph {
-            name: plan.name.clone(),
-            ..Graph::default()
-        };
+        let mut graph = Graph { name: plan.name.clone(), ..Graph::default() };
         for (name, source) in &plan.data.sources {
-            graph.node(
-                source_id(name),
-                Shape::Source,
-                vec![name.clone(), source_line(source)],
-            );
+            graph.node(source_id(name), Shape::Source, vec![name.clone(), source_line(source)]);
         }
         for split in &plan.data.splits {
             graph.split(plan, split);
@@ -84,28 +77,15 @@ impl Graph {
     }
 
     fn edge(&mut self, from: String, to: String, label: &str, dashed: bool) {
-        self.edges.push(Edge {
-            from,
-            to,
-            label: label.to_string(),
-            dashed,
-        });
+        self.edges.push(Edge { from, to, label: label.to_string(), dashed });
     }
 
     fn split(&mut self, plan: &Plan, split: &SplitPlan) {
         let id = split_id(&split.name);
-        self.node(
-            id.clone(),
-            Shape::Split,
-            vec![split.name.clone(), take_line(&split.take)],
-        );
+        self.node(id.clone(), Shape::Split, vec![split.name.clone(), take_line(&split.take)]);
         for name in &split.from {
             let source = plan.data.sources.iter().any(|(source, _)| source == name);
-            let from = if source {
-                source_id(name)
-            } else {
-                split_id(name)
-            };
+            let from = if source { source_id(name) } else { split_id(name) };
             self.edge(from, id.clone(), "", false);
         }
         for name in &split.except {
@@ -117,11 +97,7 @@ impl Graph {
         let id = format!("round_{number}");
         let role = if number == 0 { "teacher" } else { "student" };
         let training = &round.training;
-        let ratio = if number == 0 {
-            0
-        } else {
-            training.unlabelled_ratio
-        };
+        let ratio = if number == 0 { 0 } else { training.unlabelled_ratio };
         let batch = match ratio {
             0 => training.batch.to_string(),
             ratio => format!("({} + {ratio} x {0})", training.batch),
@@ -134,12 +110,7 @@ impl Graph {
         self.node(id.clone(), Shape::Round, lines);
         self.edge(split_id("labelled"), id.clone(), "", false);
         if number > 0 {
-            self.edge(
-                format!("select_{}", number - 1),
-                id.clone(),
-                "pseudo-labels",
-                false,
-            );
+            self.edge(format!("select_{}", number - 1), id.clone(), "pseudo-labels", false);
         }
         self.edge(split_id("test"), id.clone(), "tests", true);
         if number + 1 < plan.rounds.len() {
@@ -159,40 +130,19 @@ impl Graph {
                 Shape::Round => ("[", "]"),
                 Shape::Select => ("{{", "}}"),
             };
-            let label = node
-                .lines
-                .iter()
-                .map(|line| line.replace('"', "#quot;"))
-                .collect::<Vec<_>>()
-                .join("<br/>");
-            push(
-                &mut out,
-                format_args!("    {}{open}\"{label}\"{close}", node.id),
-            );
+            let label = node.lines.iter().map(|line| line.replace('"', "#quot;")).collect::<Vec<_>>().join("<br/>");
+            push(&mut out, format_args!("    {}{open}\"{label}\"{close}", node.id));
         }
-        for Edge {
-            from,
-            to,
-            label,
-            dashed,
-        } in &self.edges
-        {
+        for Edge { from, to, label, dashed } in &self.edges {
             let arrow = if *dashed { "-.->" } else { "-->" };
-            let label = if label.is_empty() {
-                String::new()
-            } else {
-                format!("|{label}|")
-            };
+            let label = if label.is_empty() { String::new() } else { format!("|{label}|") };
             push(&mut out, format_args!("    {from} {arrow}{label} {to}"));
         }
         out
     }
 
     fn dot(&self) -> String {
-        let mut out = format!(
-            "digraph {} {{\n    node [fontname=\"sans-serif\"];\n",
-            dot_quoted(&self.name)
-        );
+        let mut out = format!("digraph {} {{\n    node [fontname=\"sans-serif\"];\n", dot_quoted(&self.name));
         for node in &self.nodes {
             let shape = match node.shape {
                 Shape::Source => "cylinder",
@@ -202,28 +152,12 @@ impl Graph {
             };
             push(
                 &mut out,
-                format_args!(
-                    "    {} [shape={shape}, label={}];",
-                    node.id,
-                    dot_quoted(&node.lines.join("\n"))
-                ),
+                format_args!("    {} [shape={shape}, label={}];", node.id, dot_quoted(&node.lines.join("\n"))),
             );
         }
-        for Edge {
-            from,
-            to,
-            label,
-            dashed,
-        } in &self.edges
-        {
+        for Edge { from, to, label, dashed } in &self.edges {
             let style = if *dashed { "dashed" } else { "solid" };
-            push(
-                &mut out,
-                format_args!(
-                    "    {from} -> {to} [label={}, style={style}];",
-                    dot_quoted(label)
-                ),
-            );
+            push(&mut out, format_args!("    {from} -> {to} [label={}, style={style}];", dot_quoted(label)));
         }
         out.push_str("}\n");
         out
@@ -232,39 +166,19 @@ impl Graph {
     /// One line a node, with what comes into it.
     fn text(&self) -> String {
         let mut out = format!("{}\n", self.name);
-        let width = self
-            .nodes
-            .iter()
-            .map(|node| title(node).chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.nodes.iter().map(|node| title(node).chars().count()).max().unwrap_or(0);
         for node in &self.nodes {
             let details = node.lines.get(1..).unwrap_or_default().join(", ");
-            let inputs = self
-                .edges
-                .iter()
-                .filter(|edge| edge.to == node.id)
-                .map(|edge| self.input(edge));
+            let inputs = self.edges.iter().filter(|edge| edge.to == node.id).map(|edge| self.input(edge));
             let inputs = inputs.collect::<Vec<_>>().join(", ");
-            let arrow = if inputs.is_empty() {
-                String::new()
-            } else {
-                format!("  <- {inputs}")
-            };
-            push(
-                &mut out,
-                format_args!("  {:width$}  {details}{arrow}", title(node)),
-            );
+            let arrow = if inputs.is_empty() { String::new() } else { format!("  <- {inputs}") };
+            push(&mut out, format_args!("  {:width$}  {details}{arrow}", title(node)));
         }
         out
     }
 
     fn input(&self, edge: &Edge) -> String {
-        let from = self
-            .nodes
-            .iter()
-            .find(|node| node.id == edge.from)
-            .map_or(edge.from.clone(), title);
+        let from = self.nodes.iter().find(|node| node.id == edge.from).map_or(edge.from.clone(), title);
         match edge.label.as_str() {
             "" => from,
             label => format!("{from} ({label})"),
@@ -301,12 +215,7 @@ fn id(name: &str) -> String {
 }
 
 fn dot_quoted(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    )
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 fn source_line(source: &SourcePlan) -> String {
@@ -334,15 +243,8 @@ fn model_line(model: &ModelPlan) -> String {
 }
 
 fn selection_lines(plan: &Plan, number: usize) -> Vec<String> {
-    let mut lines = vec![
-        format!("select {number}"),
-        format!("confidence >= {}", plan.selection.threshold),
-    ];
-    lines.extend(
-        plan.selection
-            .balance
-            .map(|balance| format!("{} of each class", balance.per_class)),
-    );
+    let mut lines = vec![format!("select {number}"), format!("confidence >= {}", plan.selection.threshold)];
+    lines.extend(plan.selection.balance.map(|balance| format!("{} of each class", balance.per_class)));
     lines
 }
 

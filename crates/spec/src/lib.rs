@@ -45,9 +45,9 @@ use variables::Environment;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub use plan::{
-    BalancePlan, DataPlan, FilterPlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OpPlan,
-    OptimizerPlan, OutputPlan, Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan,
-    StepPlan, StreamPlan, TakePlan, TargetsPlan, TrainingPlan,
+    BalancePlan, DataPlan, FilterPlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OpPlan, OptimizerPlan,
+    OutputPlan, Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan, StepPlan, StreamPlan, TakePlan,
+    TargetsPlan, TrainingPlan,
 };
 pub use schema::schema;
 pub use variables::VARIABLES;
@@ -61,33 +61,19 @@ const LONGEST: u64 = 1 << 20;
 /// All mistakes at once, or the one that the file cannot be read.
 pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Plan, Diagnostics> {
     let name = path.display().to_string();
-    let unreadable = |why: String, help: &str| {
-        Diagnostics::unreadable(format!("cannot read {name}: {why}"), help)
-    };
-    let found =
-        std::fs::metadata(path).map_err(|error| unreadable(error.to_string(), "check the path"))?;
+    let unreadable = |why: String, help: &str| Diagnostics::unreadable(format!("cannot read {name}: {why}"), help);
+    let found = std::fs::metadata(path).map_err(|error| unreadable(error.to_string(), "check the path"))?;
     if !found.is_file() {
-        return Err(unreadable(
-            "it is not a file".to_string(),
-            "give the YAML file of a pipeline",
-        ));
+        return Err(unreadable("it is not a file".to_string(), "give the YAML file of a pipeline"));
     }
     if found.len() > LONGEST {
-        let why = format!(
-            "it has {} bytes, a definition has at most {LONGEST}",
-            found.len()
-        );
+        let why = format!("it has {} bytes, a definition has at most {LONGEST}", found.len());
         return Err(unreadable(why, "is this the right file?"));
     }
-    let bytes = std::fs::read(path)
-        .map_err(|error| unreadable(error.to_string(), "check its permissions"))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string(), "check its permissions"))?;
     let text = String::from_utf8(bytes);
-    let text = text.map_err(|error| {
-        unreadable(
-            error.to_string(),
-            "a definition is UTF-8 text: is this the right file?",
-        )
-    })?;
+    let text =
+        text.map_err(|error| unreadable(error.to_string(), "a definition is UTF-8 text: is this the right file?"))?;
     parse(&text, &name, overrides)
 }
 
@@ -125,34 +111,17 @@ fn plan_of(
     let Some(mut tree) = yaml::read(text, source, 0, environment, report) else {
         if report.is_empty() {
             let help = "start with a copy of a file in `pipelines/`";
-            report.error(
-                Code::Missing,
-                diagnostic::Span::start(source),
-                "the file says nothing",
-                help,
-            );
+            report.error(Code::Missing, diagnostic::Span::start(source), "the file says nothing", help);
         }
         return None;
     };
     overrides::apply(&mut tree, overrides, environment, report);
     let structured = structure::check(&schema(), &tree, report);
     match serde_json::from_value(structured.value) {
-        Ok(raw) => Some(check::plan(
-            &mut check::Checker {
-                tree: &tree,
-                poisoned: &structured.poisoned,
-                report,
-            },
-            raw,
-        )),
+        Ok(raw) => Some(check::plan(&mut check::Checker { tree: &tree, poisoned: &structured.poisoned, report }, raw)),
         // The structure fits, or what is wrong with it has been said.
         Err(error) if report.is_empty() => {
-            report.error(
-                Code::WrongType,
-                tree.span,
-                format!("this is no pipeline: {error}"),
-                "",
-            );
+            report.error(Code::WrongType, tree.span, format!("this is no pipeline: {error}"), "");
             None
         }
         Err(_) => None,

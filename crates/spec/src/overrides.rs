@@ -9,24 +9,13 @@ const COMMAND: &str = "--set ";
 
 /// Puts each value into the tree; `pairs` are (key, value). Keys are joined by dots, items of a list go by their position from
 /// 0. Values are YAML. Mappings on the way are made as needed, and a kind written as a bare name becomes a mapping.
-pub(crate) fn apply(
-    root: &mut Node,
-    pairs: &[(String, String)],
-    environment: Environment<'_>,
-    report: &mut Report,
-) {
+pub(crate) fn apply(root: &mut Node, pairs: &[(String, String)], environment: Environment<'_>, report: &mut Report) {
     for (key, value) in pairs {
         let source = report.source("<command line>", &format!("{COMMAND}{key}={value}"));
         let start = COMMAND.chars().count() + 1;
-        let key_span = Span {
-            source,
-            line: 1,
-            column: start,
-            end: start + key.chars().count(),
-        };
+        let key_span = Span { source, line: 1, column: start, end: start + key.chars().count() };
         let shift = key_span.end;
-        let Some(mut node) = yaml::read(value, source, shift, environment, report)
-            .or_else(|| nothing(value, key_span))
+        let Some(mut node) = yaml::read(value, source, shift, environment, report).or_else(|| nothing(value, key_span))
         else {
             continue;
         };
@@ -39,15 +28,8 @@ pub(crate) fn apply(
 
 /// An empty value: a null, which its key will refuse with a better message than we could here. None if reading failed.
 fn nothing(value: &str, span: Span) -> Option<Node> {
-    let scalar = yaml::Scalar {
-        text: String::new(),
-        kind: yaml::Kind::Null,
-        variable: false,
-    };
-    value.trim().is_empty().then_some(Node {
-        span,
-        value: Value::Scalar(scalar),
-    })
+    let scalar = yaml::Scalar { text: String::new(), kind: yaml::Kind::Null, variable: false };
+    value.trim().is_empty().then_some(Node { span, value: Value::Scalar(scalar) })
 }
 
 /// A null stands nowhere: point at the key.
@@ -80,12 +62,7 @@ fn put(root: &mut Node, path: &str, node: Node, span: Span) -> Result<(), (Strin
 }
 
 /// The value of a key or the item at a position, made if it can be.
-fn child<'a>(
-    node: &'a mut Node,
-    key: &str,
-    before: &str,
-    span: Span,
-) -> Result<&'a mut Node, (String, String)> {
+fn child<'a>(node: &'a mut Node, key: &str, before: &str, span: Span) -> Result<&'a mut Node, (String, String)> {
     if key.is_empty() {
         let help = "write --set key=value, with dots between keys: --set training.steps=100";
         return Err(("an empty key in --set".to_string(), help.to_string()));
@@ -98,49 +75,28 @@ fn child<'a>(
         Value::Map(entries) => Ok(entry(entries, key, span)),
         Value::List(items) => item(items, key, before),
         Value::Scalar(scalar) => {
-            let help = suggest(
-                key,
-                "to give all of it anew",
-                [format!("--set {before}={{{key}: ...}}").as_str()],
-            );
-            Err((
-                format!("`{before}` is `{}`, which has no key `{key}`", scalar.text),
-                help,
-            ))
+            let help = suggest(key, "to give all of it anew", [format!("--set {before}={{{key}: ...}}").as_str()]);
+            Err((format!("`{before}` is `{}`, which has no key `{key}`", scalar.text), help))
         }
     }
 }
 
 fn entry<'a>(entries: &'a mut Vec<Entry>, key: &str, span: Span) -> &'a mut Node {
-    let position = entries
-        .iter()
-        .position(|entry| entry.key == key)
-        .unwrap_or_else(|| {
-            entries.push(Entry {
-                key: key.to_string(),
-                key_span: span,
-                node: Node::empty(span),
-            });
-            entries.len() - 1
-        });
+    let position = entries.iter().position(|entry| entry.key == key).unwrap_or_else(|| {
+        entries.push(Entry { key: key.to_string(), key_span: span, node: Node::empty(span) });
+        entries.len() - 1
+    });
     &mut entries[position].node
 }
 
-fn item<'a>(
-    items: &'a mut [Node],
-    key: &str,
-    before: &str,
-) -> Result<&'a mut Node, (String, String)> {
+fn item<'a>(items: &'a mut [Node], key: &str, before: &str) -> Result<&'a mut Node, (String, String)> {
     let count = items.len();
     let position = key.parse::<usize>();
-    position
-        .ok()
-        .and_then(|position| items.get_mut(position))
-        .ok_or_else(|| {
-            let help = match count {
-                0 => "it is empty: give the whole list".to_string(),
-                _ => format!("items count from 0: 0 to {}", count - 1),
-            };
-            (format!("the list `{before}` has no item `{key}`"), help)
-        })
+    position.ok().and_then(|position| items.get_mut(position)).ok_or_else(|| {
+        let help = match count {
+            0 => "it is empty: give the whole list".to_string(),
+            _ => format!("items count from 0: 0 to {}", count - 1),
+        };
+        (format!("the list `{before}` has no item `{key}`"), help)
+    })
 }

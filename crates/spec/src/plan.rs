@@ -431,9 +431,7 @@ impl StepPlan {
     #[must_use]
     pub fn is_random(&self) -> bool {
         match *self {
-            StepPlan::Resize { .. }
-            | StepPlan::ResizeShort { .. }
-            | StepPlan::CenterCrop { .. } => false,
+            StepPlan::Resize { .. } | StepPlan::ResizeShort { .. } | StepPlan::CenterCrop { .. } => false,
             StepPlan::Apply { p, .. } => p > 0.0 && p < 1.0,
             _ => true,
         }

@@ -13,12 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
 pub(crate) use stream::{
-    Channels, Direction, Filter, Kind, Normalize, Op, RandAugment, RandomResizedCrop, Side, Step,
-    Stream,
+    Channels, Direction, Filter, Kind, Normalize, Op, RandAugment, RandomResizedCrop, Side, Step, Stream,
 };
-pub(crate) use training::{
-    Ema, Model, OneCycle, Optimizer, Round, Schedule, Sgd, Targets, Training,
-};
+pub(crate) use training::{Ema, Model, OneCycle, Optimizer, Round, Schedule, Sgd, Targets, Training};
 pub(crate) use values::{Names, Quantity};
 
 use std::collections::BTreeMap;
@@ -101,10 +98,7 @@ impl Selection {
 
 impl Default for Selection {
     fn default() -> Self {
-        Selection {
-            threshold: Self::threshold(),
-            balance: None,
-        }
+        Selection { threshold: Self::threshold(), balance: None }
     }
 }
 

@@ -13,9 +13,7 @@ use crate::raw;
 /// ```
 #[must_use]
 pub fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12()
-        .for_deserialize()
-        .into_generator();
+    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let mut root = generator.into_root_schema_for::<raw::Pipeline>().to_value();
     tidy(&mut root);
     let original = root.clone();
@@ -65,22 +63,15 @@ fn allow_bare_names(value: &mut Value, root: &Value) {
     match value {
         Value::Object(object) => {
             if let Some(Value::Array(choices)) = object.get_mut("oneOf") {
-                let names: Vec<Value> = choices
-                    .iter()
-                    .filter_map(|choice| bare_name(choice, root))
-                    .collect();
+                let names: Vec<Value> = choices.iter().filter_map(|choice| bare_name(choice, root)).collect();
                 if !names.is_empty() {
                     let description = "A kind alone, with the defaults of all its settings.";
                     choices.push(serde_json::json!({ "description": description, "type": "string", "enum": names }));
                 }
             }
-            object
-                .values_mut()
-                .for_each(|value| allow_bare_names(value, root));
+            object.values_mut().for_each(|value| allow_bare_names(value, root));
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| allow_bare_names(item, root)),
+        Value::Array(items) => items.iter_mut().for_each(|item| allow_bare_names(item, root)),
         _ => {}
     }
 }
@@ -102,11 +93,6 @@ pub(crate) fn kind(choice: &Value) -> Option<(&str, &Value)> {
 
 /// The schema that a `$ref` stands for, or the schema itself.
 pub(crate) fn follow<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
-    let reference = schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|reference| reference.strip_prefix('#'));
-    reference
-        .and_then(|pointer| root.pointer(pointer))
-        .unwrap_or(schema)
+    let reference = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    reference.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }

@@ -23,22 +23,10 @@ pub(crate) struct Structured {
 
 /// Walks along the whole tree. Mistakes go to `report`.
 pub(crate) fn check(schema: &Json, tree: &Node, report: &mut Report) -> Structured {
-    let mut walker = Walker {
-        root: schema,
-        report,
-        poisoned: Vec::new(),
-    };
-    let at = At {
-        node: tree,
-        anchor: tree.span,
-        name: String::new(),
-        path: Path::default(),
-    };
+    let mut walker = Walker { root: schema, report, poisoned: Vec::new() };
+    let at = At { node: tree, anchor: tree.span, name: String::new(), path: Path::default() };
     let value = walker.value(schema, &at);
-    Structured {
-        value,
-        poisoned: walker.poisoned,
-    }
+    Structured { value, poisoned: walker.poisoned }
 }
 
 /// Where the walk is.
@@ -53,21 +41,11 @@ struct At<'n> {
 
 impl<'n> At<'n> {
     fn key(&self, entry: &'n Entry) -> At<'n> {
-        At {
-            node: &entry.node,
-            anchor: entry.key_span,
-            name: entry.key.clone(),
-            path: self.path.key(&entry.key),
-        }
+        At { node: &entry.node, anchor: entry.key_span, name: entry.key.clone(), path: self.path.key(&entry.key) }
     }
 
     fn item(&self, position: usize, node: &'n Node) -> At<'n> {
-        At {
-            node,
-            anchor: node.span,
-            name: format!("{}[{position}]", self.name),
-            path: self.path.item(position),
-        }
+        At { node, anchor: node.span, name: format!("{}[{position}]", self.name), path: self.path.item(position) }
     }
 
     /// The place to point at: a scalar itself, the key of anything larger or of nothing.
@@ -86,17 +64,12 @@ impl<'n> At<'n> {
     }
 
     fn is_null(&self) -> bool {
-        self.scalar()
-            .is_some_and(|scalar| scalar.kind == Kind::Null)
+        self.scalar().is_some_and(|scalar| scalar.kind == Kind::Null)
     }
 
     /// `name`, as the subject of a sentence.
     fn subject(&self) -> String {
-        if self.name.is_empty() {
-            "the pipeline".to_string()
-        } else {
-            format!("`{}`", self.name)
-        }
+        if self.name.is_empty() { "the pipeline".to_string() } else { format!("`{}`", self.name) }
     }
 }
 
@@ -109,18 +82,11 @@ struct Walker<'a> {
 impl<'a> Walker<'a> {
     fn value(&mut self, schema: &'a Json, at: &At<'_>) -> Json {
         let schema = follow(schema, self.root);
-        if at
-            .scalar()
-            .is_some_and(|scalar| scalar.kind == Kind::Broken)
-        {
+        if at.scalar().is_some_and(|scalar| scalar.kind == Kind::Broken) {
             self.poisoned.push(at.path.clone());
             return placeholder(schema, self.root);
         }
-        if let Some(choices) = schema
-            .get("oneOf")
-            .or_else(|| schema.get("anyOf"))
-            .and_then(Json::as_array)
-        {
+        if let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
             return self.choice(schema, choices, at);
         }
         match schema.get("type").and_then(Json::as_str) {
@@ -146,13 +112,7 @@ impl<'a> Walker<'a> {
     }
 
     /// A mapping whose keys are names that the user chooses.
-    fn named(
-        &mut self,
-        schema: &'a Json,
-        of_each: &'a Json,
-        entries: &[Entry],
-        at: &At<'_>,
-    ) -> Json {
+    fn named(&mut self, schema: &'a Json, of_each: &'a Json, entries: &[Entry], at: &At<'_>) -> Json {
         if entries.is_empty() && schema.get("minProperties").is_some() {
             self.report.error(
                 Code::Missing,
@@ -162,21 +122,12 @@ impl<'a> Walker<'a> {
             );
             self.poisoned.push(at.path.clone());
         }
-        let most = schema
-            .get("maxProperties")
-            .and_then(Json::as_u64)
-            .unwrap_or(u64::MAX);
+        let most = schema.get("maxProperties").and_then(Json::as_u64).unwrap_or(u64::MAX);
         if entries.len() as u64 > most {
-            let message = format!(
-                "{} has {} entries, {most} are allowed",
-                at.subject(),
-                entries.len()
-            );
+            let message = format!("{} has {} entries, {most} are allowed", at.subject(), entries.len());
             return self.wrong(Code::OutOfRange, schema, at, message, "");
         }
-        let values = entries
-            .iter()
-            .map(|entry| (entry.key.clone(), self.value(of_each, &at.key(entry))));
+        let values = entries.iter().map(|entry| (entry.key.clone(), self.value(of_each, &at.key(entry))));
         Json::Object(values.collect())
     }
 
@@ -198,13 +149,9 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        self.poisoned
-            .extend(meant.iter().map(|key| at.path.key(key)));
+        self.poisoned.extend(meant.iter().map(|key| at.path.key(key)));
         for key in strings(schema.get("required")) {
-            if let (false, Some(schema)) = (
-                values.contains_key(key),
-                known.and_then(|known| known.get(key)),
-            ) {
+            if let (false, Some(schema)) = (values.contains_key(key), known.and_then(|known| known.get(key))) {
                 if !meant.iter().any(|meant| meant == key) {
                     self.missing_key(schema, key, at);
                 }
@@ -216,37 +163,18 @@ impl<'a> Walker<'a> {
 
     /// Reports a key that the section does not know; gives back the one that was probably meant. `free` are those of the
     /// section that are not there.
-    fn unknown_key(
-        &mut self,
-        schema: &'a Json,
-        entry: &Entry,
-        free: Vec<&str>,
-        at: &At<'_>,
-    ) -> Option<String> {
-        let place = if at.name.is_empty() {
-            String::new()
-        } else {
-            format!(" in `{}`", at.name)
-        };
+    fn unknown_key(&mut self, schema: &'a Json, entry: &Entry, free: Vec<&str>, at: &At<'_>) -> Option<String> {
+        let place = if at.name.is_empty() { String::new() } else { format!(" in `{}`", at.name) };
         let meant = nearest(&entry.key, free.iter().copied());
         let help = match (meant, self.home_of(&entry.key)) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, Some(home)) => home,
             (None, None) => match schema.get("properties").and_then(Json::as_object) {
-                Some(known) => format!(
-                    "{} knows {}",
-                    at.subject(),
-                    quoted(known.keys().map(String::as_str))
-                ),
+                Some(known) => format!("{} knows {}", at.subject(), quoted(known.keys().map(String::as_str))),
                 None => format!("{} has nothing to set: remove the key", at.subject()),
             },
         };
-        self.report.error(
-            Code::UnknownKey,
-            entry.key_span,
-            format!("unknown key `{}`{place}", entry.key),
-            help,
-        );
+        self.report.error(Code::UnknownKey, entry.key_span, format!("unknown key `{}`{place}", entry.key), help);
         meant.map(str::to_string)
     }
 
@@ -256,25 +184,17 @@ impl<'a> Walker<'a> {
         if sections.contains_key(key) {
             return Some(format!("`{key}` belongs at the top level"));
         }
-        let knows = |schema: &Json| {
-            follow(schema, self.root)
-                .get("properties")
-                .is_some_and(|known| known.get(key).is_some())
-        };
+        let knows =
+            |schema: &Json| follow(schema, self.root).get("properties").is_some_and(|known| known.get(key).is_some());
         let home = sections.iter().find(|(_, schema)| knows(schema));
         home.map(|(section, _)| format!("`{key}` belongs in `{section}`"))
     }
 
     fn missing_key(&mut self, schema: &Json, key: &str, at: &At<'_>) {
-        let description = schema
-            .get("description")
-            .or_else(|| follow(schema, self.root).get("description"));
-        let help = description
-            .and_then(Json::as_str)
-            .map(|text| format!("{key}: {text}"));
+        let description = schema.get("description").or_else(|| follow(schema, self.root).get("description"));
+        let help = description.and_then(Json::as_str).map(|text| format!("{key}: {text}"));
         let message = format!("{} lacks the key `{key}`", at.subject());
-        self.report
-            .error(Code::Missing, at.span(), message, help.unwrap_or_default());
+        self.report.error(Code::Missing, at.span(), message, help.unwrap_or_default());
         self.poisoned.push(at.path.key(key));
     }
 
@@ -284,22 +204,12 @@ impl<'a> Walker<'a> {
         };
         let count = items.len() as u64;
         let least = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
-        let most = schema
-            .get("maxItems")
-            .and_then(Json::as_u64)
-            .unwrap_or(u64::MAX);
+        let most = schema.get("maxItems").and_then(Json::as_u64).unwrap_or(u64::MAX);
         if count < least || count > most {
-            let message = format!(
-                "{} must be {}, but has {count}",
-                at.subject(),
-                expected(schema, self.root)
-            );
+            let message = format!("{} must be {}, but has {count}", at.subject(), expected(schema, self.root));
             return self.wrong(Code::OutOfRange, schema, at, message, "");
         }
-        let values = items
-            .iter()
-            .enumerate()
-            .map(|(position, item)| self.value(of_each, &at.item(position, item)));
+        let values = items.iter().enumerate().map(|(position, item)| self.value(of_each, &at.item(position, item)));
         Json::Array(values.collect())
     }
 
@@ -331,32 +241,17 @@ impl<'a> Walker<'a> {
     }
 
     fn text(&mut self, schema: &'a Json, at: &At<'_>) -> Json {
-        let Some(scalar) = at
-            .scalar()
-            .filter(|scalar| scalar.kind == Kind::Text || scalar.variable)
-        else {
+        let Some(scalar) = at.scalar().filter(|scalar| scalar.kind == Kind::Text || scalar.variable) else {
             return self.mismatch(schema, at);
         };
         let length = scalar.text.chars().count() as u64;
         let least = schema.get("minLength").and_then(Json::as_u64).unwrap_or(0);
-        let most = schema
-            .get("maxLength")
-            .and_then(Json::as_u64)
-            .unwrap_or(u64::MAX);
+        let most = schema.get("maxLength").and_then(Json::as_u64).unwrap_or(u64::MAX);
         if length < least {
-            return self.wrong(
-                Code::OutOfRange,
-                schema,
-                at,
-                format!("{} is empty", at.subject()),
-                "",
-            );
+            return self.wrong(Code::OutOfRange, schema, at, format!("{} is empty", at.subject()), "");
         }
         if length > most {
-            let message = format!(
-                "{} has {length} characters, {most} are allowed",
-                at.subject()
-            );
+            let message = format!("{} has {length} characters, {most} are allowed", at.subject());
             return self.wrong(Code::OutOfRange, schema, at, message, "");
         }
         Json::String(scalar.text.clone())
@@ -367,32 +262,15 @@ impl<'a> Walker<'a> {
         let expected = expected(schema, self.root);
         if at.is_null() {
             let help = format!("give {expected}, or remove the key if it has a default");
-            return self.wrong(
-                Code::Missing,
-                schema,
-                at,
-                format!("{} has no value", at.subject()),
-                &help,
-            );
+            return self.wrong(Code::Missing, schema, at, format!("{} has no value", at.subject()), &help);
         }
-        let message = format!(
-            "{} must be {expected}, but this is {}",
-            at.subject(),
-            found(at.node)
-        );
+        let message = format!("{} must be {expected}, but this is {}", at.subject(), found(at.node));
         let help = describe::way_out(schema, at.node);
         self.wrong(Code::WrongType, schema, at, message, &help)
     }
 
     /// Reports a mistake and puts a harmless value in its place.
-    fn wrong(
-        &mut self,
-        code: Code,
-        schema: &'a Json,
-        at: &At<'_>,
-        message: String,
-        help: &str,
-    ) -> Json {
+    fn wrong(&mut self, code: Code, schema: &'a Json, at: &At<'_>, message: String, help: &str) -> Json {
         self.report.error(code, at.span(), message, help);
         self.poisoned.push(at.path.clone());
         placeholder(schema, self.root)
@@ -407,8 +285,5 @@ fn integer(number: i128) -> Option<Number> {
 
 /// The strings of a list of strings.
 fn strings(list: Option<&Json>) -> impl Iterator<Item = &str> {
-    list.and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Json::as_str)
+    list.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
 }

@@ -44,10 +44,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn parse_good(overrides: &[(&str, &str)]) -> Result<Plan, Diagnostics> {
-    let overrides: Vec<_> = overrides
-        .iter()
-        .map(|(key, value)| (key.to_string(), value.to_string()))
-        .collect();
+    let overrides: Vec<_> = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     parse_with(GOOD, "demo.yaml", &overrides, &environment)
 }
 

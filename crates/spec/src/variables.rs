@@ -6,13 +6,7 @@
 use crate::diagnostic::{Span, suggest};
 
 /// The variables that a definition may use. Those of a user's machine, and our own two for places.
-pub const VARIABLES: [&str; 5] = [
-    "HOME",
-    "MILLSTREAM_DATA",
-    "MILLSTREAM_OUT",
-    "TMPDIR",
-    "USER",
-];
+pub const VARIABLES: [&str; 5] = ["HOME", "MILLSTREAM_DATA", "MILLSTREAM_OUT", "TMPDIR", "USER"];
 
 /// Looks a variable up.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -32,23 +26,12 @@ impl Mistake {
     pub(crate) fn within(&self, span: Span) -> Span {
         let column = span.column + self.start;
         let end = column + self.length;
-        if end <= span.end {
-            Span {
-                column,
-                end,
-                ..span
-            }
-        } else {
-            span
-        }
+        if end <= span.end { Span { column, end, ..span } } else { span }
     }
 }
 
 /// The text with its variables filled in, and whether there were any. `$${` stands for `${`.
-pub(crate) fn substitute(
-    text: &str,
-    environment: Environment<'_>,
-) -> Result<(String, bool), Mistake> {
+pub(crate) fn substitute(text: &str, environment: Environment<'_>) -> Result<(String, bool), Mistake> {
     let mut result = String::new();
     let mut rest = text;
     let mut found = false;
@@ -65,12 +48,7 @@ pub(crate) fn substitute(
         let start = text.chars().count() - after.chars().count();
         let length = after.find('}').map_or(after.len(), |end| end + 1);
         let written = &after[..length];
-        let mistake = |(message, help)| Mistake {
-            message,
-            help,
-            start,
-            length: written.chars().count(),
-        };
+        let mistake = |(message, help)| Mistake { message, help, start, length: written.chars().count() };
         result.push_str(&value(written, environment).map_err(mistake)?);
         rest = &after[length..];
     }
@@ -80,14 +58,8 @@ pub(crate) fn substitute(
 
 /// The value of `${...}`, or a message and what to do.
 fn value(written: &str, environment: Environment<'_>) -> Result<String, (String, String)> {
-    let Some(inside) = written
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'))
-    else {
-        return Err((
-            "a variable without its `}`".to_string(),
-            "write ${NAME} or ${NAME:-default}".to_string(),
-        ));
+    let Some(inside) = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return Err(("a variable without its `}`".to_string(), "write ${NAME} or ${NAME:-default}".to_string()));
     };
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -98,17 +70,11 @@ fn value(written: &str, environment: Environment<'_>) -> Result<String, (String,
             "{}\nother settings go into the file, or on the command line with --set",
             suggest(name, "a definition may use", VARIABLES)
         );
-        return Err((
-            format!("the variable `{name}` is not one that a definition may use"),
-            help,
-        ));
+        return Err((format!("the variable `{name}` is not one that a definition may use"), help));
     }
     let set = environment(name).filter(|value| !value.is_empty());
     set.or_else(|| default.map(str::to_string)).ok_or_else(|| {
-        (
-            format!("the variable `{name}` is not set"),
-            format!("set it, or give a default: ${{{name}:-...}}"),
-        )
+        (format!("the variable `{name}` is not set"), format!("set it, or give a default: ${{{name}:-...}}"))
     })
 }
 
@@ -131,21 +97,13 @@ mod tests {
             ("data/mnist", "data/mnist", false),
             ("${HOME}/x", "/home/ada/x", true),
             ("${HOME:-y}${HOME}", "/home/ada/home/ada", true),
-            (
-                "${MILLSTREAM_DATA:-data/photos}/new",
-                "data/photos/new",
-                true,
-            ),
+            ("${MILLSTREAM_DATA:-data/photos}/new", "data/photos/new", true),
             ("${TMPDIR:-/tmp}", "/tmp", true),
             ("${MILLSTREAM_DATA:-}", "", true),
             ("$${HOME} costs $5", "${HOME} costs $5", true),
             ("é${HOME}é", "é/home/adaé", true),
         ] {
-            assert_eq!(
-                substitute(text, &environment),
-                Ok((expected.to_string(), found)),
-                "{text}"
-            );
+            assert_eq!(substitute(text, &environment), Ok((expected.to_string(), found)), "{text}");
         }
     }
 
@@ -160,11 +118,7 @@ mod tests {
             ("${}", "not one", 0, 3),
         ] {
             let mistake = substitute(text, &environment).unwrap_err();
-            assert!(
-                mistake.message.contains(message),
-                "{text}: {}",
-                mistake.message
-            );
+            assert!(mistake.message.contains(message), "{text}: {}", mistake.message);
             assert_eq!((mistake.start, mistake.length), (start, length), "{text}");
         }
     }

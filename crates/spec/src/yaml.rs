@@ -73,10 +73,7 @@ impl Path {
 impl Node {
     /// An empty mapping.
     pub(crate) fn empty(span: Span) -> Node {
-        Node {
-            span,
-            value: Value::Map(Vec::new()),
-        }
+        Node { span, value: Value::Map(Vec::new()) }
     }
 
     /// The place to point at for a path: a scalar itself, the key of anything larger, or the nearest thing around it that
@@ -100,15 +97,12 @@ impl Node {
         let mut node = self;
         for step in &path.0 {
             let next = match &node.value {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|entry| entry.key == *step)
-                    .map(|entry| (entry.key_span, &entry.node)),
+                Value::Map(entries) => {
+                    entries.iter().find(|entry| entry.key == *step).map(|entry| (entry.key_span, &entry.node))
+                }
                 Value::List(items) => {
                     let position = step.parse::<usize>().ok();
-                    position
-                        .and_then(|position| items.get(position))
-                        .map(|item| (item.span, item))
+                    position.and_then(|position| items.get(position)).map(|item| (item.span, item))
                 }
                 Value::Scalar(_) => None,
             };
@@ -130,15 +124,7 @@ pub(crate) fn read(
     environment: Environment<'_>,
     report: &mut Report,
 ) -> Option<Node> {
-    let reader = Reader {
-        source,
-        shift,
-        environment,
-        report,
-        open: Vec::new(),
-        anchors: BTreeMap::new(),
-        nodes: 0,
-    };
+    let reader = Reader { source, shift, environment, report, open: Vec::new(), anchors: BTreeMap::new(), nodes: 0 };
     reader.run(text)
 }
 
@@ -226,17 +212,7 @@ impl Reader<'_> {
 
     /// Whether the next node is the key of a mapping.
     fn takes_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Open {
-                node: Node {
-                    value: Value::Map(_),
-                    ..
-                },
-                key: None,
-                ..
-            })
-        )
+        matches!(self.open.last(), Some(Open { node: Node { value: Value::Map(_), .. }, key: None, .. }))
     }
 
     fn key(&mut self, text: String, span: Span) {
@@ -247,7 +223,11 @@ impl Reader<'_> {
 
     fn begin(&mut self, value: Value, anchor: usize, span: Span) -> Result<Option<Node>, Stop> {
         if self.takes_key() {
-            self.refuse(span, "a list or mapping as a key", "a key is a plain word; a value that starts with `{` or `[` needs its key before it");
+            self.refuse(
+                span,
+                "a list or mapping as a key",
+                "a key is a plain word; a value that starts with `{` or `[` needs its key before it",
+            );
             return Err(Stop);
         }
         if self.open.len() >= DEPTH {
@@ -258,21 +238,13 @@ impl Reader<'_> {
             );
             return Err(Stop);
         }
-        self.open.push(Open {
-            node: Node { span, value },
-            anchor,
-            key: None,
-        });
+        self.open.push(Open { node: Node { span, value }, anchor, key: None });
         Ok(None)
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Option<Node>, Stop> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
-            self.refuse(
-                span,
-                "an alias within its own anchor",
-                "write the value out",
-            );
+            self.refuse(span, "an alias within its own anchor", "write the value out");
             return Err(Stop);
         };
         if self.takes_key() {
@@ -305,22 +277,12 @@ impl Reader<'_> {
         match (&mut open.node.value, open.key.take()) {
             (Value::List(items), _) => items.push(node),
             (Value::Map(entries), Some((key, key_span))) => {
-                match entries
-                    .iter()
-                    .find(|entry| entry.key == key)
-                    .map(|entry| entry.key_span.line)
-                {
+                match entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.line) {
                     Some(line) => self.duplicate(&key, key_span, line),
-                    None if key == "<<" => self.refuse(
-                        key_span,
-                        "a merge key",
-                        "YAML 1.2 has none: write the keys out",
-                    ),
-                    None => entries.push(Entry {
-                        key,
-                        key_span,
-                        node,
-                    }),
+                    None if key == "<<" => {
+                        self.refuse(key_span, "a merge key", "YAML 1.2 has none: write the keys out")
+                    }
+                    None => entries.push(Entry { key, key_span, node }),
                 }
             }
             _ => {}
@@ -332,47 +294,26 @@ impl Reader<'_> {
         let plain = style == ScalarStyle::Plain;
         let (text, kind, variable) = match variables::substitute(text, self.environment) {
             Ok((text, variable)) => {
-                let kind = if plain {
-                    scalar::resolve(&text)
-                } else {
-                    Kind::Text
-                };
+                let kind = if plain { scalar::resolve(&text) } else { Kind::Text };
                 (text, kind, variable)
             }
             Err(mistake) => {
                 let at = if plain { mistake.within(span) } else { span };
-                self.report
-                    .error(Code::Variable, at, mistake.message, mistake.help);
+                self.report.error(Code::Variable, at, mistake.message, mistake.help);
                 (text.to_string(), Kind::Broken, true)
             }
         };
-        Node {
-            span,
-            value: Value::Scalar(Scalar {
-                text,
-                kind,
-                variable,
-            }),
-        }
+        Node { span, value: Value::Scalar(Scalar { text, kind, variable }) }
     }
 
     fn refuse_tag(&mut self, tagged: bool, span: Span) {
         if tagged {
-            self.refuse(
-                span,
-                "a tag (`!...`)",
-                "remove it: what a value is follows from its key",
-            );
+            self.refuse(span, "a tag (`!...`)", "remove it: what a value is follows from its key");
         }
     }
 
     fn refuse(&mut self, span: Span, what: &str, help: &str) {
-        self.report.error(
-            Code::Syntax,
-            span,
-            format!("{what} is not allowed here"),
-            help,
-        );
+        self.report.error(Code::Syntax, span, format!("{what} is not allowed here"), help);
     }
 
     fn duplicate(&mut self, key: &str, span: Span, first: usize) {
@@ -388,51 +329,26 @@ impl Reader<'_> {
     fn syntax_error(&mut self, error: &saphyr_parser::ScanError) {
         let span = self.last_text(self.span(*error.marker(), *error.marker()));
         let help = self.syntax_help(span.line);
-        self.report.error(
-            Code::Syntax,
-            span,
-            format!("this is not YAML: {}", error.info()),
-            help,
-        );
+        self.report.error(Code::Syntax, span, format!("this is not YAML: {}", error.info()), help);
     }
 
     /// The end of the last line that says something, for a mistake that the parser notices at the end of the text.
     fn last_text(&self, span: Span) -> Span {
-        let length = |line| {
-            self.report
-                .line(self.source, line)
-                .trim_end()
-                .chars()
-                .count()
-        };
+        let length = |line| self.report.line(self.source, line).trim_end().chars().count();
         if length(span.line) > 0 {
             return span;
         }
-        let line = (1..span.line)
-            .rev()
-            .find(|line| length(*line) > 0)
-            .unwrap_or(1);
+        let line = (1..span.line).rev().find(|line| length(*line) > 0).unwrap_or(1);
         let column = length(line) + 1;
-        Span {
-            line,
-            column,
-            end: column + 1,
-            ..span
-        }
+        Span { line, column, end: column + 1, ..span }
     }
 
     /// What is usually wrong with a line that is not YAML. The parser often notices on the line after.
     fn syntax_help(&self, line: usize) -> &'static str {
         let lines = [line, line.saturating_sub(1)].map(|line| self.report.line(self.source, line));
-        if lines
-            .iter()
-            .any(|line| line.trim_start_matches(' ').starts_with('\t'))
-        {
+        if lines.iter().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
             "indent with spaces: YAML allows no tabs"
-        } else if lines
-            .iter()
-            .any(|line| line.contains("${") && line.contains(['{', '[']))
-        {
+        } else if lines.iter().any(|line| line.contains("${") && line.contains(['{', '['])) {
             "inside `{ }` and `[ ]` a variable needs quotes: \"${MILLSTREAM_DATA:-data}/images\""
         } else {
             "check the indentation, the space after each `:` and the closing quotes and brackets, here and on the line before"
@@ -445,19 +361,9 @@ impl Reader<'_> {
         let end = if end.line() == start.line() {
             end.col() + 1 + shift
         } else {
-            self.report
-                .line(self.source, start.line())
-                .trim_end()
-                .chars()
-                .count()
-                + 1
+            self.report.line(self.source, start.line()).trim_end().chars().count() + 1
         };
-        Span {
-            source: self.source,
-            line: start.line(),
-            column,
-            end: end.max(column + 1),
-        }
+        Span { source: self.source, line: start.line(), column, end: end.max(column + 1) }
     }
 }
 
@@ -478,12 +384,7 @@ impl Node {
         match &self.value {
             Value::Scalar(_) => 1,
             Value::List(items) => 1 + items.iter().map(Node::count).sum::<usize>(),
-            Value::Map(entries) => {
-                1 + entries
-                    .iter()
-                    .map(|entry| entry.node.count())
-                    .sum::<usize>()
-            }
+            Value::Map(entries) => 1 + entries.iter().map(|entry| entry.node.count()).sum::<usize>(),
         }
     }
 }

@@ -115,21 +115,8 @@ pub struct SessionConfig {
 }
 
 /// Refuses a value outside its range, not-a-number included.
-fn require(
-    ok: bool,
-    setting: &'static str,
-    value: impl ToString,
-    why: &'static str,
-) -> Result<(), TrainError> {
-    if ok {
-        Ok(())
-    } else {
-        Err(TrainError::Setting {
-            setting,
-            value: value.to_string(),
-            why,
-        })
-    }
+fn require(ok: bool, setting: &'static str, value: impl ToString, why: &'static str) -> Result<(), TrainError> {
+    if ok { Ok(()) } else { Err(TrainError::Setting { setting, value: value.to_string(), why }) }
 }
 
 impl RoundConfig {
@@ -139,46 +126,16 @@ impl RoundConfig {
     /// [`TrainError::Setting`] names the first setting that is out of range.
     pub fn check(&self) -> Result<(), TrainError> {
         let share = 0.0..1.0;
-        require(
-            self.steps > 0,
-            "steps",
-            self.steps,
-            "a round needs at least one step",
-        )?;
-        require(
-            share.contains(&self.label_smoothing),
-            "label_smoothing",
-            self.label_smoothing,
-            "it lies in [0, 1)",
-        )?;
+        require(self.steps > 0, "steps", self.steps, "a round needs at least one step")?;
+        require(share.contains(&self.label_smoothing), "label_smoothing", self.label_smoothing, "it lies in [0, 1)")?;
         let weight = self.unlabelled_weight;
-        require(
-            weight.is_finite() && weight >= 0.0,
-            "unlabelled_weight",
-            weight,
-            "it is a number of at least 0",
-        )?;
+        require(weight.is_finite() && weight >= 0.0, "unlabelled_weight", weight, "it is a number of at least 0")?;
         if let Some(decay) = self.ema {
-            require(
-                decay > 0.0 && decay < 1.0,
-                "ema",
-                decay,
-                "it lies between 0 and 1; leave it out for no average",
-            )?;
+            require(decay > 0.0 && decay < 1.0, "ema", decay, "it lies between 0 and 1; leave it out for no average")?;
         }
-        require(
-            share.contains(&self.model.dropout()),
-            "dropout",
-            self.model.dropout(),
-            "it lies in [0, 1)",
-        )?;
+        require(share.contains(&self.model.dropout()), "dropout", self.model.dropout(), "it lies in [0, 1)")?;
         if let ModelKind::SmallNet { width, .. } = self.model {
-            require(
-                (1..=4096).contains(&width),
-                "width",
-                width,
-                "smallnet takes 1 to 4096 channels",
-            )?;
+            require((1..=4096).contains(&width), "width", width, "smallnet takes 1 to 4096 channels")?;
         }
         self.optimizer.check()?;
         self.schedule.check(self.steps)
@@ -187,37 +144,12 @@ impl RoundConfig {
 
 impl OptimizerKind {
     fn check(&self) -> Result<(), TrainError> {
-        let OptimizerKind::Sgd {
-            lr,
-            momentum,
-            nesterov,
-            weight_decay,
-        } = *self;
-        require(
-            lr.is_finite() && lr > 0.0,
-            "lr",
-            lr,
-            "a learning rate is a number above 0",
-        )?;
-        require(
-            (0.0..1.0).contains(&momentum),
-            "momentum",
-            momentum,
-            "it lies in [0, 1)",
-        )?;
-        require(
-            !nesterov || momentum > 0.0,
-            "nesterov",
-            nesterov,
-            "it needs a momentum above 0",
-        )?;
+        let OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay } = *self;
+        require(lr.is_finite() && lr > 0.0, "lr", lr, "a learning rate is a number above 0")?;
+        require((0.0..1.0).contains(&momentum), "momentum", momentum, "it lies in [0, 1)")?;
+        require(!nesterov || momentum > 0.0, "nesterov", nesterov, "it needs a momentum above 0")?;
         let decay = weight_decay;
-        require(
-            decay.is_finite() && decay >= 0.0,
-            "weight_decay",
-            decay,
-            "it is a number of at least 0",
-        )
+        require(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "it is a number of at least 0")
     }
 }
 
@@ -225,18 +157,12 @@ impl ScheduleKind {
     fn check(&self, steps: u32) -> Result<(), TrainError> {
         match *self {
             ScheduleKind::Constant => Ok(()),
-            ScheduleKind::Cosine { warmup } => require(
-                warmup < steps,
-                "warmup",
-                warmup,
-                "the rise must be shorter than the round's steps",
-            ),
-            ScheduleKind::OneCycle { warmup } => require(
-                (0.0..=1.0).contains(&warmup),
-                "warmup",
-                warmup,
-                "it is a share of the steps, in [0, 1]",
-            ),
+            ScheduleKind::Cosine { warmup } => {
+                require(warmup < steps, "warmup", warmup, "the rise must be shorter than the round's steps")
+            }
+            ScheduleKind::OneCycle { warmup } => {
+                require((0.0..=1.0).contains(&warmup), "warmup", warmup, "it is a share of the steps, in [0, 1]")
+            }
         }
     }
 }
@@ -249,50 +175,15 @@ impl SessionConfig {
     pub fn check(&self) -> Result<(), TrainError> {
         let channels = usize::from(self.shape.channels);
         let sides = self.shape.height.min(self.shape.width);
-        require(
-            self.classes.len() >= 2,
-            "classes",
-            self.classes.len(),
-            "a classifier needs at least two classes",
-        )?;
-        require(
-            sides > 0 && channels > 0,
-            "size",
-            format!("{:?}", self.shape),
-            "no side may be 0",
-        )?;
+        require(self.classes.len() >= 2, "classes", self.classes.len(), "a classifier needs at least two classes")?;
+        require(sides > 0 && channels > 0, "size", format!("{:?}", self.shape), "no side may be 0")?;
         let (mean, std) = (format!("{:?}", self.mean), format!("{:?}", self.std));
-        require(
-            self.mean.len() == channels,
-            "mean",
-            &mean,
-            "it needs one number a channel",
-        )?;
-        require(
-            self.std.len() == channels,
-            "std",
-            &std,
-            "it needs one number a channel",
-        )?;
-        require(
-            self.mean.iter().all(|mean| mean.is_finite()),
-            "mean",
-            &mean,
-            "every number must be finite",
-        )?;
+        require(self.mean.len() == channels, "mean", &mean, "it needs one number a channel")?;
+        require(self.std.len() == channels, "std", &std, "it needs one number a channel")?;
+        require(self.mean.iter().all(|mean| mean.is_finite()), "mean", &mean, "every number must be finite")?;
         let positive = |std: &f32| std.is_finite() && *std > 0.0;
-        require(
-            self.std.iter().all(positive),
-            "std",
-            &std,
-            "every number must be above 0",
-        )?;
+        require(self.std.iter().all(positive), "std", &std, "every number must be above 0")?;
         let threads = self.threads;
-        require(
-            (1..=1024).contains(&threads),
-            "threads",
-            threads,
-            "libtorch takes 1 to 1024 threads",
-        )
+        require((1..=1024).contains(&threads), "threads", threads, "libtorch takes 1 to 1024 threads")
     }
 }

@@ -70,24 +70,17 @@ fn cuda() -> Result<i64, String> {
     static CUDA: OnceLock<Result<Library, String>> = OnceLock::new();
     CUDA.get_or_init(load_cuda).as_ref().map_err(Clone::clone)?;
     if !tch::Cuda::is_available() {
-        return Err(
-            "libtorch_cuda is loaded, but no GPU with a working driver was found".to_owned(),
-        );
+        return Err("libtorch_cuda is loaded, but no GPU with a working driver was found".to_owned());
     }
     Ok(tch::Cuda::device_count())
 }
 
-#[allow(
-    unsafe_code,
-    reason = "loading a library runs its initialisers; no safe form exists"
-)]
+#[allow(unsafe_code, reason = "loading a library runs its initialisers; no safe form exists")]
 fn load_cuda() -> Result<Library, String> {
     // SAFETY: the library is the part of the libtorch we run on that was split off from it. Its initialisers
     // register kernels with libtorch and touch nothing of ours; it stays loaded until the process ends.
     unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| {
-        let cause = error
-            .source()
-            .map_or_else(|| error.to_string(), ToString::to_string);
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         format!("{cause} (`scripts/bootstrap --cuda` fetches libtorch's CUDA parts)")
     })
 }
@@ -97,24 +90,11 @@ fn gpus(count: i64) -> Vec<String> {
     let names = std::fs::read_dir("/proc/driver/nvidia/gpus").map(|folders| {
         let mut folders: Vec<_> = folders.flatten().map(|folder| folder.path()).collect();
         folders.sort();
-        folders
-            .iter()
-            .filter_map(|folder| gpu_name(&folder.join("information")))
-            .collect::<Vec<_>>()
+        folders.iter().filter_map(|folder| gpu_name(&folder.join("information"))).collect::<Vec<_>>()
     });
     let names = names.unwrap_or_default();
-    let name = |index: i64| {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| names.get(index))
-    };
-    (0..count)
-        .map(|index| {
-            name(index)
-                .cloned()
-                .unwrap_or_else(|| format!("cuda:{index}"))
-        })
-        .collect()
+    let name = |index: i64| usize::try_from(index).ok().and_then(|index| names.get(index));
+    (0..count).map(|index| name(index).cloned().unwrap_or_else(|| format!("cuda:{index}"))).collect()
 }
 
 fn gpu_name(information: &std::path::Path) -> Option<String> {
@@ -124,17 +104,12 @@ fn gpu_name(information: &std::path::Path) -> Option<String> {
 }
 
 /// The version of the loaded libtorch: one byte each for major, minor and patch, from the top.
-#[allow(
-    unsafe_code,
-    reason = "calling a C function by name; tch does not offer the version"
-)]
+#[allow(unsafe_code, reason = "calling a C function by name; tch does not offer the version")]
 fn version() -> Option<String> {
     let this = Library::this();
     // SAFETY: libtorch declares `uint64_t aoti_torch_abi_version()` in its stable C interface, and we are linked to it.
     let abi = unsafe {
-        let function = this
-            .get::<unsafe extern "C" fn() -> u64>(b"aoti_torch_abi_version\0")
-            .ok()?;
+        let function = this.get::<unsafe extern "C" fn() -> u64>(b"aoti_torch_abi_version\0").ok()?;
         function()
     };
     let [major, minor, patch, ..] = abi.to_be_bytes();

@@ -14,18 +14,9 @@ pub(crate) struct Ema {
 
 impl Ema {
     /// A twin that starts as a copy.
-    pub(crate) fn new(
-        kind: &ModelKind,
-        at: Dimensions,
-        live: &Params,
-        decay: f64,
-    ) -> Result<Ema, TrainError> {
+    pub(crate) fn new(kind: &ModelKind, at: Dimensions, live: &Params, decay: f64) -> Result<Ema, TrainError> {
         let net = Net::build(kind, at, Origin::Given(live.copies()?))?;
-        Ok(Ema {
-            net,
-            decay,
-            updates: 0,
-        })
+        Ok(Ema { net, decay, updates: 0 })
     }
 
     /// Moves the twin towards the trained weights, after each update of those.
@@ -52,11 +43,7 @@ mod tests {
     #[test]
     fn warm_up_follows_the_formula() {
         for (t, expected) in [(0, 0.0), (1, 0.370_039), (100, 0.953_89), (1000, 0.990_01)] {
-            assert!(
-                (decay_at(0.9999, t) - expected).abs() < 5e-6,
-                "{t}: {}",
-                decay_at(0.9999, t)
-            );
+            assert!((decay_at(0.9999, t) - expected).abs() < 5e-6, "{t}: {}", decay_at(0.9999, t));
         }
         assert_eq!(decay_at(0.99, 100_000), 0.99);
     }

@@ -77,9 +77,7 @@ pub enum TrainError {
         reason: String,
     },
     /// The asked-for device is not there.
-    #[error(
-        "CUDA was asked for but cannot be used: {reason}; use `--device auto` or `--device cpu`"
-    )]
+    #[error("CUDA was asked for but cannot be used: {reason}; use `--device auto` or `--device cpu`")]
     NoCuda {
         /// Why CUDA cannot be used.
         reason: String,

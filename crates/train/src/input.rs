@@ -14,25 +14,11 @@ pub(crate) struct Normalise {
 }
 
 impl Normalise {
-    pub(crate) fn new(
-        mean: &[f32],
-        std: &[f32],
-        device: tch::Device,
-    ) -> Result<Normalise, TrainError> {
-        let scale: Vec<f32> = std
-            .iter()
-            .map(|std| (1.0 / (255.0 * f64::from(*std))) as f32)
-            .collect();
-        let shift = mean
-            .iter()
-            .zip(std)
-            .map(|(mean, std)| (-f64::from(*mean) / f64::from(*std)) as f32);
+    pub(crate) fn new(mean: &[f32], std: &[f32], device: tch::Device) -> Result<Normalise, TrainError> {
+        let scale: Vec<f32> = std.iter().map(|std| (1.0 / (255.0 * f64::from(*std))) as f32).collect();
+        let shift = mean.iter().zip(std).map(|(mean, std)| (-f64::from(*mean) / f64::from(*std)) as f32);
         let shift: Vec<f32> = shift.collect();
-        let tensor = |values: &[f32]| {
-            Tensor::f_from_slice(values)?
-                .f_reshape([1, -1, 1, 1])?
-                .f_to_device(device)
-        };
+        let tensor = |values: &[f32]| Tensor::f_from_slice(values)?.f_reshape([1, -1, 1, 1])?.f_to_device(device);
         Ok(Normalise {
             scale: tensor(&scale).during("preparing normalisation")?,
             shift: tensor(&shift).during("preparing normalisation")?,
@@ -43,28 +29,20 @@ impl Normalise {
     /// Images, `rows x channels x height x width`, channels last in memory.
     pub(crate) fn images(&self, batch: &Batch, shape: &Shape) -> Result<Tensor, TrainError> {
         let sizes = check(batch, shape)?;
-        self.convert(&batch.pixels, &sizes)
-            .during("moving a batch to the device")
+        self.convert(&batch.pixels, &sizes).during("moving a batch to the device")
     }
 
     /// Bytes travel to the device as they are; there one pass converts and normalises.
     fn convert(&self, pixels: &[u8], sizes: &[i64; 4]) -> Result<Tensor, TchError> {
-        let bytes =
-            Tensor::f_from_data_size(pixels, sizes, Kind::Uint8)?.f_to_device(self.device)?;
-        self.shift.f_addcmul(
-            &bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?,
-            &self.scale,
-        )
+        let bytes = Tensor::f_from_data_size(pixels, sizes, Kind::Uint8)?.f_to_device(self.device)?;
+        self.shift.f_addcmul(&bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?, &self.scale)
     }
 }
 
 /// The batch's sizes in memory, rows first and channels last, if they are those of the session.
 fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
     if batch.shape != *shape {
-        return Err(TrainError::Batch(format!(
-            "its images are {:?}, the model was made for {shape:?}",
-            batch.shape
-        )));
+        return Err(TrainError::Batch(format!("its images are {:?}, the model was made for {shape:?}", batch.shape)));
     }
     let (rows, channels) = (batch.rows.len(), usize::from(shape.channels));
     let needed = [shape.height as usize, shape.width as usize, channels]
@@ -72,17 +50,10 @@ fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
         .try_fold(rows, |product, side| product.checked_mul(*side));
     if needed != Some(batch.pixels.len()) {
         let found = batch.pixels.len();
-        return Err(TrainError::Batch(format!(
-            "it has {found} bytes of pixels for {rows} images of {shape:?}"
-        )));
+        return Err(TrainError::Batch(format!("it has {found} bytes of pixels for {rows} images of {shape:?}")));
     }
     let size = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    Ok([
-        size(rows),
-        i64::from(shape.height),
-        i64::from(shape.width),
-        size(channels),
-    ])
+    Ok([size(rows), i64::from(shape.height), i64::from(shape.width), size(channels)])
 }
 
 #[cfg(test)]
@@ -93,29 +64,12 @@ mod tests {
 
     #[test]
     fn each_channel_is_scaled_by_its_own_mean_and_deviation() {
-        let shape = Shape {
-            height: 1,
-            width: 2,
-            channels: 3,
-        };
-        let row = Row {
-            record: 0,
-            key: Key(1),
-            target: Target::None,
-            labelled: false,
-        };
-        let batch = Batch {
-            shape,
-            pixels: vec![0, 51, 102, 255, 204, 153],
-            rows: vec![row],
-        };
-        let normalise =
-            Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
+        let shape = Shape { height: 1, width: 2, channels: 3 };
+        let row = Row { record: 0, key: Key(1), target: Target::None, labelled: false };
+        let batch = Batch { shape, pixels: vec![0, 51, 102, 255, 204, 153], rows: vec![row] };
+        let normalise = Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
         let images = normalise.images(&batch, &shape).unwrap();
-        assert_eq!(
-            (images.size(), images.stride()),
-            (vec![1, 3, 1, 2], vec![6, 1, 6, 3])
-        );
+        assert_eq!((images.size(), images.stride()), (vec![1, 3, 1, 2], vec![6, 1, 6, 3]));
         let expected = Tensor::from_slice(&[0f32, 1.0, 0.0, 1.2, -1.0, 1.0]).reshape([1, 3, 1, 2]);
         assert!((images - expected).abs().max().double_value(&[]) < 1e-6);
     }

@@ -23,12 +23,7 @@ pub(crate) struct Targets {
 
 impl Targets {
     /// The targets of a batch that is not empty.
-    pub(crate) fn new(
-        batch: &Batch,
-        classes: usize,
-        smoothing: f64,
-        weight: f64,
-    ) -> Result<Targets, TrainError> {
+    pub(crate) fn new(batch: &Batch, classes: usize, smoothing: f64, weight: f64) -> Result<Targets, TrainError> {
         let mut distribution = Vec::with_capacity(batch.rows.len() * classes);
         let mut labelled = Vec::new();
         for (index, row) in batch.rows.iter().enumerate() {
@@ -37,35 +32,21 @@ impl Targets {
                 labelled.push((index, target));
             }
         }
-        Ok(Targets {
-            distribution,
-            weights: weights(&batch.rows, labelled.len(), weight),
-            labelled,
-        })
+        Ok(Targets { distribution, weights: weights(&batch.rows, labelled.len(), weight), labelled })
     }
 
     /// The loss of `logits`, `rows x classes`: one number.
     pub(crate) fn loss(&self, logits: &Tensor) -> Result<Tensor, TchError> {
         let device = logits.device();
         let weights = Tensor::f_from_slice(&self.weights)?.f_to_device(device)?;
-        let targets = Tensor::f_from_slice(&self.distribution)?
-            .f_reshape(logits.size())?
-            .f_to_device(device)?;
+        let targets = Tensor::f_from_slice(&self.distribution)?.f_reshape(logits.size())?.f_to_device(device)?;
         let weighted = targets.f_mul(&weights.f_unsqueeze(1)?)?;
-        logits
-            .f_log_softmax(1, None)?
-            .f_mul(&weighted)?
-            .f_sum(None)?
-            .f_neg()
+        logits.f_log_softmax(1, None)?.f_mul(&weighted)?.f_sum(None)?.f_neg()
     }
 
     /// How many labelled rows there are, and how many of them `predicted`, a class for each row, gets right.
     pub(crate) fn score(&self, predicted: &[i64]) -> (u32, u32) {
-        let right = self
-            .labelled
-            .iter()
-            .filter(|(row, class)| predicted.get(*row) == Some(class))
-            .count();
+        let right = self.labelled.iter().filter(|(row, class)| predicted.get(*row) == Some(class)).count();
         (count(self.labelled.len()), count(right))
     }
 }
@@ -81,28 +62,21 @@ fn push_distribution(
     classes: usize,
     smoothing: f64,
 ) -> Result<i64, TrainError> {
-    let refuse = |what: String| {
-        Err(TrainError::Batch(format!(
-            "the target of record {} {what}",
-            row.key
-        )))
-    };
+    let refuse = |what: String| Err(TrainError::Batch(format!("the target of record {} {what}", row.key)));
     match &row.target {
         Target::None => refuse("is missing: training needs a label for every row".to_owned()),
-        Target::Hard(class) if *class as usize >= classes => refuse(format!(
-            "is class {class}, but there are only {classes} classes"
-        )),
+        Target::Hard(class) if *class as usize >= classes => {
+            refuse(format!("is class {class}, but there are only {classes} classes"))
+        }
         Target::Hard(class) => {
             let start = distribution.len();
             distribution.resize(start + classes, (smoothing / classes as f64) as f32);
-            distribution[start + *class as usize] =
-                (1.0 - smoothing + smoothing / classes as f64) as f32;
+            distribution[start + *class as usize] = (1.0 - smoothing + smoothing / classes as f64) as f32;
             Ok(i64::from(*class))
         }
-        Target::Soft(soft) if soft.len() != classes => refuse(format!(
-            "has {} probabilities, but there are {classes} classes",
-            soft.len()
-        )),
+        Target::Soft(soft) if soft.len() != classes => {
+            refuse(format!("has {} probabilities, but there are {classes} classes", soft.len()))
+        }
         Target::Soft(soft) if !soft.iter().all(|share| (0.0..=1.0).contains(share)) => {
             refuse("has a probability outside 0 to 1".to_owned())
         }
@@ -127,20 +101,13 @@ fn likeliest(shares: &[f32]) -> i64 {
 /// The weight of each row: a side's share of the loss, spread evenly over its rows.
 fn weights(rows: &[Row], labelled: usize, weight: f64) -> Vec<f32> {
     let unlabelled = rows.len() - labelled;
-    let sides = [(labelled, 1.0), (unlabelled, weight)]
-        .map(|(rows, weight)| if rows == 0 { 0.0 } else { weight });
+    let sides = [(labelled, 1.0), (unlabelled, weight)].map(|(rows, weight)| if rows == 0 { 0.0 } else { weight });
     let total = sides[0] + sides[1];
     let share = |side: f64, rows: usize| {
-        if total > 0.0 {
-            (side / total / rows as f64) as f32
-        } else {
-            0.0
-        }
+        if total > 0.0 { (side / total / rows as f64) as f32 } else { 0.0 }
     };
     let (human, pseudo) = (share(sides[0], labelled), share(sides[1], unlabelled));
-    rows.iter()
-        .map(|row| if row.labelled { human } else { pseudo })
-        .collect()
+    rows.iter().map(|row| if row.labelled { human } else { pseudo }).collect()
 }
 
 #[cfg(test)]

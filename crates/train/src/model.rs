@@ -57,44 +57,23 @@ pub(crate) struct Net {
 
 impl Net {
     /// Builds a network whose tensors come from `origin`.
-    pub(crate) fn build(
-        kind: &ModelKind,
-        dimensions: Dimensions,
-        origin: Origin,
-    ) -> Result<Net, TrainError> {
+    pub(crate) fn build(kind: &ModelKind, dimensions: Dimensions, origin: Origin) -> Result<Net, TrainError> {
         let mut builder = Builder::new(origin);
         let model: Box<dyn Model> = match *kind {
-            ModelKind::SmallNet { width, dropout } => Box::new(smallnet::SmallNet::new(
-                &mut builder,
-                dimensions,
-                width,
-                dropout,
-            )?),
-            ModelKind::AlexNet { dropout } => {
-                Box::new(alexnet::AlexNet::new(&mut builder, dimensions, dropout)?)
+            ModelKind::SmallNet { width, dropout } => {
+                Box::new(smallnet::SmallNet::new(&mut builder, dimensions, width, dropout)?)
             }
+            ModelKind::AlexNet { dropout } => Box::new(alexnet::AlexNet::new(&mut builder, dimensions, dropout)?),
         };
-        Ok(Net {
-            params: builder.finish()?,
-            model,
-        })
+        Ok(Net { params: builder.finish()?, model })
     }
 }
 
 /// Refuses images that are smaller than the poolings of a model allow.
-fn require_side(
-    model: &'static str,
-    dimensions: Dimensions,
-    minimum: u32,
-) -> Result<(), TrainError> {
+fn require_side(model: &'static str, dimensions: Dimensions, minimum: u32) -> Result<(), TrainError> {
     let Dimensions { height, width, .. } = dimensions;
     if height.min(width) < minimum {
-        return Err(TrainError::ImageTooSmall {
-            model,
-            height,
-            width,
-            minimum,
-        });
+        return Err(TrainError::ImageTooSmall { model, height, width, minimum });
     }
     Ok(())
 }

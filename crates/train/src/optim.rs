@@ -28,42 +28,18 @@ fn scalar(value: f64, like: tch::Device) -> Result<Tensor, TchError> {
 }
 
 impl Sgd {
-    pub(crate) fn new(
-        kind: &OptimizerKind,
-        params: &Params,
-        device: tch::Device,
-    ) -> Result<Sgd, TchError> {
-        let OptimizerKind::Sgd {
-            momentum,
-            nesterov,
-            weight_decay,
-            ..
-        } = *kind;
+    pub(crate) fn new(kind: &OptimizerKind, params: &Params, device: tch::Device) -> Result<Sgd, TchError> {
+        let OptimizerKind::Sgd { momentum, nesterov, weight_decay, .. } = *kind;
         let unless_zero = |value: f64| {
-            if value == 0.0 {
-                Ok(None)
-            } else {
-                scalar(value, device).map(Some)
-            }
+            if value == 0.0 { Ok(None) } else { scalar(value, device).map(Some) }
         };
         let slot = |param: &Param| {
             let parameter = param.tensor.detach();
-            let velocity = if momentum == 0.0 {
-                None
-            } else {
-                Some(parameter.f_zeros_like()?)
-            };
-            Ok(Slot {
-                parameter,
-                velocity,
-                decays: param.role == Role::Weight,
-            })
+            let velocity = if momentum == 0.0 { None } else { Some(parameter.f_zeros_like()?) };
+            Ok(Slot { parameter, velocity, decays: param.role == Role::Weight })
         };
         Ok(Sgd {
-            slots: params
-                .trained()
-                .map(slot)
-                .collect::<Result<_, TchError>>()?,
+            slots: params.trained().map(slot).collect::<Result<_, TchError>>()?,
             momentum: unless_zero(momentum)?,
             nesterov,
             decay: unless_zero(weight_decay)?,
@@ -85,11 +61,7 @@ impl Sgd {
             let direction = match (&slot.velocity, &self.momentum) {
                 (Some(velocity), Some(momentum)) => {
                     let velocity = gradient.f_addcmul_out(velocity, velocity, momentum)?;
-                    if self.nesterov {
-                        gradient.f_addcmul(&velocity, momentum)?
-                    } else {
-                        velocity
-                    }
+                    if self.nesterov { gradient.f_addcmul(&velocity, momentum)? } else { velocity }
                 }
                 _ => gradient,
             };
@@ -113,9 +85,7 @@ mod tests {
         let seeded = seeded(0, 0, Purpose::Weights);
         let mut builder = Builder::new(Origin::Fresh(cpu, &seeded));
         let mut add = |name: &str, role, values: &[f32]| {
-            let tensor = builder
-                .add(name.to_owned(), &[values.len() as i64], role, Init::Zeros)
-                .unwrap();
+            let tensor = builder.add(name.to_owned(), &[values.len() as i64], role, Init::Zeros).unwrap();
             tensor.detach().copy_(&Tensor::from_slice(values));
             tensor
         };
@@ -124,51 +94,27 @@ mod tests {
             add("running", Role::Buffer, &[5.0]),
             add("bias", Role::Offset, &[0.25, -0.75]),
         ];
-        let kind = OptimizerKind::Sgd {
-            lr: 0.1,
-            momentum: 0.9,
-            nesterov,
-            weight_decay: 0.1,
-        };
+        let kind = OptimizerKind::Sgd { lr: 0.1, momentum: 0.9, nesterov, weight_decay: 0.1 };
         let mut sgd = Sgd::new(&kind, &builder.finish().unwrap(), cpu).unwrap();
         for (times, rate) in [(1.0, 0.1), (2.0, 0.05), (3.0, 0.2)] {
-            let gradients = [
-                Tensor::from_slice(&[0.5f32, -0.25, 1.0, 0.125]),
-                Tensor::from_slice(&[0.1f32, -0.2]),
-            ];
-            sgd.update(&gradients.map(|gradient| gradient * times), rate)
-                .unwrap();
+            let gradients = [Tensor::from_slice(&[0.5f32, -0.25, 1.0, 0.125]), Tensor::from_slice(&[0.1f32, -0.2])];
+            sgd.update(&gradients.map(|gradient| gradient * times), rate).unwrap();
         }
         let near = |tensor: &Tensor, expected: &[f32]| {
-            tensor
-                .detach()
-                .allclose(&Tensor::from_slice(expected), 1e-6, 1e-7, false)
+            tensor.detach().allclose(&Tensor::from_slice(expected), 1e-6, 1e-7, false)
         };
-        assert!(
-            near(&tensors[0], &weight) && near(&tensors[2], &bias),
-            "{:?} {:?}",
-            tensors[0],
-            tensors[2]
-        );
+        assert!(near(&tensors[0], &weight) && near(&tensors[2], &bias), "{:?} {:?}", tensors[0], tensors[2]);
         assert!(near(&tensors[1], &[5.0]));
     }
 
     #[test]
     fn nesterov_is_that_of_torch() {
-        check(
-            true,
-            [-0.104_365, -1.298_4, -1.559_312_3, 2.449_976_7],
-            [0.046_97, -0.343_94],
-        );
+        check(true, [-0.104_365, -1.298_4, -1.559_312_3, 2.449_976_7], [0.046_97, -0.343_94]);
     }
 
     #[test]
     fn plain_momentum_is_that_of_torch() {
-        check(
-            false,
-            [0.247_014, -1.513_885_6, -0.896_350_5, 2.610_780_7],
-            [0.113_3, -0.476_6],
-        );
+        check(false, [0.247_014, -1.513_885_6, -0.896_350_5, 2.610_780_7], [0.113_3, -0.476_6]);
     }
 
     #[test]
@@ -176,15 +122,8 @@ mod tests {
         let cpu = tch::Device::Cpu;
         let seeded = seeded(0, 0, Purpose::Weights);
         let mut builder = Builder::new(Origin::Fresh(cpu, &seeded));
-        let tensor = builder
-            .add("weight".to_owned(), &[1], Role::Weight, Init::Ones)
-            .unwrap();
-        let kind = OptimizerKind::Sgd {
-            lr: 0.1,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        };
+        let tensor = builder.add("weight".to_owned(), &[1], Role::Weight, Init::Ones).unwrap();
+        let kind = OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
         let mut sgd = Sgd::new(&kind, &builder.finish().unwrap(), cpu).unwrap();
         sgd.update(&[Tensor::from_slice(&[4f32])], 0.125).unwrap();
         assert_eq!(tensor.double_value(&[0]), 0.5);

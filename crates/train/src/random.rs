@@ -46,11 +46,7 @@ fn mix(seed: u64, round: u32, purpose: Purpose) -> i64 {
         Purpose::Step(step) => (1, step),
     };
     let mut hasher = blake3::Hasher::new_derive_key("millstream train seed v1");
-    hasher
-        .update(&seed.to_le_bytes())
-        .update(&round.to_le_bytes())
-        .update(&[kind])
-        .update(&step.to_le_bytes());
+    hasher.update(&seed.to_le_bytes()).update(&round.to_le_bytes()).update(&[kind]).update(&step.to_le_bytes());
     let mut bytes = [0; 8];
     hasher.finalize_xof().fill(&mut bytes);
     i64::from_le_bytes(bytes)

@@ -24,9 +24,7 @@ pub fn learning_rate(schedule: &ScheduleKind, highest: f64, step: u32, steps: u3
     match *schedule {
         ScheduleKind::Constant => highest,
         ScheduleKind::Cosine { warmup } => cosine(highest, step, steps, warmup),
-        ScheduleKind::OneCycle { warmup } => {
-            one_cycle(highest, f64::from(step), f64::from(steps), warmup)
-        }
+        ScheduleKind::OneCycle { warmup } => one_cycle(highest, f64::from(step), f64::from(steps), warmup),
     }
 }
 
@@ -64,84 +62,35 @@ mod tests {
     fn check(schedule: &ScheduleKind, highest: f64, steps: u32, expected: &[(u32, f64)]) {
         for (step, expected) in expected {
             let rate = learning_rate(schedule, highest, *step, steps);
-            assert!(
-                (rate - expected).abs() < 1e-12,
-                "step {step}: {rate} instead of {expected}"
-            );
+            assert!((rate - expected).abs() < 1e-12, "step {step}: {rate} instead of {expected}");
         }
     }
 
     #[test]
     fn one_cycle_is_that_of_torch() {
         let quarter = ScheduleKind::OneCycle { warmup: 0.25 };
-        let ten = [
-            0.004,
-            0.076,
-            0.098_907_384_407_170_15,
-            0.090_450_887_915_348_5,
-            0.075_000_1,
-            0.055_226_602_257_690_02,
-        ];
-        let ten: Vec<(u32, f64)> = (0..)
-            .zip(ten)
-            .chain([(8, 0.004_323_109_826_961_480_5), (9, 4e-7)])
-            .collect();
+        let ten =
+            [0.004, 0.076, 0.098_907_384_407_170_15, 0.090_450_887_915_348_5, 0.075_000_1, 0.055_226_602_257_690_02];
+        let ten: Vec<(u32, f64)> = (0..).zip(ten).chain([(8, 0.004_323_109_826_961_480_5), (9, 4e-7)]).collect();
         check(&quarter, 0.1, 10, &ten);
-        let hundreds = [
-            (1, 0.004_024_165_965_607_118),
-            (50, 0.052_761_566_264_070_79),
-            (99, 0.1),
-        ];
+        let hundreds = [(1, 0.004_024_165_965_607_118), (50, 0.052_761_566_264_070_79), (99, 0.1)];
         check(&quarter, 0.1, 400, &hundreds);
-        check(
-            &quarter,
-            0.1,
-            400,
-            &[
-                (200, 0.074_545_289_500_006_33),
-                (398, 3.141_520_758_265_945_5e-6),
-                (399, 4e-7),
-            ],
-        );
+        check(&quarter, 0.1, 400, &[(200, 0.074_545_289_500_006_33), (398, 3.141_520_758_265_945_5e-6), (399, 4e-7)]);
         let half = ScheduleKind::OneCycle { warmup: 0.5 };
         check(
             &half,
             0.4,
             7,
-            &[
-                (1, 0.148_668_737_080_010_1),
-                (2, 0.363_331_262_919_989_9),
-                (5, 0.075_303_338_420_094_8),
-            ],
+            &[(1, 0.148_668_737_080_010_1), (2, 0.363_331_262_919_989_9), (5, 0.075_303_338_420_094_8)],
         );
     }
 
     #[test]
     fn one_cycle_has_a_rate_at_its_edges() {
-        check(
-            &ScheduleKind::OneCycle { warmup: 0.25 },
-            0.1,
-            1,
-            &[(0, 4e-7)],
-        );
-        check(
-            &ScheduleKind::OneCycle { warmup: 0.25 },
-            0.1,
-            4,
-            &[(0, 0.1), (3, 4e-7)],
-        );
-        check(
-            &ScheduleKind::OneCycle { warmup: 0.0 },
-            0.1,
-            3,
-            &[(0, 0.075_000_1), (1, 0.025_000_3), (2, 4e-7)],
-        );
-        check(
-            &ScheduleKind::OneCycle { warmup: 1.0 },
-            0.1,
-            3,
-            &[(0, 0.004), (1, 0.052), (2, 0.1)],
-        );
+        check(&ScheduleKind::OneCycle { warmup: 0.25 }, 0.1, 1, &[(0, 4e-7)]);
+        check(&ScheduleKind::OneCycle { warmup: 0.25 }, 0.1, 4, &[(0, 0.1), (3, 4e-7)]);
+        check(&ScheduleKind::OneCycle { warmup: 0.0 }, 0.1, 3, &[(0, 0.075_000_1), (1, 0.025_000_3), (2, 4e-7)]);
+        check(&ScheduleKind::OneCycle { warmup: 1.0 }, 0.1, 3, &[(0, 0.004), (1, 0.052), (2, 0.1)]);
     }
 
     #[test]
@@ -151,14 +100,7 @@ mod tests {
             &schedule,
             0.2,
             10,
-            &[
-                (0, 0.1),
-                (1, 0.2),
-                (2, 0.2),
-                (6, 0.1),
-                (9, 0.007_612_046_748_871_326),
-                (99, 0.007_612_046_748_871_326),
-            ],
+            &[(0, 0.1), (1, 0.2), (2, 0.2), (6, 0.1), (9, 0.007_612_046_748_871_326), (99, 0.007_612_046_748_871_326)],
         );
         check(&ScheduleKind::Cosine { warmup: 0 }, 0.2, 1, &[(0, 0.2)]);
         check(&ScheduleKind::Constant, 0.2, 10, &[(0, 0.2), (9, 0.2)]);

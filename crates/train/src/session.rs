@@ -77,12 +77,7 @@ impl Session {
         let device = config.device.resolve()?;
         tch::set_num_threads(i32::try_from(config.threads).unwrap_or(1));
         let normalise = Normalise::new(&config.mean, &config.std, device)?;
-        Ok(Session {
-            config,
-            device,
-            normalise,
-            current: None,
-        })
+        Ok(Session { config, device, normalise, current: None })
     }
 
     /// Reads a model file for predictions. The configuration comes from the file; its seed is 0.
@@ -91,36 +86,13 @@ impl Session {
     /// The file cannot be read, is damaged, or is not a Millstream model; CUDA asked for and not there.
     pub fn load(path: &Path, device: Device, threads: u32) -> Result<Session, TrainError> {
         let (card, tensors) = weights::load(path, device.resolve()?)?;
-        let unusable = |error: TrainError| TrainError::Weights {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let Card {
-            model: kind,
-            classes,
-            shape,
-            mean,
-            std,
-            ..
-        } = card;
-        let config = SessionConfig {
-            seed: 0,
-            classes,
-            shape,
-            mean,
-            std,
-            device,
-            threads: 1,
-        };
+        let unusable = |error: TrainError| TrainError::Weights { path: path.to_owned(), reason: error.to_string() };
+        let Card { model: kind, classes, shape, mean, std, .. } = card;
+        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, threads: 1 };
         config.check().map_err(unusable)?;
         let mut session = Session::new(SessionConfig { threads, ..config })?;
-        let net =
-            Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
-        session.current = Some(Current {
-            kind,
-            net,
-            training: None,
-        });
+        let net = Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
+        session.current = Some(Current { kind, net, training: None });
         Ok(session)
     }
 
@@ -138,35 +110,13 @@ impl Session {
         let dimensions = self.dimensions();
         let net = {
             let seeded = seeded(self.config.seed, round, Purpose::Weights);
-            Net::build(
-                &config.model,
-                dimensions,
-                Origin::Fresh(self.device, &seeded),
-            )?
+            Net::build(&config.model, dimensions, Origin::Fresh(self.device, &seeded))?
         };
-        let ema = config
-            .ema
-            .map(|decay| Ema::new(&config.model, dimensions, &net.params, decay))
-            .transpose()?;
-        let optimizer = Sgd::new(&config.optimizer, &net.params, self.device)
-            .during("starting the optimizer")?;
-        let trained = net
-            .params
-            .trained()
-            .map(|param| param.tensor.shallow_clone())
-            .collect();
-        let training = Training {
-            round,
-            config: config.clone(),
-            trained,
-            optimizer,
-            ema,
-        };
-        self.current = Some(Current {
-            kind: config.model.clone(),
-            net,
-            training: Some(training),
-        });
+        let ema = config.ema.map(|decay| Ema::new(&config.model, dimensions, &net.params, decay)).transpose()?;
+        let optimizer = Sgd::new(&config.optimizer, &net.params, self.device).during("starting the optimizer")?;
+        let trained = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
+        let training = Training { round, config: config.clone(), trained, optimizer, ema };
+        self.current = Some(Current { kind: config.model.clone(), net, training: Some(training) });
         Ok(())
     }
 
@@ -176,32 +126,15 @@ impl Session {
     /// No round has begun, the batch does not fit, the loss is not finite, or libtorch refuses.
     pub fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainError> {
         let none = TrainError::NoRound { asked: "a step" };
-        let Some(Current {
-            net,
-            training: Some(training),
-            ..
-        }) = &mut self.current
-        else {
+        let Some(Current { net, training: Some(training), .. }) = &mut self.current else {
             return Err(none);
         };
-        let RoundConfig {
-            label_smoothing,
-            unlabelled_weight,
-            ..
-        } = training.config;
+        let RoundConfig { label_smoothing, unlabelled_weight, .. } = training.config;
         if batch.rows.is_empty() {
-            return Ok(StepMetrics {
-                learning_rate: training.rate(step),
-                ..StepMetrics::default()
-            });
+            return Ok(StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() });
         }
         let images = self.normalise.images(batch, &self.config.shape)?;
-        let targets = Targets::new(
-            batch,
-            self.config.classes.len(),
-            label_smoothing,
-            unlabelled_weight,
-        )?;
+        let targets = Targets::new(batch, self.config.classes.len(), label_smoothing, unlabelled_weight)?;
         training.step(net, self.config.seed, step, &images, &targets)
     }
 
@@ -217,10 +150,7 @@ impl Session {
         }
         let images = self.normalise.images(batch, &self.config.shape)?;
         let _no_grad = tch::no_grad_guard();
-        let logits = net
-            .model
-            .forward(&images, Mode::Predict)
-            .during("running the model")?;
+        let logits = net.model.forward(&images, Mode::Predict).during("running the model")?;
         probabilities(&logits).during("reading predictions")
     }
 
@@ -231,27 +161,14 @@ impl Session {
     /// There is no model, or the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<[u8; 32], TrainError> {
         let (kind, net) = self.predictor("saving")?;
-        let SessionConfig {
-            classes,
-            shape,
-            mean,
-            std,
-            ..
-        } = self.config.clone();
-        weights::save(
-            path,
-            &net.params,
-            &Card::new(kind.clone(), classes, shape, mean, std),
-        )
+        let SessionConfig { classes, shape, mean, std, .. } = self.config.clone();
+        weights::save(path, &net.params, &Card::new(kind.clone(), classes, shape, mean, std))
     }
 
     /// The network that predicts.
     fn predictor(&self, asked: &'static str) -> Result<(&ModelKind, &Net), TrainError> {
         let current = self.current.as_ref().ok_or(TrainError::NoRound { asked })?;
-        let averaged = current
-            .training
-            .as_ref()
-            .and_then(|training| training.ema.as_ref());
+        let averaged = current.training.as_ref().and_then(|training| training.ema.as_ref());
         Ok((&current.kind, averaged.map_or(&current.net, |ema| &ema.net)))
     }
 
@@ -283,36 +200,21 @@ impl Training {
     ) -> Result<StepMetrics, TrainError> {
         let logits = {
             let seeded = seeded(seed, self.round, Purpose::Step(step));
-            net.model
-                .forward(images, Mode::Train(&seeded))
-                .during("running the model")?
+            net.model.forward(images, Mode::Train(&seeded)).during("running the model")?
         };
         let loss = targets.loss(&logits).during("computing the loss")?;
-        let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)
-            .during("computing gradients")?;
+        let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false).during("computing gradients")?;
         let loss = loss.f_double_value(&[]).during("reading the loss")?;
         if !loss.is_finite() {
-            return Err(TrainError::Diverged {
-                round: self.round,
-                step,
-                loss,
-            });
+            return Err(TrainError::Diverged { round: self.round, step, loss });
         }
         let rate = self.rate(step);
-        self.optimizer
-            .update(&gradients, rate)
-            .during("updating the weights")?;
+        self.optimizer.update(&gradients, rate).during("updating the weights")?;
         if let Some(ema) = &mut self.ema {
             ema.update(&net.params).during("averaging the weights")?;
         }
-        let (labelled, labelled_correct) =
-            targets.score(&likeliest(&logits).during("reading predictions")?);
-        Ok(StepMetrics {
-            loss,
-            labelled_correct,
-            labelled,
-            learning_rate: rate,
-        })
+        let (labelled, labelled_correct) = targets.score(&likeliest(&logits).during("reading predictions")?);
+        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate: rate })
     }
 }
 

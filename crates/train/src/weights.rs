@@ -35,52 +35,27 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    pub(crate) fn new(
-        model: ModelKind,
-        classes: Vec<String>,
-        shape: Shape,
-        mean: Vec<f32>,
-        std: Vec<f32>,
-    ) -> Card {
-        Card {
-            format: FORMAT,
-            model,
-            classes,
-            shape,
-            mean,
-            std,
-        }
+    pub(crate) fn new(model: ModelKind, classes: Vec<String>, shape: Shape, mean: Vec<f32>, std: Vec<f32>) -> Card {
+        Card { format: FORMAT, model, classes, shape, mean, std }
     }
 }
 
 /// Writes the file and returns the blake3 hash of its bytes. Equal weights and cards give equal bytes.
 pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
     let bytes = serialize(params, card).map_err(|reason| write_error(path, reason))?;
-    write_atomically(path, |file| file.write_all(&bytes))
-        .map_err(|error| write_error(path, error.into()))?;
+    write_atomically(path, |file| file.write_all(&bytes)).map_err(|error| write_error(path, error.into()))?;
     Ok(*blake3::hash(&bytes).as_bytes())
 }
 
 fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
-    TrainError::File {
-        doing: "write",
-        path: path.to_owned(),
-        source,
-    }
+    TrainError::File { doing: "write", path: path.to_owned(), source }
 }
 
-fn serialize(
-    params: &Params,
-    card: &Card,
-) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
     let mut tensors = Vec::with_capacity(params.entries().len());
     for param in params.entries() {
-        let shape: Vec<usize> = param
-            .tensor
-            .size()
-            .iter()
-            .map(|side| usize::try_from(*side))
-            .collect::<Result<_, _>>()?;
+        let shape: Vec<usize> =
+            param.tensor.size().iter().map(|side| usize::try_from(*side)).collect::<Result<_, _>>()?;
         tensors.push((param.name.as_str(), shape, bytes_of(&param.tensor)?));
     }
     let mut views = Vec::with_capacity(tensors.len());
@@ -93,10 +68,7 @@ fn serialize(
 
 /// The values as 32-bit floats in PyTorch's order. Every machine that libtorch is built for is little-endian, as the format is.
 fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
-    let tensor = tensor
-        .detach()
-        .f_to_device(tch::Device::Cpu)?
-        .f_contiguous()?;
+    let tensor = tensor.detach().f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let count = tensor.numel();
     let mut bytes = vec![0; count * size_of::<f32>()];
     tensor.f_copy_data_u8(&mut bytes, count)?;
@@ -104,39 +76,23 @@ fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
 }
 
 /// Reads a file that [`save`] wrote: its card, and its tensors on `device`.
-pub(crate) fn load(
-    path: &Path,
-    device: tch::Device,
-) -> Result<(Card, BTreeMap<String, Tensor>), TrainError> {
+pub(crate) fn load(path: &Path, device: tch::Device) -> Result<(Card, BTreeMap<String, Tensor>), TrainError> {
     let bytes = std::fs::read(path).map_err(|error| TrainError::File {
         doing: "read",
         path: path.to_owned(),
         source: error.into(),
     })?;
-    let unusable = |reason: String| TrainError::Weights {
-        path: path.to_owned(),
-        reason,
-    };
-    let damaged = |error| {
-        unusable(format!(
-            "it is not a safetensors file, or is damaged ({error})"
-        ))
-    };
+    let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+    let damaged = |error| unusable(format!("it is not a safetensors file, or is damaged ({error})"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let card = card(header.metadata().as_ref()).map_err(unusable)?;
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(unusable(format!(
-                "the tensor `{name}` is of type {:?}, only F32 is read",
-                view.dtype()
-            )));
+            return Err(unusable(format!("the tensor `{name}` is of type {:?}, only F32 is read", view.dtype())));
         }
-        tensors.insert(
-            name.to_owned(),
-            tensor_of(&view, device).during("reading a model file")?,
-        );
+        tensors.insert(name.to_owned(), tensor_of(&view, device).during("reading a model file")?);
     }
     Ok((card, tensors))
 }
@@ -147,24 +103,17 @@ fn card(metadata: Option<&HashMap<String, String>>) -> Result<Card, String> {
                     the preparation of images are not known; give a model file of a Millstream run"
             .to_owned());
     };
-    let card: Card = serde_json::from_str(text)
-        .map_err(|error| format!("its entry `millstream` cannot be understood ({error})"))?;
+    let card: Card =
+        serde_json::from_str(text).map_err(|error| format!("its entry `millstream` cannot be understood ({error})"))?;
     if card.format != FORMAT {
-        return Err(format!(
-            "it has format {}, this program reads format {FORMAT}",
-            card.format
-        ));
+        return Err(format!("it has format {}, this program reads format {FORMAT}", card.format));
     }
     Ok(card)
 }
 
 /// safetensors has checked that the bytes are as many as the shape needs.
 fn tensor_of(view: &TensorView<'_>, device: tch::Device) -> Result<Tensor, TchError> {
-    let shape: Vec<i64> = view
-        .shape()
-        .iter()
-        .map(|side| i64::try_from(*side).unwrap_or(i64::MAX))
-        .collect();
+    let shape: Vec<i64> = view.shape().iter().map(|side| i64::try_from(*side).unwrap_or(i64::MAX)).collect();
     Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?.f_to_device(device)
 }
 

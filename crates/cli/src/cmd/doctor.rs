@@ -31,24 +31,13 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         tool("cargo", "builds Millstream; rustup brings it"),
         tool("c++", "builds Millstream; apt-get install g++"),
         tool("unzip", "scripts/bootstrap needs it; apt-get install unzip"),
-        tool(
-            "pip",
-            "scripts/bootstrap needs it; apt-get install python3-pip",
-        ),
+        tool("pip", "scripts/bootstrap needs it; apt-get install python3-pip"),
     ];
-    let healthy = findings
-        .iter()
-        .all(|finding| finding.good || finding.optional);
+    let healthy = findings.iter().all(|finding| finding.good || finding.optional);
     if args.json.json {
         print_json(&serde_json::json!({ "healthy": healthy, "findings": findings }))?;
     } else {
-        for Finding {
-            what,
-            good,
-            optional,
-            detail,
-        } in &findings
-        {
+        for Finding { what, good, optional, detail } in &findings {
             let mark = match (good, optional) {
                 (true, _) => "ok     ",
                 (false, true) => "absent ",
@@ -57,11 +46,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             print(&format!("{mark} {what:10} {detail}"))?;
         }
     }
-    Ok(if healthy {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(crate::exit::FAILED)
-    })
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(crate::exit::FAILED) })
 }
 
 fn libtorch() -> Finding {
@@ -71,12 +56,7 @@ fn libtorch() -> Finding {
         Ok(()) => format!("{} on the CPU", environment.libtorch),
         Err(error) => format!("{} does not work: {error}", environment.libtorch),
     };
-    Finding {
-        what: "libtorch",
-        good: works.is_ok(),
-        optional: false,
-        detail,
-    }
+    Finding { what: "libtorch", good: works.is_ok(), optional: false, detail }
 }
 
 /// libtorch is there and of the right version if a small model can be built.
@@ -84,11 +64,7 @@ fn build_a_model() -> Result<(), TrainError> {
     let mut session = Session::new(SessionConfig {
         seed: 0,
         classes: vec!["a".to_owned(), "b".to_owned()],
-        shape: Shape {
-            height: 28,
-            width: 28,
-            channels: 1,
-        },
+        shape: Shape { height: 28, width: 28, channels: 1 },
         mean: vec![0.0],
         std: vec![1.0],
         device: Device::Cpu,
@@ -97,17 +73,9 @@ fn build_a_model() -> Result<(), TrainError> {
     session.begin(
         0,
         &RoundConfig {
-            model: ModelKind::SmallNet {
-                width: 8,
-                dropout: 0.0,
-            },
+            model: ModelKind::SmallNet { width: 8, dropout: 0.0 },
             steps: 1,
-            optimizer: OptimizerKind::Sgd {
-                lr: 0.1,
-                momentum: 0.0,
-                nesterov: false,
-                weight_decay: 0.0,
-            },
+            optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 },
             schedule: ScheduleKind::Constant,
             label_smoothing: 0.0,
             ema: None,
@@ -121,76 +89,36 @@ fn cuda() -> Finding {
         Ok(devices) => (true, devices.join(", ")),
         Err(reason) => (false, format!("{reason}; training runs on the CPU")),
     };
-    Finding {
-        what: "CUDA",
-        good,
-        optional: true,
-        detail,
-    }
+    Finding { what: "CUDA", good, optional: true, detail }
 }
 
 fn processor() -> Finding {
-    Finding {
-        what: "cores",
-        good: true,
-        optional: false,
-        detail: format!("{}", cores()),
-    }
+    Finding { what: "cores", good: true, optional: false, detail: format!("{}", cores()) }
 }
 
 fn memory() -> Finding {
     let info = rustix::system::sysinfo();
     let gib = |units: u64| (units as f64 * f64::from(info.mem_unit)) / f64::from(1 << 30);
-    let detail = format!(
-        "{:.1} GiB, {:.1} GiB of it unused",
-        gib(info.totalram),
-        gib(info.freeram + info.bufferram)
-    );
-    Finding {
-        what: "memory",
-        good: true,
-        optional: false,
-        detail,
-    }
+    let detail = format!("{:.1} GiB, {:.1} GiB of it unused", gib(info.totalram), gib(info.freeram + info.bufferram));
+    Finding { what: "memory", good: true, optional: false, detail }
 }
 
 fn disk() -> Finding {
     let (good, detail) = match rustix::fs::statvfs(".") {
         Ok(stat) => {
             let free = stat.f_bavail * stat.f_frsize;
-            (
-                free > 1 << 30,
-                format!("{:.1} GiB free here", free as f64 / f64::from(1 << 30)),
-            )
+            (free > 1 << 30, format!("{:.1} GiB free here", free as f64 / f64::from(1 << 30)))
         }
         Err(error) => (false, error.to_string()),
     };
-    Finding {
-        what: "disk",
-        good,
-        optional: false,
-        detail,
-    }
+    Finding { what: "disk", good, optional: false, detail }
 }
 
 fn tool(name: &'static str, use_of_it: &str) -> Finding {
-    let version = Command::new(name)
-        .arg("--version")
-        .output()
-        .ok()
-        .filter(|output| output.status.success());
+    let version = Command::new(name).arg("--version").output().ok().filter(|output| output.status.success());
     let detail = match &version {
-        Some(output) => String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        Some(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned(),
         None => format!("not found: {use_of_it}"),
     };
-    Finding {
-        what: name,
-        good: version.is_some(),
-        optional: true,
-        detail,
-    }
+    Finding { what: name, good: version.is_some(), optional: true, detail }
 }

@@ -13,24 +13,12 @@ use crate::progress::{Progress, RoundWork};
 
 pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let plan = load(&args.pipeline)?;
-    let model = find_model(
-        &args
-            .model
-            .clone()
-            .unwrap_or_else(|| Path::new("runs").join(&plan.name)),
-    )?;
+    let model = find_model(&args.model.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name)))?;
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
     let job = millstream_dataflow::render_eval(&plan, manifest, &args.split)?;
-    let options = AskOptions {
-        workers: workers(args.workers),
-        device: device(args.device.device),
-        threads: plan.threads,
-    };
-    let progress = Mutex::new(Progress::new(vec![RoundWork {
-        steps: 0,
-        test: job.test.len() as u64,
-        label: 0,
-    }]));
+    let options =
+        AskOptions { workers: workers(args.workers), device: device(args.device.device), threads: plan.threads };
+    let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: job.test.len() as u64, label: 0 }]));
     let stop = stop_on_interrupt()?;
     let answers = ask(job, &model, options, &stop, move |event| {
         if let Ok(mut progress) = progress.lock() {

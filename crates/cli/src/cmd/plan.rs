@@ -64,12 +64,8 @@ fn blake3_hex(hash: [u8; 32]) -> String {
 }
 
 fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecast> {
-    let rounds: Result<Vec<_>, serde_json::Error> = plan
-        .rounds
-        .iter()
-        .enumerate()
-        .map(|(round, settings)| round_forecast(round, settings, job))
-        .collect();
+    let rounds: Result<Vec<_>, serde_json::Error> =
+        plan.rounds.iter().enumerate().map(|(round, settings)| round_forecast(round, settings, job)).collect();
     Ok(Forecast {
         name: plan.name.clone(),
         seed: plan.seed,
@@ -88,17 +84,9 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
     })
 }
 
-fn round_forecast(
-    round: usize,
-    plan: &RoundPlan,
-    job: &Job,
-) -> Result<RoundForecast, serde_json::Error> {
+fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundForecast, serde_json::Error> {
     let training = &plan.training;
-    let unlabelled_batch = if round == 0 {
-        0
-    } else {
-        job.rounds[round].unlabelled_batch
-    };
+    let unlabelled_batch = if round == 0 { 0 } else { job.rounds[round].unlabelled_batch };
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
         model: model_name(&plan.model),
@@ -117,10 +105,7 @@ fn writes(plan: &Plan, job: &Job) -> Vec<String> {
         files.push(format!("commits/{round:06}.json"));
         files.push(format!("rounds/{round:03}/model.safetensors"));
         if !job.unlabelled.is_empty() {
-            files.push(format!(
-                "rounds/{round:03}/labels.parquet ({} rows)",
-                job.unlabelled.len()
-            ));
+            files.push(format!("rounds/{round:03}/labels.parquet ({} rows)", job.unlabelled.len()));
         }
     }
     files

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::bail;
 use millstream_cluster::{AskOptions, ask, unlabelled};
-use millstream_data::{
-    FolderLayout, KeyKind, LabelRow, SourceConfig, write_labels, write_labels_csv,
-};
+use millstream_data::{FolderLayout, KeyKind, LabelRow, SourceConfig, write_labels, write_labels_csv};
 use millstream_train::{Device, Session};
 
 use super::{device, find_model, print, stop_on_interrupt, workers};
@@ -22,21 +20,11 @@ const THREADS: u32 = 1;
 pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     check_out(args.out.as_deref())?;
     let model = find_model(&args.model)?;
-    let info = Session::load(&model, Device::Cpu, THREADS)?
-        .config()
-        .clone();
+    let info = Session::load(&model, Device::Cpu, THREADS)?.config().clone();
     let manifest = Arc::new(unlabelled(&source(&args.data)?, KeyKind::Place)?);
     let job = millstream_dataflow::render_predict(manifest, info.shape, info.classes)?;
-    let options = AskOptions {
-        workers: workers(args.workers),
-        device: device(args.device.device),
-        threads: THREADS,
-    };
-    let progress = Mutex::new(Progress::new(vec![RoundWork {
-        steps: 0,
-        test: 0,
-        label: job.unlabelled.len() as u64,
-    }]));
+    let options = AskOptions { workers: workers(args.workers), device: device(args.device.device), threads: THREADS };
+    let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: 0, label: job.unlabelled.len() as u64 }]));
     let stop = stop_on_interrupt()?;
     let answers = ask(job, &model, options, &stop, move |event| {
         if let Ok(mut progress) = progress.lock() {
@@ -52,22 +40,13 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
 
 /// What a path to data means.
 fn source(path: &Path) -> anyhow::Result<SourceConfig> {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let path = path.to_owned();
     Ok(match () {
-        () if path.is_dir() => SourceConfig::Folder {
-            path,
-            layout: FolderLayout::Flat,
-        },
+        () if path.is_dir() => SourceConfig::Folder { path, layout: FolderLayout::Flat },
         () if name.ends_with(".csv") => SourceConfig::Csv { path, root: None },
         () if name.contains("idx") && (name.ends_with(".gz") || name.contains("ubyte")) => {
-            SourceConfig::Idx {
-                images: path,
-                labels: None,
-            }
+            SourceConfig::Idx { images: path, labels: None }
         }
         () => bail!(Request(format!(
             "{}: there is no such folder, IDX file (its name holds `idx`) or CSV manifest; put single images into a folder",
@@ -77,40 +56,23 @@ fn source(path: &Path) -> anyhow::Result<SourceConfig> {
 }
 
 fn check_out(out: Option<&Path>) -> anyhow::Result<()> {
-    match out
-        .and_then(Path::extension)
-        .map(|extension| extension.to_string_lossy().to_lowercase())
-        .as_deref()
-    {
-        None if out.is_some() => bail!(Request(
-            "--out needs a name that ends in .parquet or .csv".to_owned()
-        )),
+    match out.and_then(Path::extension).map(|extension| extension.to_string_lossy().to_lowercase()).as_deref() {
+        None if out.is_some() => bail!(Request("--out needs a name that ends in .parquet or .csv".to_owned())),
         None | Some("parquet" | "csv") => Ok(()),
-        Some(other) => bail!(Request(format!(
-            "--out writes .parquet or .csv, not .{other}"
-        ))),
+        Some(other) => bail!(Request(format!("--out writes .parquet or .csv, not .{other}"))),
     }
 }
 
 fn write(out: Option<&Path>, rows: &[LabelRow]) -> anyhow::Result<()> {
     match out {
-        Some(path)
-            if path
-                .extension()
-                .is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) =>
-        {
+        Some(path) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) => {
             Ok(write_labels_csv(path, rows)?)
         }
         Some(path) => Ok(write_labels(path, rows)?),
         None => {
             let mut text = String::from("place,class,confidence\n");
             for row in rows {
-                text.push_str(&format!(
-                    "{},{},{:.6}\n",
-                    quoted(&row.place),
-                    quoted(&row.class_name),
-                    row.confidence
-                ));
+                text.push_str(&format!("{},{},{:.6}\n", quoted(&row.place), quoted(&row.class_name), row.confidence));
             }
             print(&text)
         }

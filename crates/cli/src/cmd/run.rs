@@ -27,9 +27,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
                     progress.line(&summary(round));
                 }
             }
-            Event::Dead(letter) => {
-                progress.line(&format!("bad record: {}: {}", letter.place, letter.reason))
-            }
+            Event::Dead(letter) => progress.line(&format!("bad record: {}: {}", letter.place, letter.reason)),
             Event::Stepped { .. } | Event::Predicted { .. } => {}
         }
     })?;
@@ -55,15 +53,8 @@ fn options(args: &RunArgs) -> RunOptions {
 
 fn work(plan: &Plan, splits: &std::collections::BTreeMap<String, u64>) -> Vec<RoundWork> {
     let count = |name: &str| splits.get(name).copied().unwrap_or(0);
-    let round = |steps| RoundWork {
-        steps,
-        test: count("test"),
-        label: count("unlabelled"),
-    };
-    plan.rounds
-        .iter()
-        .map(|plan| round(u64::from(plan.training.steps)))
-        .collect()
+    let round = |steps| RoundWork { steps, test: count("test"), label: count("unlabelled") };
+    plan.rounds.iter().map(|plan| round(u64::from(plan.training.steps))).collect()
 }
 
 fn summary(round: &millstream_cluster::RoundReport) -> String {
@@ -101,10 +92,6 @@ fn tell(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &outcome.unfinished_dead_letters {
         eprintln!("  the bad records so far: {}", path.display());
     }
-    eprintln!(
-        "  {} rounds are kept in {}; `--resume` goes on from there",
-        report.rounds.len(),
-        outcome.run.display()
-    );
+    eprintln!("  {} rounds are kept in {}; `--resume` goes on from there", report.rounds.len(), outcome.run.display());
     Ok(ExitCode::from(stop_code(reason)))
 }

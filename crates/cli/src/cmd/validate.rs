@@ -14,10 +14,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
         Ok(_) if args.json.json => print_json(&serde_json::json!({ "valid": true, "errors": [] }))?,
         Ok(plan) => print(&format!("{path}: valid, {} rounds", plan.rounds.len()))?,
         Err(error) => {
-            let Some(diagnostics) = error
-                .downcast_ref::<Diagnostics>()
-                .filter(|_| args.json.json)
-            else {
+            let Some(diagnostics) = error.downcast_ref::<Diagnostics>().filter(|_| args.json.json) else {
                 return Err(error);
             };
             print_json(&serde_json::json!({ "valid": false, "errors": diagnostics.to_json() }))?;

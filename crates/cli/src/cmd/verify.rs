@@ -40,9 +40,7 @@ fn two(args: &VerifyArgs, other: &std::path::Path) -> anyhow::Result<ExitCode> {
     if args.json.json {
         print_json(&comparison)?;
     } else if let Some(difference) = &comparison.first_difference {
-        let place = difference
-            .round
-            .map_or_else(String::new, |round| format!(" in round {round}"));
+        let place = difference.round.map_or_else(String::new, |round| format!(" in round {round}"));
         print(&format!("different: first{place}: {}", difference.what))?;
     } else {
         print(&format!(
@@ -54,9 +52,5 @@ fn two(args: &VerifyArgs, other: &std::path::Path) -> anyhow::Result<ExitCode> {
 }
 
 fn verdict(good: bool) -> ExitCode {
-    if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    }
+    if good { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }

@@ -12,15 +12,13 @@ pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     ctrlc::set_handler(|| {})?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
-    let orders: Orders = serde_json::from_str(&line)
-        .context("`worker` is started by `millstream run --processes`, not by hand")?;
+    let orders: Orders =
+        serde_json::from_str(&line).context("`worker` is started by `millstream run --processes`, not by hand")?;
     let plan = millstream_spec::load(&orders.pipeline, &orders.overrides)?;
     match millstream_cluster::serve(&orders, &plan) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // The first process knows why it ended, and has said so.
-        Err(ClusterError::Stopped(StopReason::Failed(_))) => {
-            Ok(ExitCode::from(crate::exit::FAILED))
-        }
+        Err(ClusterError::Stopped(StopReason::Failed(_))) => Ok(ExitCode::from(crate::exit::FAILED)),
         Err(error) => Err(anyhow::Error::new(error).context(format!("process {}", orders.index))),
     }
 }

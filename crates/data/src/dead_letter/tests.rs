@@ -45,27 +45,14 @@ fn files_that_are_none_of_ours_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.parquet");
     let error = read_dead_letters(&path).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("there is no such file of dead letters"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("there is no such file of dead letters"), "{error}");
     fs::write(&path, "not Parquet at all").unwrap();
     let error = read_dead_letters(&path).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("a Parquet file that Millstream wrote"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("a Parquet file that Millstream wrote"), "{error}");
     // Its columns are wrong although it has no row.
     crate::write_labels(&path, &[]).unwrap();
     let error = read_dead_letters(&path).unwrap_err();
-    assert!(
-        error.to_string().contains("no column `stage` of text"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no column `stage` of text"), "{error}");
 }
 
 #[test]
@@ -76,9 +63,6 @@ fn a_truncated_file_is_refused() {
     let bytes = fs::read(&path).unwrap();
     for length in [0, 4, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&path, &bytes[..length]).unwrap();
-        assert!(
-            matches!(read_dead_letters(&path), Err(DataError::Malformed { .. })),
-            "{length} bytes"
-        );
+        assert!(matches!(read_dead_letters(&path), Err(DataError::Malformed { .. })), "{length} bytes");
     }
 }

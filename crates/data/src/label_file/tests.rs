@@ -28,11 +28,7 @@ fn more_rows_than_a_batch_come_back_in_order() {
     assert_eq!(read_labels(&path).unwrap(), rows);
     let first = fs::read(&path).unwrap();
     write_labels(&path, &rows).unwrap();
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        first,
-        "the same rows make the same bytes"
-    );
+    assert_eq!(fs::read(&path).unwrap(), first, "the same rows make the same bytes");
 }
 
 #[test]
@@ -66,10 +62,7 @@ fn files_that_are_none_of_ours_are_refused() {
     // Its columns are wrong although it has no row.
     crate::write_dead_letters(&path, &[]).unwrap();
     let error = read_labels(&path).unwrap_err();
-    assert!(
-        error.to_string().contains("no column `class` of numbers"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no column `class` of numbers"), "{error}");
 }
 
 #[test]

@@ -15,11 +15,7 @@ const UNLABELLED: &str = "unlabelled";
 const TEST: &str = "test";
 
 /// Checks each split alone, then what the meaningful ones have in common.
-pub(super) fn splits(
-    pool: &Pool,
-    configs: &[SplitConfig],
-    drawn: &BTreeMap<&str, Mask>,
-) -> Result<(), DataError> {
+pub(super) fn splits(pool: &Pool, configs: &[SplitConfig], drawn: &BTreeMap<&str, Mask>) -> Result<(), DataError> {
     for config in configs {
         let Some(mask) = drawn.get(config.name.as_str()) else {
             continue;
@@ -34,15 +30,9 @@ pub(super) fn splits(
     if let Some(mask) = drawn.get(LABELLED) {
         every_class(pool, mask)?;
     }
-    let asked_for = |config: &SplitConfig| {
-        config.name == UNLABELLED && config.from.iter().any(|from| from == TEST)
-    };
+    let asked_for = |config: &SplitConfig| config.name == UNLABELLED && config.from.iter().any(|from| from == TEST);
     apart(pool, drawn, LABELLED)?;
-    if configs.iter().any(asked_for) {
-        Ok(())
-    } else {
-        apart(pool, drawn, UNLABELLED)
-    }
+    if configs.iter().any(asked_for) { Ok(()) } else { apart(pool, drawn, UNLABELLED) }
 }
 
 fn empty(config: &SplitConfig) -> DataError {
@@ -58,11 +48,7 @@ fn all_labelled(pool: &Pool, split: &str, mask: &Mask) -> Result<(), DataError> 
     let Some(first) = missing.next() else {
         return Ok(());
     };
-    Err(DataError::Unlabelled {
-        split: split.to_string(),
-        count: 1 + missing.count() as u64,
-        place: pool.place(first),
-    })
+    Err(DataError::Unlabelled { split: split.to_string(), count: 1 + missing.count() as u64, place: pool.place(first) })
 }
 
 /// A class that nobody labels cannot be learnt, and would count against the model for ever.
@@ -104,11 +90,7 @@ fn apart(pool: &Pool, drawn: &BTreeMap<&str, Mask>, trained: &str) -> Result<(),
 
 /// The keys of the used records with their record numbers, sorted. No two may be the same.
 pub(super) fn keys(pool: &Pool, used: &[usize]) -> Result<Vec<(Key, u32)>, DataError> {
-    let mut keys: Vec<(Key, u32)> = used
-        .iter()
-        .map(|position| pool.key(*position))
-        .zip(0u32..)
-        .collect();
+    let mut keys: Vec<(Key, u32)> = used.iter().map(|position| pool.key(*position)).zip(0u32..).collect();
     keys.sort_unstable();
     let twins = keys.windows(2).find(|pair| pair[0].0 == pair[1].0);
     let Some([(key, first), (_, second)]) = twins else {
@@ -121,17 +103,9 @@ pub(super) fn keys(pool: &Pool, used: &[usize]) -> Result<Vec<(Key, u32)>, DataE
     } else {
         "where they hold the same bytes use `key: place` or remove one; where a CSV file gives the keys correct it there"
     };
-    Err(DataError::DuplicateKey {
-        key: *key,
-        first,
-        second,
-        help,
-    })
+    Err(DataError::DuplicateKey { key: *key, first, second, help })
 }
 
 fn members(mask: &Mask) -> impl Iterator<Item = usize> {
-    mask.iter()
-        .enumerate()
-        .filter(|(_, member)| **member)
-        .map(|(position, _)| position)
+    mask.iter().enumerate().filter(|(_, member)| **member).map(|(position, _)| position)
 }

@@ -90,25 +90,14 @@ impl Manifest {
         let pool = Pool::new(&sources, splits)?;
         let drawn = split::draw_all(&pool, splits, seed)?;
         check::splits(&pool, splits, &drawn)?;
-        let used: Vec<usize> = (0..pool.len())
-            .filter(|i| drawn.values().any(|split| split[*i]))
-            .collect();
+        let used: Vec<usize> = (0..pool.len()).filter(|i| drawn.values().any(|split| split[*i])).collect();
         let entries: Vec<Entry> = used.iter().map(|i| pool.entry(*i)).collect();
         let by_key = check::keys(&pool, &used)?;
-        let numbered = drawn
-            .iter()
-            .map(|(name, split)| (name.to_string(), numbers(&used, split)));
+        let numbered = drawn.iter().map(|(name, split)| (name.to_string(), numbers(&used, split)));
         let splits: BTreeMap<String, Vec<u32>> = numbered.collect();
         let classes = pool.classes().to_vec();
         let fingerprint = fingerprint(&sources, &classes, &entries, &splits);
-        Ok(Manifest {
-            sources,
-            classes,
-            entries,
-            splits,
-            by_key,
-            fingerprint,
-        })
+        Ok(Manifest { sources, classes, entries, splits, by_key, fingerprint })
     }
 
     /// The records, ordered by (source, index).
@@ -133,33 +122,23 @@ impl Manifest {
     pub fn read(&self, record: u32) -> Result<Payload, DataError> {
         match self.locate(record) {
             Some((source, index)) => source.read(index),
-            None => Err(no_such_record(
-                format!("record {record}"),
-                self.entries.len(),
-            )),
+            None => Err(no_such_record(format!("record {record}"), self.entries.len())),
         }
     }
 
     /// Where a record lies, for messages and outputs.
     pub fn place(&self, record: u32) -> String {
-        self.locate(record).map_or_else(
-            || format!("record {record}"),
-            |(source, index)| source.place(index),
-        )
+        self.locate(record).map_or_else(|| format!("record {record}"), |(source, index)| source.place(index))
     }
 
     /// Whether [`Manifest::read`] may wait for a disk or a network.
     pub fn does_io(&self, record: u32) -> bool {
-        self.locate(record)
-            .is_some_and(|(source, _)| source.does_io())
+        self.locate(record).is_some_and(|(source, _)| source.does_io())
     }
 
     /// The number of the record with this key.
     pub fn find(&self, key: Key) -> Option<u32> {
-        let at = self
-            .by_key
-            .binary_search_by_key(&key, |(key, _)| *key)
-            .ok()?;
+        let at = self.by_key.binary_search_by_key(&key, |(key, _)| *key).ok()?;
         self.by_key.get(at).map(|(_, record)| *record)
     }
 
@@ -188,10 +167,7 @@ pub(crate) fn no_such_record(place: String, records: usize) -> DataError {
 /// The positions in `used` of those that a split has.
 fn numbers(used: &[usize], split: &[bool]) -> Vec<u32> {
     let positions = used.iter().zip(0u32..);
-    positions
-        .filter(|(i, _)| split[**i])
-        .map(|(_, number)| number)
-        .collect()
+    positions.filter(|(i, _)| split[**i]).map(|(_, number)| number).collect()
 }
 
 fn fingerprint(
@@ -202,9 +178,7 @@ fn fingerprint(
 ) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("millstream: manifest, version 1");
     let text = |hasher: &mut blake3::Hasher, text: &str| {
-        hasher
-            .update(&(text.len() as u64).to_le_bytes())
-            .update(text.as_bytes());
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     };
     hasher.update(&(sources.len() as u64).to_le_bytes());
     sources.iter().for_each(|(_, source)| {
@@ -215,13 +189,8 @@ fn fingerprint(
     for (name, split) in splits {
         text(&mut hasher, name);
         hasher.update(&(split.len() as u64).to_le_bytes());
-        for entry in split
-            .iter()
-            .filter_map(|record| entries.get(*record as usize))
-        {
-            hasher
-                .update(&entry.source.to_le_bytes())
-                .update(&entry.index.to_le_bytes());
+        for entry in split.iter().filter_map(|record| entries.get(*record as usize)) {
+            hasher.update(&entry.source.to_le_bytes()).update(&entry.index.to_le_bytes());
         }
     }
     *hasher.finalize().as_bytes()

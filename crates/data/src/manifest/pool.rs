@@ -16,25 +16,11 @@ pub(super) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    pub(super) fn new(
-        sources: &'a [(String, Box<dyn Source>)],
-        splits: &[SplitConfig],
-    ) -> Result<Self, DataError> {
-        let named: BTreeSet<&str> = splits
-            .iter()
-            .flat_map(|split| &split.from)
-            .map(String::as_str)
-            .collect();
-        let lists = sources
-            .iter()
-            .filter(|(name, _)| named.contains(name.as_str()));
+    pub(super) fn new(sources: &'a [(String, Box<dyn Source>)], splits: &[SplitConfig]) -> Result<Self, DataError> {
+        let named: BTreeSet<&str> = splits.iter().flat_map(|split| &split.from).map(String::as_str).collect();
+        let lists = sources.iter().filter(|(name, _)| named.contains(name.as_str()));
         let classes = join_classes(lists.map(|(_, source)| source.classes()));
-        let mut pool = Pool {
-            entries: Vec::new(),
-            sources,
-            ranges: BTreeMap::new(),
-            classes,
-        };
+        let mut pool = Pool { entries: Vec::new(), sources, ranges: BTreeMap::new(), classes };
         for (position, (name, source)) in (0u32..).zip(sources) {
             if named.contains(name.as_str()) {
                 pool.add(position, name, source.as_ref())?;
@@ -50,19 +36,13 @@ impl<'a> Pool<'a> {
             source: position,
             index,
             key: record.key,
-            label: record
-                .label
-                .and_then(|label| labels.get(label as usize).copied()),
+            label: record.label.and_then(|label| labels.get(label as usize).copied()),
         });
         self.entries.extend(records);
         if self.entries.len() > u32::MAX as usize {
             return Err(too_many(name, self.entries.len()));
         }
-        if self
-            .ranges
-            .insert(name, start..self.entries.len())
-            .is_some()
-        {
+        if self.ranges.insert(name, start..self.entries.len()).is_some() {
             return Err(same_name(name));
         }
         Ok(())
@@ -70,16 +50,8 @@ impl<'a> Pool<'a> {
 
     /// Where the classes of a source are among all classes.
     fn positions_of(&self, classes: &[String]) -> Vec<u32> {
-        let all: BTreeMap<&str, u32> = self
-            .classes
-            .iter()
-            .map(String::as_str)
-            .zip(0u32..)
-            .collect();
-        classes
-            .iter()
-            .filter_map(|class| all.get(class.as_str()).copied())
-            .collect()
+        let all: BTreeMap<&str, u32> = self.classes.iter().map(String::as_str).zip(0u32..).collect();
+        classes.iter().filter_map(|class| all.get(class.as_str()).copied()).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -104,9 +76,7 @@ impl<'a> Pool<'a> {
 
     pub(super) fn place(&self, position: usize) -> String {
         let entry = self.entries[position];
-        self.sources[entry.source as usize]
-            .1
-            .place(entry.index as usize)
+        self.sources[entry.source as usize].1.place(entry.index as usize)
     }
 
     /// The positions of the records of a source.
@@ -120,13 +90,7 @@ fn join_classes<'a>(lists: impl Iterator<Item = &'a [String]>) -> Vec<String> {
     let lists: BTreeSet<&[String]> = lists.filter(|list| !list.is_empty()).collect();
     match lists.first() {
         Some(only) if lists.len() == 1 => only.to_vec(),
-        _ => lists
-            .into_iter()
-            .flatten()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .cloned()
-            .collect(),
+        _ => lists.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().cloned().collect(),
     }
 }
 

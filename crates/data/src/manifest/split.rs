@@ -17,20 +17,10 @@ pub(super) fn draw_all<'a>(
     splits: &'a [SplitConfig],
     seed: u64,
 ) -> Result<BTreeMap<&'a str, Mask>, DataError> {
-    let mut drawing = Drawing {
-        pool,
-        seed,
-        configs: BTreeMap::new(),
-        done: BTreeMap::new(),
-        open: Vec::new(),
-    };
+    let mut drawing = Drawing { pool, seed, configs: BTreeMap::new(), done: BTreeMap::new(), open: Vec::new() };
     for split in splits {
         if drawing.configs.insert(split.name.as_str(), split).is_some() {
-            return Err(wrong(
-                &split.name,
-                "there are two splits of that name".to_string(),
-                "rename one of them",
-            ));
+            return Err(wrong(&split.name, "there are two splits of that name".to_string(), "rename one of them"));
         }
     }
     for split in splits {
@@ -54,11 +44,7 @@ impl<'a> Drawing<'a, '_> {
             return Ok(());
         }
         if self.open.contains(&split.name.as_str()) {
-            let cycle = format!(
-                "it is drawn from itself ({} -> {})",
-                self.open.join(" -> "),
-                split.name
-            );
+            let cycle = format!("it is drawn from itself ({} -> {})", self.open.join(" -> "), split.name);
             return Err(wrong(&split.name, cycle, "remove one of these references"));
         }
         self.open.push(&split.name);
@@ -82,17 +68,13 @@ impl<'a> Drawing<'a, '_> {
             let Some(other) = self.other(name)? else {
                 return Err(nothing(split, "from", name));
             };
-            mask.iter_mut()
-                .zip(other)
-                .for_each(|(mine, other)| *mine |= other);
+            mask.iter_mut().zip(other).for_each(|(mine, other)| *mine |= other);
         }
         for name in &split.except {
             let Some(other) = self.other(name)? else {
                 return Err(nothing(split, "except", name));
             };
-            mask.iter_mut()
-                .zip(other)
-                .for_each(|(mine, other)| *mine &= !other);
+            mask.iter_mut().zip(other).for_each(|(mine, other)| *mine &= !other);
         }
         Ok((0..mask.len()).filter(|position| mask[*position]).collect())
     }
@@ -114,18 +96,10 @@ impl<'a> Drawing<'a, '_> {
         }
     }
 
-    fn per_class(
-        &self,
-        split: &SplitConfig,
-        candidates: &[usize],
-        wanted: u32,
-    ) -> Result<Vec<usize>, DataError> {
+    fn per_class(&self, split: &SplitConfig, candidates: &[usize], wanted: u32) -> Result<Vec<usize>, DataError> {
         let mut taken = Vec::new();
         for (class, name) in (0u32..).zip(self.pool.classes()) {
-            let all = candidates
-                .iter()
-                .copied()
-                .filter(|position| self.pool.label(*position) == Some(class));
+            let all = candidates.iter().copied().filter(|position| self.pool.label(*position) == Some(class));
             let ranked = self.ranked(&split.name, all);
             if ranked.len() < wanted as usize {
                 return Err(DataError::FewLabels {
@@ -141,12 +115,7 @@ impl<'a> Drawing<'a, '_> {
         Ok(taken)
     }
 
-    fn fraction(
-        &self,
-        split: &SplitConfig,
-        candidates: &[usize],
-        share: f64,
-    ) -> Result<Vec<usize>, DataError> {
+    fn fraction(&self, split: &SplitConfig, candidates: &[usize], share: f64) -> Result<Vec<usize>, DataError> {
         if !(share > 0.0 && share <= 1.0) {
             let problem = format!("`fraction: {share}` is not in (0, 1]");
             return Err(wrong(&split.name, problem, "give a share such as 0.1"));
@@ -160,9 +129,7 @@ impl<'a> Drawing<'a, '_> {
     /// Positions in the order of a keyed hash, which is the order they are drawn in.
     fn ranked(&self, split: &str, positions: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut context = blake3::Hasher::new_derive_key("millstream: draw of a split, version 1");
-        context
-            .update(&self.seed.to_le_bytes())
-            .update(split.as_bytes());
+        context.update(&self.seed.to_le_bytes()).update(split.as_bytes());
         let context = context.finalize();
         let rank = |position: usize| {
             let key = self.pool.key(position);
@@ -171,19 +138,14 @@ impl<'a> Drawing<'a, '_> {
         };
         let mut ranked: Vec<_> = positions.map(rank).collect();
         ranked.sort_unstable();
-        ranked
-            .into_iter()
-            .map(|(_, _, position)| position)
-            .collect()
+        ranked.into_iter().map(|(_, _, position)| position).collect()
     }
 }
 
 /// The records that a file names.
 fn listed(pool: &Pool, candidates: &[usize], path: &Path) -> Result<Vec<usize>, DataError> {
-    let text = fs::read_to_string(path)
-        .map_err(|cause| DataError::read(path, "list of keys or places", cause))?;
-    let places: BTreeMap<String, usize> =
-        candidates.iter().map(|at| (pool.place(*at), *at)).collect();
+    let text = fs::read_to_string(path).map_err(|cause| DataError::read(path, "list of keys or places", cause))?;
+    let places: BTreeMap<String, usize> = candidates.iter().map(|at| (pool.place(*at), *at)).collect();
     let keys: BTreeMap<Key, usize> = candidates.iter().map(|at| (pool.key(*at), *at)).collect();
     let mut lines = BTreeMap::new();
     for (number, line) in (1u64..).zip(text.lines()) {
@@ -222,23 +184,12 @@ fn listed_twice(path: &Path, first: u64, line: u64, name: &str) -> DataError {
 
 fn nothing(split: &SplitConfig, field: &str, name: &str) -> DataError {
     let (what, help) = match field {
-        "from" => (
-            "no source and no split",
-            "name a source or a split of this plan",
-        ),
+        "from" => ("no source and no split", "name a source or a split of this plan"),
         _ => ("no split", "name a split of this plan"),
     };
-    wrong(
-        &split.name,
-        format!("`{field}` names `{name}`, which is {what}"),
-        help,
-    )
+    wrong(&split.name, format!("`{field}` names `{name}`, which is {what}"), help)
 }
 
 fn wrong(split: &str, problem: String, help: &'static str) -> DataError {
-    DataError::Split {
-        split: split.to_string(),
-        problem,
-        help,
-    }
+    DataError::Split { split: split.to_string(), problem, help }
 }

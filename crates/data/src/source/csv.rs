@@ -20,22 +20,12 @@ pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Fi
     let lines = read_lines(path)?;
     if lines.is_empty() {
         let help = "list one image a line under the header `path,label`";
-        return Err(DataError::Empty {
-            path: path.to_path_buf(),
-            what: "line with an image",
-            help,
-        });
+        return Err(DataError::Empty { path: path.to_path_buf(), what: "line with an image", help });
     }
     let root = root.or_else(|| path.parent()).unwrap_or(Path::new(""));
-    let named: BTreeSet<&str> = lines
-        .iter()
-        .filter_map(|line| line.label.as_deref())
-        .collect();
+    let named: BTreeSet<&str> = lines.iter().filter_map(|line| line.label.as_deref()).collect();
     let labels: BTreeMap<&str, u32> = named.into_iter().zip(0u32..).collect();
-    let listed: Vec<Listed> = lines
-        .iter()
-        .map(|line| line.listed(root, &labels))
-        .collect();
+    let listed: Vec<Listed> = lines.iter().map(|line| line.listed(root, &labels)).collect();
     if !listed.iter().any(|file| file.path.exists()) {
         return Err(nothing_there(path, &listed[0].path));
     }
@@ -51,26 +41,15 @@ struct Line {
 
 impl Line {
     fn listed(&self, root: &Path, labels: &BTreeMap<&str, u32>) -> Listed {
-        let label = self
-            .label
-            .as_deref()
-            .and_then(|name| labels.get(name))
-            .copied();
-        Listed {
-            path: root.join(&self.path),
-            label,
-            key: self.key,
-        }
+        let label = self.label.as_deref().and_then(|name| labels.get(name)).copied();
+        Listed { path: root.join(&self.path), label, key: self.key }
     }
 }
 
 fn read_lines(path: &Path) -> Result<Vec<Line>, DataError> {
     let file = File::open(path).map_err(|cause| DataError::read(path, "CSV file", cause))?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(file);
-    let columns = Columns::find(
-        path,
-        reader.headers().map_err(|error| refused(path, error))?,
-    )?;
+    let columns = Columns::find(path, reader.headers().map_err(|error| refused(path, error))?)?;
     let (mut lines, mut seen) = (Vec::new(), BTreeMap::new());
     for row in reader.records() {
         let row = row.map_err(|error| refused(path, error))?;
@@ -78,13 +57,7 @@ fn read_lines(path: &Path) -> Result<Vec<Line>, DataError> {
         let line = columns.read(path, number, &row)?;
         if let Some(first) = seen.insert(place_of(&line.path), number) {
             let found = format!("`{}`, which line {first} has too", line.path.display());
-            return Err(wrong_line(
-                path,
-                number,
-                found,
-                "each image once",
-                "remove one of the lines",
-            ));
+            return Err(wrong_line(path, number, found, "each image once", "remove one of the lines"));
         }
         lines.push(line);
     }
@@ -102,26 +75,13 @@ impl Columns {
     fn find(file: &Path, header: &StringRecord) -> Result<Self, DataError> {
         let at = |name: &str| header.iter().position(|column| column == name);
         let distinct: BTreeSet<&str> = header.iter().collect();
-        let known = distinct
-            .iter()
-            .all(|column| ["path", "label", "key"].contains(column));
-        match (
-            at("path"),
-            at("label"),
-            known && distinct.len() == header.len(),
-        ) {
-            (Some(path), Some(label), true) => Ok(Columns {
-                path,
-                label,
-                key: at("key"),
-            }),
+        let known = distinct.iter().all(|column| ["path", "label", "key"].contains(column));
+        match (at("path"), at("label"), known && distinct.len() == header.len()) {
+            (Some(path), Some(label), true) => Ok(Columns { path, label, key: at("key") }),
             _ => Err(wrong_line(
                 file,
                 1,
-                format!(
-                    "the header `{}`",
-                    header.iter().collect::<Vec<_>>().join(",")
-                ),
+                format!("the header `{}`", header.iter().collect::<Vec<_>>().join(",")),
                 "`path,label` or `path,label,key`",
                 "correct the first line; an image without a label has an empty one",
             )),
@@ -132,50 +92,19 @@ impl Columns {
         let value = |column: usize| row.get(column).unwrap_or_default();
         if value(self.path).is_empty() {
             let (found, expected) = ("an empty path".to_string(), "the path of an image");
-            return Err(wrong_line(
-                file,
-                number,
-                found,
-                expected,
-                "give it or remove the line",
-            ));
+            return Err(wrong_line(file, number, found, expected, "give it or remove the line"));
         }
-        let key = self
-            .key
-            .map(|column| value(column).parse::<Key>())
-            .transpose()
-            .map_err(|error| {
-                let found = format!("the key `{}`", error.text);
-                wrong_line(
-                    file,
-                    number,
-                    found,
-                    "32 hexadecimal digits",
-                    "give every line a key, or none (drop the column)",
-                )
-            })?;
+        let key = self.key.map(|column| value(column).parse::<Key>()).transpose().map_err(|error| {
+            let found = format!("the key `{}`", error.text);
+            wrong_line(file, number, found, "32 hexadecimal digits", "give every line a key, or none (drop the column)")
+        })?;
         let label = Some(value(self.label)).filter(|label| !label.is_empty());
-        Ok(Line {
-            path: PathBuf::from(value(self.path)),
-            label: label.map(str::to_string),
-            key,
-        })
+        Ok(Line { path: PathBuf::from(value(self.path)), label: label.map(str::to_string), key })
     }
 }
 
-fn wrong_line(
-    file: &Path,
-    line: u64,
-    found: String,
-    expected: &str,
-    help: &'static str,
-) -> DataError {
-    DataError::Malformed {
-        place: format!("{}:{line}", file.display()),
-        found,
-        expected: expected.to_string(),
-        help,
-    }
+fn wrong_line(file: &Path, line: u64, found: String, expected: &str, help: &'static str) -> DataError {
+    DataError::Malformed { place: format!("{}:{line}", file.display()), found, expected: expected.to_string(), help }
 }
 
 /// What the CSV reader does not like, said in our words.
@@ -183,39 +112,24 @@ fn refused(file: &Path, error: csv::Error) -> DataError {
     let line = error.position().map_or(1, csv::Position::line);
     match error.into_kind() {
         csv::ErrorKind::Io(cause) => DataError::read(file, "CSV file", cause),
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => wrong_line(
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => wrong_line(
             file,
             line,
             format!("{len} values"),
             &format!("{expected_len}, as in the header"),
             "put values with commas in double quotes",
         ),
-        csv::ErrorKind::Utf8 { .. } => wrong_line(
-            file,
-            line,
-            "bytes that are no text".to_string(),
-            "UTF-8",
-            "save the file as UTF-8",
-        ),
-        other => wrong_line(
-            file,
-            line,
-            format!("{other:?}"),
-            "a line of CSV",
-            "correct the line",
-        ),
+        csv::ErrorKind::Utf8 { .. } => {
+            wrong_line(file, line, "bytes that are no text".to_string(), "UTF-8", "save the file as UTF-8")
+        }
+        other => wrong_line(file, line, format!("{other:?}"), "a line of CSV", "correct the line"),
     }
 }
 
 fn nothing_there(file: &Path, first: &Path) -> DataError {
     DataError::Malformed {
         place: file.display().to_string(),
-        found: format!(
-            "not one of its images, the first of which should be {}",
-            first.display()
-        ),
+        found: format!("not one of its images, the first of which should be {}", first.display()),
         expected: "images at the paths that it lists".to_string(),
         help: "set `root` to the folder that the paths are relative to",
     }

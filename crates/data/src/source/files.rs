@@ -40,11 +40,7 @@ impl Files {
     ///
     /// A file that cannot be read still is a record: reading it will fail again when its turn comes. Only where its
     /// key is to be made of its content there is nothing to call it by.
-    pub(super) fn open(
-        listed: Vec<Listed>,
-        classes: Vec<String>,
-        kind: KeyKind,
-    ) -> Result<Self, DataError> {
+    pub(super) fn open(listed: Vec<Listed>, classes: Vec<String>, kind: KeyKind) -> Result<Self, DataError> {
         let contents = hash_all(&listed);
         let mut records = Vec::with_capacity(listed.len());
         let mut hashes = Vec::with_capacity(listed.len());
@@ -54,27 +50,15 @@ impl Files {
             let key = match (file.key, kind) {
                 (Some(key), _) => key,
                 (None, KeyKind::Place) => Key::of_place(&place_of(&file.path), 0),
-                (None, KeyKind::Content) => Key::from_hash(
-                    &content.map_err(|cause| DataError::read(&file.path, "image file", cause))?,
-                ),
+                (None, KeyKind::Content) => {
+                    Key::from_hash(&content.map_err(|cause| DataError::read(&file.path, "image file", cause))?)
+                }
             };
-            records.push(Record {
-                key,
-                label: file.label,
-            });
+            records.push(Record { key, label: file.label });
         }
-        let fingerprint = fingerprint(
-            &classes,
-            &records,
-            hashes.iter().map(|hash| hash.as_slice()),
-        );
+        let fingerprint = fingerprint(&classes, &records, hashes.iter().map(|hash| hash.as_slice()));
         let paths = listed.into_iter().map(|file| file.path).collect();
-        Ok(Files {
-            paths,
-            records,
-            classes,
-            fingerprint,
-        })
+        Ok(Files { paths, records, classes, fingerprint })
     }
 }
 
@@ -88,9 +72,7 @@ impl Source for Files {
     }
 
     fn place(&self, index: usize) -> String {
-        self.paths
-            .get(index)
-            .map_or_else(|| format!("file {index}"), |path| place_of(path))
+        self.paths.get(index).map_or_else(|| format!("file {index}"), |path| place_of(path))
     }
 
     fn read(&self, index: usize) -> Result<Payload, DataError> {
@@ -147,22 +129,16 @@ fn hash_all(listed: &[Listed]) -> Vec<io::Result<[u8; 32]>> {
         while let Some((index, file)) = take_next(listed, &next) {
             mine.push((index, hash_content(&file.path)));
         }
-        done.lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .append(&mut mine);
+        done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut mine);
     };
     thread::scope(|scope| {
         for _ in 1..cores.min(READERS).min(listed.len()) {
             // Where no thread is to be had, this one does the work alone.
-            let _ = thread::Builder::new()
-                .name("hash".to_string())
-                .spawn_scoped(scope, work);
+            let _ = thread::Builder::new().name("hash".to_string()).spawn_scoped(scope, work);
         }
         work();
     });
-    let mut done = done
-        .into_inner()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     done.sort_unstable_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, hash)| hash).collect()
 }

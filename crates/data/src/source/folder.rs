@@ -16,8 +16,8 @@ use crate::DataError;
 
 /// What image files are called, in lower case: the formats that can be decoded.
 const EXTENSIONS: [&str; 18] = [
-    "apng", "bmp", "gif", "ico", "jfif", "jpe", "jpeg", "jpg", "pam", "pbm", "pgm", "png", "pnm",
-    "ppm", "qoi", "tif", "tiff", "webp",
+    "apng", "bmp", "gif", "ico", "jfif", "jpe", "jpeg", "jpg", "pam", "pbm", "pgm", "png", "pnm", "ppm", "qoi", "tif",
+    "tiff", "webp",
 ];
 
 pub(super) fn open(path: &Path, layout: FolderLayout, kind: KeyKind) -> Result<Files, DataError> {
@@ -27,11 +27,7 @@ pub(super) fn open(path: &Path, layout: FolderLayout, kind: KeyKind) -> Result<F
     };
     if listed.is_empty() {
         let help = "put image files into it, or name the folder that has them";
-        return Err(DataError::Empty {
-            path: path.to_path_buf(),
-            what: "image",
-            help,
-        });
+        return Err(DataError::Empty { path: path.to_path_buf(), what: "image", help });
     }
     listed.sort_unstable_by(|a, b| bytes_of(&a.path).cmp(bytes_of(&b.path)));
     Files::open(listed, classes, kind)
@@ -53,19 +49,10 @@ fn by_class(root: &Path) -> Result<(Vec<Listed>, Vec<String>), DataError> {
         let images = images_below(&folder, Some(label))?;
         if images.is_empty() {
             let help = "put images into it or remove the folder: it counts as a class";
-            return Err(DataError::Empty {
-                path: folder,
-                what: "image",
-                help,
-            });
+            return Err(DataError::Empty { path: folder, what: "image", help });
         }
         listed.extend(images);
-        classes.push(
-            folder
-                .file_name()
-                .map(|name| place_of(Path::new(name)))
-                .unwrap_or_default(),
-        );
+        classes.push(folder.file_name().map(|name| place_of(Path::new(name))).unwrap_or_default());
     }
     Ok((listed, classes))
 }
@@ -75,17 +62,12 @@ fn images_below(folder: &Path, label: Option<u32>) -> Result<Vec<Listed>, DataEr
     let mut listed = Vec::new();
     let mut open = vec![(folder.to_path_buf(), Vec::new())];
     while let Some((folder, above)) = open.pop() {
-        let real =
-            fs::canonicalize(&folder).map_err(|cause| DataError::read(&folder, "folder", cause))?;
+        let real = fs::canonicalize(&folder).map_err(|cause| DataError::read(&folder, "folder", cause))?;
         if above.contains(&real) {
             return Err(circular(&folder));
         }
         let Content { folders, images } = look_into(&folder)?;
-        listed.extend(images.into_iter().map(|path| Listed {
-            path,
-            label,
-            key: None,
-        }));
+        listed.extend(images.into_iter().map(|path| Listed { path, label, key: None }));
         let above = [above, vec![real]].concat();
         open.extend(folders.into_iter().map(|folder| (folder, above.clone())));
     }
@@ -141,15 +123,11 @@ fn not_listed(folder: &Path, cause: io::Error) -> DataError {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn is_image(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .map(str::to_ascii_lowercase);
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 

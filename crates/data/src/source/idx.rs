@@ -45,34 +45,17 @@ struct ImageShape {
 }
 
 impl Idx {
-    pub(super) fn open(
-        images: &Path,
-        labels: Option<&Path>,
-        kind: KeyKind,
-    ) -> Result<Self, DataError> {
+    pub(super) fn open(images: &Path, labels: Option<&Path>, kind: KeyKind) -> Result<Self, DataError> {
         let (count, shape, pixels) = read_images(images)?;
         let place = place_of(images);
-        let labels = labels
-            .map(|path| read_labels(path, images, count))
-            .transpose()?;
+        let labels = labels.map(|path| read_labels(path, images, count)).transpose()?;
         let key = |(position, image): (u64, &[u8])| match kind {
             KeyKind::Content => Key::of_content(image),
             KeyKind::Place => Key::of_place(&place, position),
         };
         let keys = (0u64..).zip(pixels.chunks_exact(shape.bytes)).map(key);
-        let label = |index: usize| {
-            labels
-                .as_ref()
-                .and_then(|labels| labels.get(index))
-                .map(|label| u32::from(*label))
-        };
-        let records: Vec<Record> = keys
-            .enumerate()
-            .map(|(index, key)| Record {
-                key,
-                label: label(index),
-            })
-            .collect();
+        let label = |index: usize| labels.as_ref().and_then(|labels| labels.get(index)).map(|label| u32::from(*label));
+        let records: Vec<Record> = keys.enumerate().map(|(index, key)| Record { key, label: label(index) }).collect();
         let classes = match labels {
             Some(_) => (0..CLASSES).map(|digit| digit.to_string()).collect(),
             None => Vec::new(),
@@ -82,14 +65,7 @@ impl Idx {
         let content = blake3::hash(&pixels);
         let parts = [content.as_bytes().to_vec(), layout.collect()];
         let fingerprint = fingerprint(&classes, &records, parts.iter().map(Vec::as_slice));
-        Ok(Idx {
-            place,
-            shape,
-            pixels,
-            records,
-            classes,
-            fingerprint,
-        })
+        Ok(Idx { place, shape, pixels, records, classes, fingerprint })
     }
 }
 
@@ -107,20 +83,10 @@ impl Source for Idx {
     }
 
     fn read(&self, index: usize) -> Result<Payload, DataError> {
-        let ImageShape {
-            height,
-            width,
-            channels,
-            ..
-        } = self.shape;
+        let ImageShape { height, width, channels, .. } = self.shape;
         let image = self.pixels.chunks_exact(self.shape.bytes).nth(index);
         let image = image.ok_or_else(|| no_such_record(self.place(index), self.records.len()))?;
-        Ok(Payload::Pixels {
-            width,
-            height,
-            channels,
-            bytes: image.to_vec(),
-        })
+        Ok(Payload::Pixels { width, height, channels, bytes: image.to_vec() })
     }
 
     fn does_io(&self) -> bool {
@@ -139,17 +105,12 @@ fn read_images(path: &Path) -> Result<(u32, ImageShape, Vec<u8>), DataError> {
         [n, h, w] => (*n, *h, *w, 1),
         [n, h, w, 3] => (*n, *h, *w, 3),
         _ => {
-            return Err(file
-                .wrong_dimensions("3 (images, rows, columns) or 4 (the last of which is 3, RGB)"));
+            return Err(file.wrong_dimensions("3 (images, rows, columns) or 4 (the last of which is 3, RGB)"));
         }
     };
     if count == 0 {
         let help = "give a file with images";
-        return Err(DataError::Empty {
-            path: path.to_path_buf(),
-            what: "image",
-            help,
-        });
+        return Err(DataError::Empty { path: path.to_path_buf(), what: "image", help });
     }
     let bytes = u64::from(height) * u64::from(width);
     let bytes = usize::try_from(bytes.saturating_mul(u64::from(channels))).unwrap_or(usize::MAX);
@@ -157,16 +118,7 @@ fn read_images(path: &Path) -> Result<(u32, ImageShape, Vec<u8>), DataError> {
         return Err(file.wrong_dimensions("images of at least one pixel"));
     }
     let pixels = file.values()?;
-    Ok((
-        count,
-        ImageShape {
-            height,
-            width,
-            channels,
-            bytes,
-        },
-        pixels,
-    ))
+    Ok((count, ImageShape { height, width, channels, bytes }, pixels))
 }
 
 /// The labels of as many images.
@@ -217,37 +169,21 @@ impl<'a> IdxFile<'a> {
         if dimensions.len() < magic {
             return Err(short(path, &header, magic));
         }
-        let dimensions = dimensions
-            .iter()
-            .map(|bytes| u32::from_be_bytes(*bytes))
-            .collect();
-        Ok(IdxFile {
-            path,
-            dimensions,
-            rest,
-        })
+        let dimensions = dimensions.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
+        Ok(IdxFile { path, dimensions, rest })
     }
 
     /// All values: exactly as many as the header says.
     fn values(&mut self) -> Result<Vec<u8>, DataError> {
-        let expected = self
-            .dimensions
-            .iter()
-            .fold(1u64, |all, n| all.saturating_mul(u64::from(*n)));
+        let expected = self.dimensions.iter().fold(1u64, |all, n| all.saturating_mul(u64::from(*n)));
         let values = up_to(&mut self.rest, expected.saturating_add(1));
         let values = values.map_err(|cause| failed(self.path, "IDX file", cause))?;
         if values.len() as u64 == expected {
             return Ok(values);
         }
         let (found, help) = match (values.len() as u64).checked_sub(expected) {
-            Some(_) => (
-                "more".to_string(),
-                "the file is damaged or was written wrongly: fetch it again",
-            ),
-            None => (
-                format!("{} (it is truncated)", values.len()),
-                "fetch the file again",
-            ),
+            Some(_) => ("more".to_string(), "the file is damaged or was written wrongly: fetch it again"),
+            None => (format!("{} (it is truncated)", values.len()), "fetch the file again"),
         };
         Err(self.malformed(found, format!("{expected} bytes after the header"), help))
     }
@@ -255,20 +191,11 @@ impl<'a> IdxFile<'a> {
     fn wrong_dimensions(&self, expected: &str) -> DataError {
         let sizes: Vec<String> = self.dimensions.iter().map(u32::to_string).collect();
         let found = format!("{} dimensions ({})", sizes.len(), sizes.join(" x "));
-        self.malformed(
-            found,
-            expected.to_string(),
-            "see that `images` and `labels` are not swapped",
-        )
+        self.malformed(found, expected.to_string(), "see that `images` and `labels` are not swapped")
     }
 
     fn malformed(&self, found: String, expected: String, help: &'static str) -> DataError {
-        DataError::Malformed {
-            place: place_of(self.path),
-            found,
-            expected,
-            help,
-        }
+        DataError::Malformed { place: place_of(self.path), found, expected, help }
     }
 }
 
@@ -277,11 +204,7 @@ fn inflated(mut file: File) -> io::Result<Box<dyn Read>> {
     let head = up_to(&mut file, 2)?;
     let gzipped = head == GZIP;
     let whole = BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(file));
-    Ok(if gzipped {
-        Box::new(MultiGzDecoder::new(whole))
-    } else {
-        Box::new(whole)
-    })
+    Ok(if gzipped { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) })
 }
 
 /// The next `count` bytes, or fewer at the end. Memory grows with what is there, not with what a header promises.
@@ -307,16 +230,11 @@ fn failed(path: &Path, what: &'static str, cause: io::Error) -> DataError {
 
 fn wrong_magic(path: &Path, found: &[u8]) -> DataError {
     let bytes: Vec<String> = found.iter().map(|byte| format!("{byte:02x}")).collect();
-    let bytes = if bytes.is_empty() {
-        "nothing".to_string()
-    } else {
-        bytes.join(" ")
-    };
+    let bytes = if bytes.is_empty() { "nothing".to_string() } else { bytes.join(" ") };
     DataError::Malformed {
         place: place_of(path),
         found: format!("{bytes} at the start"),
-        expected: "00 00 08 and the number of dimensions, from 01 to 04: an IDX file of bytes"
-            .to_string(),
+        expected: "00 00 08 and the number of dimensions, from 01 to 04: an IDX file of bytes".to_string(),
         help: "give an IDX file, plain or gzipped, or use another kind of source",
     }
 }

@@ -94,9 +94,7 @@ pub enum KeyKind {
 /// line at fault.
 pub fn open(config: &SourceConfig, key: KeyKind) -> Result<Box<dyn Source>, DataError> {
     Ok(match config {
-        SourceConfig::Idx { images, labels } => {
-            Box::new(idx::Idx::open(images, labels.as_deref(), key)?)
-        }
+        SourceConfig::Idx { images, labels } => Box::new(idx::Idx::open(images, labels.as_deref(), key)?),
         SourceConfig::Folder { path, layout } => Box::new(folder::open(path, *layout, key)?),
         SourceConfig::Csv { path, root } => Box::new(csv::open(path, root.as_deref(), key)?),
     })
@@ -105,27 +103,16 @@ pub fn open(config: &SourceConfig, key: KeyKind) -> Result<Box<dyn Source>, Data
 /// A path as it is shown and as keys are made of it: as the plan has it, less `.` and doubled separators. A path that
 /// is no text has its odd bytes escaped.
 fn place_of(path: &Path) -> String {
-    let plain: PathBuf = path
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .collect();
+    let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     match plain.to_str() {
         Some("") => ".".to_string(),
         Some(text) => text.to_string(),
-        None => plain
-            .as_os_str()
-            .as_encoded_bytes()
-            .escape_ascii()
-            .to_string(),
+        None => plain.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
     }
 }
 
 /// The fingerprint of a source whose contents have these hashes (or are these bytes), in a fixed order.
-fn fingerprint<'a>(
-    classes: &[String],
-    records: &[Record],
-    contents: impl Iterator<Item = &'a [u8]>,
-) -> [u8; 32] {
+fn fingerprint<'a>(classes: &[String], records: &[Record], contents: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("millstream: source, version 1");
     let count = |n: usize, hasher: &mut blake3::Hasher| {
         hasher.update(&(n as u64).to_le_bytes());
@@ -138,12 +125,7 @@ fn fingerprint<'a>(
     count(records.len(), &mut hasher);
     for record in records {
         hasher.update(&record.key.0.to_le_bytes());
-        hasher.update(
-            &record
-                .label
-                .map_or(0, |label| u64::from(label) + 1)
-                .to_le_bytes(),
-        );
+        hasher.update(&record.label.map_or(0, |label| u64::from(label) + 1).to_le_bytes());
     }
     contents.for_each(|content| {
         hasher.update(content);

@@ -17,11 +17,7 @@ pub(super) fn conforms(reopen: impl Fn() -> Box<dyn Source>) -> Box<dyn Source> 
     let places: BTreeSet<_> = (0..records.len()).map(|i| source.place(i)).collect();
     assert_eq!(places.len(), records.len(), "places are distinct");
     for (index, record) in records.iter().enumerate() {
-        assert!(
-            record
-                .label
-                .is_none_or(|label| (label as usize) < source.classes().len())
-        );
+        assert!(record.label.is_none_or(|label| (label as usize) < source.classes().len()));
         assert_eq!(source.read(index).unwrap(), again.read(index).unwrap());
     }
     let error = source.read(records.len()).unwrap_err();
@@ -41,12 +37,7 @@ pub(super) fn refuses(config: &SourceConfig, key: KeyKind, parts: &[&str]) -> Da
 
 #[test]
 fn a_place_is_the_path_as_written_less_what_means_nothing() {
-    for (path, place) in [
-        ("a/b.png", "a/b.png"),
-        ("./a//b.png", "a/b.png"),
-        ("/x/../a/", "/x/../a"),
-        (".", "."),
-    ] {
+    for (path, place) in [("a/b.png", "a/b.png"), ("./a//b.png", "a/b.png"), ("/x/../a/", "/x/../a"), (".", ".")] {
         assert_eq!(place_of(Path::new(path)), place);
     }
 }
@@ -64,13 +55,9 @@ fn a_place_that_is_no_text_still_tells_files_apart() {
 #[test]
 fn classes_labels_and_keys_are_in_the_fingerprint() {
     let classes = ["a".to_string(), "b".to_string()];
-    let record = |key: u128, label| Record {
-        key: crate::Key(key),
-        label,
-    };
-    let of = |classes: &[String], records: &[Record], content: &[u8]| {
-        fingerprint(classes, records, [content].into_iter())
-    };
+    let record = |key: u128, label| Record { key: crate::Key(key), label };
+    let of =
+        |classes: &[String], records: &[Record], content: &[u8]| fingerprint(classes, records, [content].into_iter());
     let prints = [
         of(&classes, &[record(1, Some(0))], b"x"),
         of(&classes, &[record(1, Some(1))], b"x"),

@@ -36,18 +36,12 @@ pub(crate) fn augment<'scope>(
     images: Stream<'scope, Time, Vec<Fallible<Image>>>,
     job: Arc<Job>,
     credit: Credit,
-) -> (
-    StreamVec<'scope, Time, Part>,
-    StreamVec<'scope, Time, DeadLetter>,
-) {
+) -> (StreamVec<'scope, Time, Part>, StreamVec<'scope, Time, DeadLetter>) {
     let mut builder = OperatorBuilder::new("Augment".to_owned(), images.scope());
     let mut input = builder.new_input(images, Pipeline);
     let (parts_output, parts_stream) = builder.new_output();
     let (dead_output, dead_stream) = builder.new_output();
-    let (mut parts_output, mut dead_output) = (
-        OutputBuilder::from(parts_output),
-        OutputBuilder::from(dead_output),
-    );
+    let (mut parts_output, mut dead_output) = (OutputBuilder::from(parts_output), OutputBuilder::from(dead_output));
     builder.build(move |capabilities| {
         drop(capabilities);
         let mut parts: BTreeMap<Time, (Capability<Time>, Part)> = BTreeMap::new();
@@ -58,15 +52,11 @@ pub(crate) fn augment<'scope>(
                 let Some(time) = capability.least().copied() else {
                     return;
                 };
-                let (_, part) = parts
-                    .entry(time)
-                    .or_insert_with(|| (capability.delayed(&time, 0), Part::default()));
+                let (_, part) = parts.entry(time).or_insert_with(|| (capability.delayed(&time, 0), Part::default()));
                 for (slot, image) in images.drain(..) {
                     credit.end_record();
                     let (record, number) = (slot.record, slot.number);
-                    if let Err(failure) =
-                        image.and_then(|image| render(&job, &time, slot, image, part))
-                    {
+                    if let Err(failure) = image.and_then(|image| render(&job, &time, slot, image, part)) {
                         let letter = dead_letter(&job, record, time.round, failure);
                         tracing::debug!(number, place = letter.place, "bad record");
                         if reported.insert(letter.key) {
@@ -88,38 +78,17 @@ pub(crate) fn augment<'scope>(
 }
 
 /// Renders one sample at the end of the part.
-fn render(
-    job: &Job,
-    time: &Time,
-    slot: Slot,
-    image: Image,
-    part: &mut Part,
-) -> Result<(), Failure> {
+fn render(job: &Job, time: &Time, slot: Slot, image: Image, part: &mut Part) -> Result<(), Failure> {
     let key = job.manifest.entries()[slot.record as usize].key;
-    let sample = SampleKey {
-        seed: job.seed,
-        round: time.round,
-        epoch: slot.epoch,
-        key: key.0,
-        copy: slot.copy,
-    };
+    let sample = SampleKey { seed: job.seed, round: time.round, epoch: slot.epoch, key: key.0, copy: slot.copy };
     let start = part.pixels.len();
     part.pixels.resize(start + job.shape.bytes(), 0);
     if let Err(error) = view(job, time).render(image, &sample, &mut part.pixels[start..]) {
         part.pixels.truncate(start);
-        return Err(Failure {
-            stage: Stage::Augment,
-            reason: error.to_string(),
-            bytes_hash: None,
-        });
+        return Err(Failure { stage: Stage::Augment, reason: error.to_string(), bytes_hash: None });
     }
     part.slots.push(slot.number);
-    part.rows.push(Row {
-        record: slot.record,
-        key,
-        target: slot.target,
-        labelled: slot.labelled,
-    });
+    part.rows.push(Row { record: slot.record, key, target: slot.target, labelled: slot.labelled });
     Ok(())
 }
 

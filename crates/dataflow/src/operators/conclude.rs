@@ -30,28 +30,17 @@ pub(crate) enum Finding {
 
 /// Collects findings and reports each round once the frontier has passed its end. Stops the run when the
 /// bad records exceed `max_bad`.
-pub(crate) fn conclude(
-    findings: StreamVec<'_, Time, Finding>,
-    job: Arc<Job>,
-    events: EventSink,
-    stop: Stop,
-) {
+pub(crate) fn conclude(findings: StreamVec<'_, Time, Finding>, job: Arc<Job>, events: EventSink, stop: Stop) {
     let mut ledger = Ledger::new(job, events, stop);
-    findings.sink(
-        Exchange::new(|_: &Finding| 0),
-        "Conclude",
-        move |(input, frontier)| {
-            input.for_each(|capability, findings| {
-                if let Some(time) = capability.least() {
-                    let round = time.round;
-                    findings
-                        .drain(..)
-                        .for_each(|finding| ledger.enter(round, finding));
-                }
-            });
-            ledger.close(frontier);
-        },
-    );
+    findings.sink(Exchange::new(|_: &Finding| 0), "Conclude", move |(input, frontier)| {
+        input.for_each(|capability, findings| {
+            if let Some(time) = capability.least() {
+                let round = time.round;
+                findings.drain(..).for_each(|finding| ledger.enter(round, finding));
+            }
+        });
+        ledger.close(frontier);
+    });
 }
 
 struct Ledger {
@@ -75,14 +64,7 @@ struct Open {
 impl Ledger {
     fn new(job: Arc<Job>, events: EventSink, stop: Stop) -> Self {
         let bad = job.known_bad.iter().copied().collect();
-        Ledger {
-            job,
-            events,
-            stop,
-            open: BTreeMap::new(),
-            chosen: BTreeMap::new(),
-            bad,
-        }
+        Ledger { job, events, stop, open: BTreeMap::new(), chosen: BTreeMap::new(), bad }
     }
 
     fn enter(&mut self, round: u32, finding: Finding) {
@@ -112,11 +94,7 @@ impl Ledger {
         let (bad, allowed) = (self.bad.len() as u64, self.job.max_bad);
         if bad > allowed {
             let records = self.job.manifest.entries().len() as u64;
-            self.stop.set(StopReason::TooManyBad {
-                bad,
-                records,
-                allowed,
-            });
+            self.stop.set(StopReason::TooManyBad { bad, records, allowed });
         }
     }
 
@@ -139,11 +117,7 @@ impl Ledger {
         apply(&mut self.chosen, open.choices);
         open.predictions.sort_by_key(|prediction| prediction.record);
         open.result.round = round;
-        open.result.labels = open
-            .predictions
-            .into_iter()
-            .map(|prediction| self.label(round, prediction))
-            .collect();
+        open.result.labels = open.predictions.into_iter().map(|prediction| self.label(round, prediction)).collect();
         open.result
     }
 
@@ -154,22 +128,11 @@ impl Ledger {
             key: prediction.key,
             place: self.job.manifest.place(prediction.record),
             class,
-            class_name: self
-                .job
-                .classes
-                .get(class as usize)
-                .cloned()
-                .unwrap_or_default(),
+            class_name: self.job.classes.get(class as usize).cloned().unwrap_or_default(),
             confidence: prediction.probabilities[class as usize],
-            distribution: if self.job.keep_distribution {
-                prediction.probabilities
-            } else {
-                Vec::new()
-            },
+            distribution: if self.job.keep_distribution { prediction.probabilities } else { Vec::new() },
             round,
-            model: blake3::Hash::from_bytes(prediction.model)
-                .to_hex()
-                .to_string(),
+            model: blake3::Hash::from_bytes(prediction.model).to_hex().to_string(),
             selected: chosen.is_some(),
             copies: chosen.map_or(0, |chosen| chosen.copies),
         }

@@ -50,18 +50,10 @@ pub(crate) fn decode<'scope>(
 }
 
 fn decode_one(payload: Payload, channels: u8) -> Result<Image, Failure> {
-    let failure = |error: ImageError, hash| Failure {
-        stage: Stage::Decode,
-        reason: error.to_string(),
-        bytes_hash: hash,
-    };
+    let failure =
+        |error: ImageError, hash| Failure { stage: Stage::Decode, reason: error.to_string(), bytes_hash: hash };
     match payload {
-        Payload::Pixels {
-            width,
-            height,
-            channels: own,
-            bytes,
-        } => Image::from_pixels(width, height, own, bytes)
+        Payload::Pixels { width, height, channels: own, bytes } => Image::from_pixels(width, height, own, bytes)
             .map(|image| image.to_channels(channels))
             .map_err(|error| failure(error, None)),
         Payload::Encoded(bytes) => decode_image(&bytes, channels, &Limits::default())

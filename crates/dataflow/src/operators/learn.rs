@@ -61,14 +61,11 @@ pub(crate) fn learn<'scope>(
             let Some(desk) = &mut desk else { return };
             input.for_each(|capability, batches| {
                 if let Some(capability) = capability.retain_least(0) {
-                    desk.waiting
-                        .extend(batches.drain(..).map(|batch| (capability.clone(), batch)));
+                    desk.waiting.extend(batches.drain(..).map(|batch| (capability.clone(), batch)));
                 }
             });
             for (capability, answers) in desk.turn() {
-                output
-                    .session(&capability)
-                    .give_iterator(answers.into_iter());
+                output.session(&capability).give_iterator(answers.into_iter());
             }
         }
     })
@@ -86,13 +83,7 @@ struct Desk {
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
         let learner = Learner::start(node.factory, activator);
-        Desk {
-            learner,
-            events: node.events,
-            stop: node.stop,
-            waiting: VecDeque::new(),
-            asked: VecDeque::new(),
-        }
+        Desk { learner, events: node.events, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 
     /// Takes what has come back and hands over what there is room for.
@@ -110,10 +101,7 @@ impl Desk {
             }
         }
         while let Some((capability, batch)) = self.waiting.pop_front() {
-            match self.learner.ask(Asked {
-                time: *capability.time(),
-                batch,
-            }) {
+            match self.learner.ask(Asked { time: *capability.time(), batch }) {
                 Ok(()) => self.asked.push_back(capability),
                 Err(asked) => {
                     self.waiting.push_front((capability, asked.batch));
@@ -125,27 +113,14 @@ impl Desk {
     }
 
     fn answers(&self, time: Time, mut reply: Reply) -> Vec<Answer> {
-        let mut answers: Vec<Answer> = reply
-            .trained
-            .take()
-            .map(Answer::Trained)
-            .into_iter()
-            .collect();
+        let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
         match Pass::of(&time) {
             Pass::Train => {
-                (self.events)(Event::Stepped {
-                    round: time.round,
-                    step: time.step,
-                    metrics: reply.metrics,
-                });
+                (self.events)(Event::Stepped { round: time.round, step: time.step, metrics: reply.metrics });
             }
             pass => {
                 let images = reply.batch.rows.len() as u32;
-                (self.events)(Event::Predicted {
-                    round: time.round,
-                    labelling: pass == Pass::Label,
-                    images,
-                });
+                (self.events)(Event::Predicted { round: time.round, labelling: pass == Pass::Label, images });
                 match pass {
                     Pass::Test => answers.push(Answer::Tested(reply.tally())),
                     _ => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),

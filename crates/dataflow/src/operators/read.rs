@@ -70,9 +70,7 @@ fn fetch(manifest: &Manifest, slot: Slot) -> Fallible<Payload> {
 
 fn weighed(fetched: Fallible<Payload>, credit: &Credit) -> Fallible<Payload> {
     match &fetched.1 {
-        Ok(Payload::Pixels { bytes, .. }) | Ok(Payload::Encoded(bytes)) => {
-            credit.weigh_record(bytes.len())
-        }
+        Ok(Payload::Pixels { bytes, .. }) | Ok(Payload::Encoded(bytes)) => credit.weigh_record(bytes.len()),
         Err(_) => {}
     }
     fetched

@@ -65,27 +65,11 @@ struct Sampler {
 }
 
 impl Sampler {
-    fn new(
-        job: Arc<Job>,
-        credit: Credit,
-        mut capability: Capability<Time>,
-        index: usize,
-        peers: usize,
-    ) -> Self {
+    fn new(job: Arc<Job>, credit: Credit, mut capability: Capability<Time>, index: usize, peers: usize) -> Self {
         capability.downgrade(&Time::start_of(job.first_round));
         let capability = ((job.first_round as usize) < job.rounds.len()).then_some(capability);
         let (chosen, pending) = (BTreeMap::new(), Vec::new());
-        Sampler {
-            job,
-            credit,
-            index,
-            peers,
-            capability,
-            chosen,
-            pending,
-            schedule: None,
-            left: None,
-        }
+        Sampler { job, credit, index, peers, capability, chosen, pending, schedule: None, left: None }
     }
 
     /// The next slots to emit, if labels and credit allow any.
@@ -104,11 +88,7 @@ impl Sampler {
             }
             let slots = self.take(time);
             let capability = self.capability.clone()?;
-            if self
-                .left
-                .as_ref()
-                .is_some_and(|left| left.start == left.end)
-            {
+            if self.left.as_ref().is_some_and(|left| left.start == left.end) {
                 self.end_step(time);
             } else if slots.is_empty() {
                 return None;
@@ -131,10 +111,7 @@ impl Sampler {
             return false;
         }
         self.credit.begin_step(time);
-        let width = self
-            .schedule
-            .as_ref()
-            .map_or(0, |schedule| schedule.width(&self.job, &time));
+        let width = self.schedule.as_ref().map_or(0, |schedule| schedule.width(&self.job, &time));
         self.left = Some(share(width, self.index, self.peers));
         true
     }
@@ -177,12 +154,7 @@ impl Sampler {
 /// one arrival of the same record.
 pub(crate) fn apply(chosen: &mut BTreeMap<u32, Selected>, mut choices: Vec<Choice>) {
     choices.sort_by_key(|choice| choice.diff);
-    for Choice {
-        record,
-        selected,
-        diff,
-    } in choices
-    {
+    for Choice { record, selected, diff } in choices {
         if diff < 0 {
             chosen.remove(&record);
         } else {

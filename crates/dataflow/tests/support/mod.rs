@@ -5,12 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_data::{
-    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig,
-    SplitConfig, Take,
+    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take,
 };
 use millstream_dataflow::{
-    Event, Job, ModelHash, RoundJob, RoundResult, StepMetrics, Stop, StopReason, Surroundings,
-    Trainer, TrainerError,
+    Event, Job, ModelHash, RoundJob, RoundResult, StepMetrics, Stop, StopReason, Surroundings, Trainer, TrainerError,
 };
 use millstream_imageops::{Step, View};
 use millstream_labels::{Pseudo, Rule};
@@ -82,10 +80,7 @@ impl Default for Setting {
 
 impl Setting {
     pub(crate) fn on_event(self, hook: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Setting {
-            hook: Arc::new(hook),
-            ..self
-        }
+        Setting { hook: Arc::new(hook), ..self }
     }
 }
 
@@ -111,20 +106,14 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn labels(&self) -> Vec<Vec<LabelRow>> {
-        self.rounds
-            .iter()
-            .map(|round| round.labels.clone())
-            .collect()
+        // Every run has a folder of its own for its files.
+        let elsewhere = |row: &LabelRow| LabelRow { place: String::new(), ..row.clone() };
+        self.rounds.iter().map(|round| round.labels.iter().map(elsewhere).collect()).collect()
     }
 
     pub(crate) fn labels_of(&self, round: u32) -> Vec<(Key, Pseudo)> {
-        let rows = self
-            .rounds
-            .iter()
-            .filter(|r| r.round == round)
-            .flat_map(|r| &r.labels);
-        rows.map(|row| (row.key, millstream_dataflow::pseudo_of(row)))
-            .collect()
+        let rows = self.rounds.iter().filter(|r| r.round == round).flat_map(|r| &r.labels);
+        rows.map(|row| (row.key, millstream_dataflow::pseudo_of(row))).collect()
     }
 }
 
@@ -165,19 +154,10 @@ fn events(setting: &Setting, outcome: &Arc<Mutex<Outcome>>) -> millstream_datafl
     })
 }
 
-fn trainer(
-    setting: &Setting,
-    outcome: &Arc<Mutex<Outcome>>,
-    stop: &Stop,
-) -> Arc<millstream_dataflow::TrainerFactory> {
+fn trainer(setting: &Setting, outcome: &Arc<Mutex<Outcome>>, stop: &Stop) -> Arc<millstream_dataflow::TrainerFactory> {
     let (setting, outcome, stop) = (setting.clone(), Arc::clone(outcome), stop.clone());
     Arc::new(move || {
-        Ok(Box::new(Counting {
-            setting: setting.clone(),
-            outcome: Arc::clone(&outcome),
-            stop: stop.clone(),
-            round: 0,
-        }))
+        Ok(Box::new(Counting { setting: setting.clone(), outcome: Arc::clone(&outcome), stop: stop.clone(), round: 0 }))
     })
 }
 
@@ -213,13 +193,7 @@ impl Trainer for Counting {
             hasher.update(format!("{} {:?} {}", row.key, row.target, row.labelled).as_bytes());
         }
         let records = batch.rows.iter().map(|row| row.record).collect();
-        let seen = Seen {
-            round: self.round,
-            step,
-            rows: batch.rows.len(),
-            records,
-            hash: hasher.finalize(),
-        };
+        let seen = Seen { round: self.round, step, rows: batch.rows.len(), records, hash: hasher.finalize() };
         self.outcome.lock().unwrap().batches.push(seen);
         Ok(StepMetrics::default())
     }
@@ -244,45 +218,24 @@ impl Trainer for Counting {
     }
 }
 
+const NOISE: Step = Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 };
+
+/// A round; the last one learns from soft labels.
+fn round(number: u32, setting: &Setting, view: View) -> RoundJob {
+    let batch = if matches!(setting.corpus, Corpus::Large) { 24 } else { 4 };
+    let soft = (number == 2).then_some(1.0);
+    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, view, soft }
+}
+
 fn job(setting: &Setting, files: &Path) -> Job {
     let (source, side, channels) = match &setting.corpus {
         Corpus::Small => (idx(files, 300, 8, 1), 8, 1),
         Corpus::Large => (idx(files, 60, 256, 3), 256, 3),
-        Corpus::Folder(path) => (
-            SourceConfig::Folder {
-                path: path.clone(),
-                layout: FolderLayout::Classes,
-            },
-            8,
-            1,
-        ),
+        Corpus::Folder(path) => (SourceConfig::Folder { path: path.clone(), layout: FolderLayout::Classes }, 8, 1),
     };
     let manifest = Arc::new(manifest(&source, setting.corpus.split(), setting.seed));
-    let shape = Shape {
-        height: side,
-        width: side,
-        channels,
-    };
+    let shape = Shape { height: side, width: side, channels };
     let view = |steps| View::new(steps, (side, side, channels)).unwrap();
-    let noise = || {
-        vec![Step::RandAugment {
-            ops: 2,
-            magnitude: 9,
-            bins: 31,
-            fill: 0,
-        }]
-    };
-    let round = |round: u32| RoundJob {
-        steps: setting.steps,
-        batch: if matches!(setting.corpus, Corpus::Large) {
-            24
-        } else {
-            4
-        },
-        unlabelled_batch: 8,
-        view: view(noise()),
-        soft: (round == 2).then_some(1.0),
-    };
     Job {
         seed: setting.seed,
         classes: manifest.classes().to_vec(),
@@ -290,7 +243,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         labelled: manifest.split("labelled").to_vec(),
         unlabelled: manifest.split("unlabelled").to_vec(),
         test: manifest.split("test").to_vec(),
-        rounds: (0..3).map(round).collect(),
+        rounds: (0..3).map(|number| round(number, setting, view(vec![NOISE]))).collect(),
         first_round: setting.first_round,
         restored: setting.restored.clone(),
         known_bad: Vec::new(),
@@ -298,12 +251,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         eval_batch: 16,
         memory: setting.memory,
         max_bad: setting.max_bad,
-        rule: Rule {
-            threshold: 0.6,
-            balance: None,
-            seed: setting.seed,
-            classes: setting.corpus.classes() as u32,
-        },
+        rule: Rule { threshold: 0.6, balance: None, seed: setting.seed, classes: setting.corpus.classes() as u32 },
         keep_distribution: true,
         manifest,
     }
@@ -348,10 +296,7 @@ fn idx(files: &Path, count: u32, side: u32, channels: u32) -> SourceConfig {
     let (images_path, labels_path) = (files.join("images-idx"), files.join("labels-idx"));
     std::fs::write(&images_path, images).unwrap();
     std::fs::write(&labels_path, labels).unwrap();
-    SourceConfig::Idx {
-        images: images_path,
-        labels: Some(labels_path),
-    }
+    SourceConfig::Idx { images: images_path, labels: Some(labels_path) }
 }
 
 /// Four class folders of PNG files in all, `bad` of them cut short. Returns the places of these, sorted.
@@ -361,9 +306,7 @@ pub(crate) fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<Str
     for i in 0..count {
         let path = folder.path().join(format!("class{}/{i:03}.png", i % 4));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let pixels = image::GrayImage::from_fn(12, 12, |x, y| {
-            image::Luma([(x * 7 + y * 13 + i * 31) as u8])
-        });
+        let pixels = image::GrayImage::from_fn(12, 12, |x, y| image::Luma([(x * 7 + y * 13 + i * 31) as u8]));
         pixels.save(&path).unwrap();
         if i % (count / bad) == 3 && (places.len() as u32) < bad {
             let bytes = std::fs::read(&path).unwrap();
@@ -379,14 +322,6 @@ pub(crate) fn broken_folder(count: u32, bad: u32) -> (tempfile::TempDir, Vec<Str
 /// Resident memory of this process.
 pub(crate) fn rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        << 10
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }

@@ -24,9 +24,7 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
 
 /// The next marker and what follows it. `FF 00` is a data byte, `FF FF` padding.
 fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let at = bytes
-        .windows(2)
-        .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
+    let at = bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
     Some((bytes[at + 1], &bytes[at + 2..]))
 }
 

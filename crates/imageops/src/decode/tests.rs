@@ -4,14 +4,8 @@ use image::{DynamicImage, ImageFormat, Luma, LumaA, Rgb, Rgba};
 
 use super::*;
 
-const FORMATS: [ImageFormat; 6] = [
-    ImageFormat::Png,
-    ImageFormat::Jpeg,
-    ImageFormat::Bmp,
-    ImageFormat::Gif,
-    ImageFormat::Tiff,
-    ImageFormat::WebP,
-];
+const FORMATS: [ImageFormat; 6] =
+    [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::WebP];
 
 fn gradient() -> DynamicImage {
     let colour = |x: u32, y: u32| Rgb([(x * 7) as u8, (y * 9) as u8, (x * y) as u8]);
@@ -33,23 +27,10 @@ fn every_format_decodes_to_its_size_and_near_its_colours() {
     let original = gradient().into_rgb8().into_raw();
     for format in FORMATS {
         let image = all(&encode(&gradient(), format)).unwrap();
-        assert_eq!(
-            (image.width, image.height, image.channels),
-            (31, 17, 3),
-            "{format:?}"
-        );
-        let error: u64 = image
-            .pixels
-            .iter()
-            .zip(&original)
-            .map(|(a, b)| u64::from(a.abs_diff(*b)))
-            .sum();
+        assert_eq!((image.width, image.height, image.channels), (31, 17, 3), "{format:?}");
+        let error: u64 = image.pixels.iter().zip(&original).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         let mean = error as f64 / original.len() as f64;
-        let allowed = if matches!(format, ImageFormat::Jpeg | ImageFormat::Gif) {
-            16.0
-        } else {
-            0.0
-        };
+        let allowed = if matches!(format, ImageFormat::Jpeg | ImageFormat::Gif) { 16.0 } else { 0.0 };
         assert!(mean <= allowed, "{format:?}: mean error {mean}");
     }
 }
@@ -57,13 +38,7 @@ fn every_format_decodes_to_its_size_and_near_its_colours() {
 #[test]
 fn gray_and_rgb_convert_as_pillow_does() {
     let one = |image: DynamicImage, channels| {
-        decode(
-            &encode(&image, ImageFormat::Png),
-            channels,
-            &Limits::default(),
-        )
-        .unwrap()
-        .pixels
+        decode(&encode(&image, ImageFormat::Png), channels, &Limits::default()).unwrap().pixels
     };
     let rgb = |r, g, b| DynamicImage::from(image::RgbImage::from_pixel(1, 1, Rgb([r, g, b])));
     // Image.new("RGB", (1, 1), colour).convert("L") in Pillow.
@@ -71,24 +46,9 @@ fn gray_and_rgb_convert_as_pillow_does() {
     assert_eq!(one(rgb(0, 255, 0), 1), [150]);
     assert_eq!(one(rgb(0, 0, 255), 1), [29]);
     assert_eq!(one(rgb(10, 200, 99), 1), [132]);
-    assert_eq!(
-        one(image::GrayImage::from_pixel(1, 1, Luma([9])).into(), 3),
-        [9, 9, 9]
-    );
-    assert_eq!(
-        one(
-            image::RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 0])).into(),
-            3
-        ),
-        [1, 2, 3]
-    );
-    assert_eq!(
-        one(
-            image::GrayAlphaImage::from_pixel(1, 1, LumaA([7, 0])).into(),
-            1
-        ),
-        [7]
-    );
+    assert_eq!(one(image::GrayImage::from_pixel(1, 1, Luma([9])).into(), 3), [9, 9, 9]);
+    assert_eq!(one(image::RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 0])).into(), 3), [1, 2, 3]);
+    assert_eq!(one(image::GrayAlphaImage::from_pixel(1, 1, LumaA([7, 0])).into(), 1), [7]);
 }
 
 #[test]
@@ -110,20 +70,14 @@ fn truncated_files_are_broken_whatever_could_be_shown() {
         for keep in [whole.len() / 4, whole.len() / 2, whole.len() * 3 / 4] {
             let error = all(&whole[..keep]).unwrap_err();
             assert!(
-                matches!(
-                    error,
-                    ImageError::Broken { .. } | ImageError::TooLarge { .. }
-                ),
+                matches!(error, ImageError::Broken { .. } | ImageError::TooLarge { .. }),
                 "{format:?} {keep}: {error}"
             );
         }
     }
     let jpeg = encode(&gradient(), ImageFormat::Jpeg);
     let cut = all(&jpeg[..jpeg.len() - 2]).unwrap_err().to_string();
-    assert_eq!(
-        cut,
-        "broken JPG image: truncated: the end marker is missing"
-    );
+    assert_eq!(cut, "broken JPG image: truncated: the end marker is missing");
     // What follows the end does not matter, and neither does an end marker inside of a segment.
     assert!(all(&[&jpeg[..], b"trailing"].concat()).is_ok());
     let thumbnail = [&jpeg[..2], b"\xff\xfe\0\x04\xff\xd9", &jpeg[2..]].concat();
@@ -137,12 +91,7 @@ fn other_bytes_are_no_image() {
         let error = all(bytes).unwrap_err();
         assert!(matches!(error, ImageError::UnknownFormat { .. }), "{error}");
     }
-    assert!(
-        all(b"<html>")
-            .unwrap_err()
-            .to_string()
-            .contains("3c 68 74 6d 6c 3e")
-    );
+    assert!(all(b"<html>").unwrap_err().to_string().contains("3c 68 74 6d 6c 3e"));
 }
 
 #[test]
@@ -151,14 +100,8 @@ fn limits_stop_large_images_before_they_are_decoded() {
     let with = |pixels, memory| decode(&png, 3, &Limits { pixels, memory });
     assert!(with(31 * 17, 1 << 20).is_ok());
     let error = with(31 * 17 - 1, 1 << 20).unwrap_err();
-    assert!(
-        matches!(&error, ImageError::TooLarge { found, .. } if found.contains("31x17")),
-        "{error}"
-    );
-    assert!(matches!(
-        with(1 << 20, 100).unwrap_err(),
-        ImageError::TooLarge { .. }
-    ));
+    assert!(matches!(&error, ImageError::TooLarge { found, .. } if found.contains("31x17")), "{error}");
+    assert!(matches!(with(1 << 20, 100).unwrap_err(), ImageError::TooLarge { .. }));
     // A header that promises 60,000 x 60,000 pixels and holds none.
     let mut bomb = png.clone();
     bomb[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
@@ -168,25 +111,13 @@ fn limits_stop_large_images_before_they_are_decoded() {
 #[test]
 fn only_gray_and_rgb_can_be_asked_for() {
     let png = encode(&gradient(), ImageFormat::Png);
-    assert!(matches!(
-        decode(&png, 4, &Limits::default()).unwrap_err(),
-        ImageError::Argument { .. }
-    ));
+    assert!(matches!(decode(&png, 4, &Limits::default()).unwrap_err(), ImageError::Argument { .. }));
 }
 
 /// Damaged files of every format: an image or an error, never a panic that leaves `decode`.
 #[test]
 fn flipped_bits_never_panic() {
-    let mut rng = crate::Rng::new(
-        &crate::SampleKey {
-            seed: 3,
-            round: 0,
-            epoch: 0,
-            key: 0,
-            copy: 0,
-        },
-        0,
-    );
+    let mut rng = crate::Rng::new(&crate::SampleKey { seed: 3, round: 0, epoch: 0, key: 0, copy: 0 }, 0);
     for format in FORMATS {
         let whole = encode(&gradient(), format);
         for _ in 0..60 {
@@ -195,14 +126,7 @@ fn flipped_bits_never_panic() {
                 let at = rng.range(bytes.len() as u32) as usize;
                 bytes[at] ^= 1 << rng.range(8);
             }
-            if let Ok(image) = decode(
-                &bytes,
-                1,
-                &Limits {
-                    pixels: 1 << 20,
-                    memory: 1 << 24,
-                },
-            ) {
+            if let Ok(image) = decode(&bytes, 1, &Limits { pixels: 1 << 20, memory: 1 << 24 }) {
                 image.check().unwrap();
             }
         }

@@ -9,12 +9,7 @@ use crate::scratch::Scratch;
 
 /// Moves the image right and down.
 pub(super) fn shift(image: &mut Image, right: i32, down: i32, fill: u8, scratch: &mut Scratch) {
-    let area = Area {
-        left: -right,
-        top: -down,
-        width: image.width,
-        height: image.height,
-    };
+    let area = Area { left: -right, top: -down, width: image.width, height: image.height };
     crop(image, area, fill, scratch);
 }
 
@@ -30,9 +25,7 @@ pub(super) fn crop(image: &mut Image, area: Area, fill: u8, scratch: &mut Scratc
     if !columns.is_empty() && !rows.is_empty() {
         let from = columns.start * channels..columns.end * channels;
         let to = offset(columns.start, area.left) * channels;
-        let lines = target
-            .chunks_exact_mut(width)
-            .skip(offset(rows.start, area.top));
+        let lines = target.chunks_exact_mut(width).skip(offset(rows.start, area.top));
         for (y, line) in rows.zip(lines) {
             line[to..to + from.len()].copy_from_slice(&image.pixels[y * stride..][from.clone()]);
         }

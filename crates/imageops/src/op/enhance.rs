@@ -26,14 +26,7 @@ pub(super) fn contrast(image: &mut Image, factor: f32) {
 fn mean_gray(image: &Image) -> u8 {
     let histogram = match image.channels {
         1 => histogram::count(image.pixels.iter().copied()),
-        _ => histogram::count(
-            image
-                .pixels
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&[r, g, b]| luma(r, g, b)),
-        ),
+        _ => histogram::count(image.pixels.as_chunks().0.iter().map(|&[r, g, b]| luma(r, g, b))),
     };
     let weigh = |(value, &n): (usize, &u32)| value as u64 * u64::from(n);
     let sum: u64 = histogram.iter().enumerate().map(weigh).sum();
@@ -73,16 +66,7 @@ pub(super) fn sharpness(image: &mut Image, factor: f32, scratch: &mut Scratch) {
 fn sharpen_row(target: &mut [u8], rows: &[u8], stride: usize, channels: usize, factor: f32) {
     let n = target.len();
     let cut = |row: usize, column: usize| &rows[row * stride + column * channels..][..n];
-    let around = [
-        cut(0, 0),
-        cut(0, 1),
-        cut(0, 2),
-        cut(1, 0),
-        cut(1, 2),
-        cut(2, 0),
-        cut(2, 1),
-        cut(2, 2),
-    ];
+    let around = [cut(0, 0), cut(0, 1), cut(0, 2), cut(1, 0), cut(1, 2), cut(2, 0), cut(2, 1), cut(2, 2)];
     let middle = cut(1, 1);
     for (i, value) in target.iter_mut().enumerate() {
         let ring: u16 = around.iter().map(|neighbour| u16::from(neighbour[i])).sum();

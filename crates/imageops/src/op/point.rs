@@ -38,8 +38,5 @@ pub(super) fn posterize(image: &mut Image, bits: u8) {
 
 /// Inverts values at or above the threshold (`ImageOps.solarize`).
 pub(super) fn solarize(image: &mut Image, threshold: f32) {
-    map(
-        image,
-        &table(|v| if f32::from(v) < threshold { v } else { 255 - v }),
-    );
+    map(image, &table(|v| if f32::from(v) < threshold { v } else { 255 - v }));
 }

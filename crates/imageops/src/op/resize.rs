@@ -35,8 +35,7 @@ pub(super) fn resize(
     clear(target, size, image.channels);
     match convolution(filter) {
         None => nearest(image, area, size, target),
-        Some(filter) => convolve(image, area, size, filter, scratch)
-            .map_err(|reason| failure(area, size, reason))?,
+        Some(filter) => convolve(image, area, size, filter, scratch).map_err(|reason| failure(area, size, reason))?,
     }
     swap(&mut image.pixels, &mut scratch.pixels);
     (image.width, image.height) = size;
@@ -50,23 +49,13 @@ fn clear(buffer: &mut Vec<u8>, (width, height): Size, channels: u8) {
 
 /// The part of the area that lies in the image.
 fn inside(image: &Image, area: Option<Area>) -> Result<Area, ImageError> {
-    let whole = Area {
-        left: 0,
-        top: 0,
-        width: image.width,
-        height: image.height,
-    };
+    let whole = Area { left: 0, top: 0, width: image.width, height: image.height };
     let area = area.unwrap_or(whole);
     let columns = overlap(area.left, area.width, image.width);
     let rows = overlap(area.top, area.height, image.height);
     if columns.is_empty() || rows.is_empty() {
         let found = format!("{area:?} of an image of {}x{}", image.width, image.height);
-        return Err(super::refuse(
-            "op",
-            "resize",
-            found,
-            "an area that overlaps the image",
-        ));
+        return Err(super::refuse("op", "resize", found, "an area that overlaps the image"));
     }
     Ok(Area {
         left: columns.start as i32,
@@ -86,28 +75,13 @@ fn convolution(filter: Filter) -> Option<FilterType> {
 }
 
 /// Resamples along one axis, then along the other, into `scratch.pixels`.
-fn convolve(
-    image: &Image,
-    area: Area,
-    size: Size,
-    filter: FilterType,
-    scratch: &mut Scratch,
-) -> Result<(), String> {
-    let kind = if image.channels == 1 {
-        PixelType::U8
-    } else {
-        PixelType::U8x3
-    };
+fn convolve(image: &Image, area: Area, size: Size, filter: FilterType, scratch: &mut Scratch) -> Result<(), String> {
+    let kind = if image.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
     let source = ImageRef::new(image.width, image.height, &image.pixels, kind).map_err(text)?;
     let (left, top) = (area.left as u32, area.top as u32);
     let source = CroppedImage::new(&source, left, top, area.width, area.height).map_err(text)?;
     let between = between((area.width, area.height), size);
-    let Scratch {
-        pixels,
-        half,
-        resizer,
-        ..
-    } = scratch;
+    let Scratch { pixels, half, resizer, .. } = scratch;
     if between == (area.width, area.height) || between == size {
         return pass(resizer, &source, pixels, size, kind, filter);
     }
@@ -129,11 +103,7 @@ fn between(from: Size, to: Size) -> Size {
         true => (y_first, x_first),
         false => (x_first, y_first),
     };
-    if check_size(wanted.0, wanted.1) {
-        wanted
-    } else {
-        other
-    }
+    if check_size(wanted.0, wanted.1) { wanted } else { other }
 }
 
 fn pass(
@@ -145,9 +115,7 @@ fn pass(
     filter: FilterType,
 ) -> Result<(), String> {
     let mut target = Target::from_slice_u8(size.0, size.1, target, kind).map_err(text)?;
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(filter))
-        .use_alpha(false);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
     resizer.resize(source, &mut target, &options).map_err(text)
 }
 
@@ -157,11 +125,7 @@ fn text(error: impl ToString) -> String {
 
 fn failure(area: Area, size: Size, reason: String) -> ImageError {
     let show = |(width, height): (u32, u32)| format!("{width}x{height}");
-    ImageError::Resize {
-        from: show((area.width, area.height)),
-        to: show(size),
-        reason,
-    }
+    ImageError::Resize { from: show((area.width, area.height)), to: show(size), reason }
 }
 
 fn nearest(image: &Image, area: Area, size: Size, target: &mut [u8]) {
@@ -172,10 +136,7 @@ fn nearest(image: &Image, area: Area, size: Size, target: &mut [u8]) {
 }
 
 fn nearest_of<const C: usize>(image: &Image, area: Area, size: Size, target: &mut [u8]) {
-    let (source, target) = (
-        image.pixels.as_chunks::<C>().0,
-        target.as_chunks_mut::<C>().0,
-    );
+    let (source, target) = (image.pixels.as_chunks::<C>().0, target.as_chunks_mut::<C>().0);
     let columns: Vec<usize> = places(area.width, size.0).collect();
     let rows = places(area.height, size.1);
     for (row, y) in target.chunks_exact_mut(size.0 as usize).zip(rows) {

@@ -3,13 +3,7 @@
 use super::*;
 use crate::{Rng, SampleKey};
 
-const PLAIN: SampleKey = SampleKey {
-    seed: 0,
-    round: 0,
-    epoch: 0,
-    key: 0,
-    copy: 0,
-};
+const PLAIN: SampleKey = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0 };
 
 /// The same pixels as `source` in make.py.
 fn source(channels: u8, width: u32, height: u32, values: &str, seed: u64) -> Image {
@@ -20,13 +14,7 @@ fn source(channels: u8, width: u32, height: u32, values: &str, seed: u64) -> Ima
         _ => 77,
     };
     let bytes = width as usize * height as usize * usize::from(channels);
-    Image::from_pixels(
-        width,
-        height,
-        channels,
-        (0..bytes).map(|_| value()).collect(),
-    )
-    .unwrap()
+    Image::from_pixels(width, height, channels, (0..bytes).map(|_| value()).collect()).unwrap()
 }
 
 fn op(name: &str, args: &[f64]) -> Op {
@@ -65,12 +53,7 @@ fn op(name: &str, args: &[f64]) -> Op {
         },
         "crop" => Op::Crop(area(0)),
         "resize" => {
-            let filters = [
-                Filter::Nearest,
-                Filter::Bilinear,
-                Filter::Bicubic,
-                Filter::Lanczos,
-            ];
+            let filters = [Filter::Nearest, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
             Op::Resize {
                 area: Some(area(0)),
                 width: args[4] as u32,
@@ -84,15 +67,9 @@ fn op(name: &str, args: &[f64]) -> Op {
 
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| {
-        if crc & 1 == 1 {
-            crc >> 1 ^ 0xEDB8_8320
-        } else {
-            crc >> 1
-        }
+        if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
     };
-    !bytes
-        .iter()
-        .fold(!0, |crc, &b| (0..8).fold(crc ^ u32::from(b), step))
+    !bytes.iter().fold(!0, |crc, &b| (0..8).fold(crc ^ u32::from(b), step))
 }
 
 /// Largest difference from Pillow that is allowed.
@@ -108,12 +85,8 @@ fn tolerance(op: &str, args: &[f64]) -> u8 {
 fn check(line: &str) -> Result<(), String> {
     let [call, input, expected] = line.split(" | ").collect::<Vec<_>>().try_into().unwrap();
     let (name, args) = call.split_once(' ').unwrap_or((call, ""));
-    let args: Vec<f64> = args
-        .split_whitespace()
-        .map(|a| a.parse().unwrap())
-        .collect();
-    let [channels, size, values, seed, fill] =
-        input.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let args: Vec<f64> = args.split_whitespace().map(|a| a.parse().unwrap()).collect();
+    let [channels, size, values, seed, fill] = input.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let (width, height) = size.split_once('x').unwrap();
     let mut image = source(
         channels.parse().unwrap(),
@@ -129,22 +102,11 @@ fn check(line: &str) -> Result<(), String> {
     image.check().unwrap();
     if let Some(crc) = expected.strip_prefix("crc ") {
         let found = format!("{:08x}", crc32(&image.pixels));
-        return if found == crc {
-            Ok(())
-        } else {
-            Err(format!("crc {found}"))
-        };
+        return if found == crc { Ok(()) } else { Err(format!("crc {found}")) };
     }
-    let expected: Vec<u8> = (0..expected.len() / 2)
-        .map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap())
-        .collect();
-    let off = image
-        .pixels
-        .iter()
-        .zip(&expected)
-        .map(|(a, b)| a.abs_diff(*b))
-        .max()
-        .unwrap();
+    let expected: Vec<u8> =
+        (0..expected.len() / 2).map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let off = image.pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     if image.pixels.len() == expected.len() && off <= tolerance(name, &args) {
         return Ok(());
     }
@@ -154,13 +116,9 @@ fn check(line: &str) -> Result<(), String> {
 #[test]
 fn every_op_matches_pillow() {
     let path = std::env::var("MILLSTREAM_GOLDEN_OPS");
-    let text = path.map_or(include_str!("../../golden/ops.txt").to_string(), |p| {
-        std::fs::read_to_string(p).unwrap()
-    });
-    let wrong: Vec<String> = text
-        .lines()
-        .filter_map(|line| check(line).err().map(|e| format!("{line}\n{e}")))
-        .collect();
+    let text = path.map_or(include_str!("../../golden/ops.txt").to_string(), |p| std::fs::read_to_string(p).unwrap());
+    let wrong: Vec<String> =
+        text.lines().filter_map(|line| check(line).err().map(|e| format!("{line}\n{e}"))).collect();
     assert!(
         wrong.is_empty(),
         "{} of {} cases\n{}",
@@ -182,27 +140,13 @@ fn a_resize_gives_the_same_bits_on_every_cpu() {
             unsafe { scratch.resizer.set_cpu_extensions(extensions) };
         }
         let mut image = image.clone();
-        run(
-            &Op::Resize {
-                area: None,
-                height: 31,
-                width: 45,
-                filter,
-            },
-            &mut image,
-            0,
-            &mut scratch,
-        )
-        .unwrap();
+        run(&Op::Resize { area: None, height: 31, width: 45, filter }, &mut image, 0, &mut scratch).unwrap();
         image.pixels
     };
     for (channels, width, height) in [(1, 28, 28), (3, 100, 75), (3, 20, 90), (1, 201, 12)] {
         let image = source(channels, width, height, "full", 5);
         for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
-            assert_eq!(
-                with(None, &image, filter),
-                with(Some(CpuExtensions::None), &image, filter)
-            );
+            assert_eq!(with(None, &image, filter), with(Some(CpuExtensions::None), &image, filter));
         }
     }
 }

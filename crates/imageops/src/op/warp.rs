@@ -54,13 +54,7 @@ fn round15(value: f64) -> f64 {
 }
 
 /// Replaces the image by its map; what comes from outside is `fill`.
-pub(super) fn warp(
-    image: &mut Image,
-    matrix: &Matrix,
-    sampling: Sampling,
-    fill: u8,
-    scratch: &mut Scratch,
-) {
+pub(super) fn warp(image: &mut Image, matrix: &Matrix, sampling: Sampling, fill: u8, scratch: &mut Scratch) {
     match (sampling, image.channels) {
         (Sampling::Nearest, 1) => nearest::<1>(image, matrix, fill, scratch),
         (Sampling::Nearest, _) => nearest::<3>(image, matrix, fill, scratch),
@@ -82,11 +76,7 @@ impl Fixed {
         let one = (1_u64 << bits) as f64;
         let fix = |v: f64| (v * one + 0.5).floor() as i64;
         let start = [fix(c + a * 0.5 + b * 0.5), fix(f + d * 0.5 + e * 0.5)];
-        Self {
-            start,
-            along_x: [fix(a), fix(d)],
-            along_y: [fix(b), fix(e)],
-        }
+        Self { start, along_x: [fix(a), fix(d)], along_y: [fix(b), fix(e)] }
     }
 
     /// Source of the first pixel of row `y`.
@@ -96,8 +86,7 @@ impl Fixed {
 
     /// The pixels of a row of `width` whose source lies in an area of `size` (fixed point).
     fn span(&self, row: [i64; 2], size: [i64; 2], width: usize) -> Range<usize> {
-        let [x, y] =
-            [0, 1].map(|axis| inside(row[axis], self.along_x[axis], size[axis], width as i64));
+        let [x, y] = [0, 1].map(|axis| inside(row[axis], self.along_x[axis], size[axis], width as i64));
         let start = x.start.max(y.start);
         start..x.end.min(y.end).max(start)
     }
@@ -106,9 +95,7 @@ impl Fixed {
 /// The `i` in `0..n` with `0 <= start + i step < limit`; an empty range may lie anywhere.
 fn inside(start: i64, step: i64, limit: i64, n: i64) -> Range<usize> {
     // First i at which a rising line from `from` reaches `to`.
-    let reach = |from: i64, to: i64, step: i64| {
-        (to - from + step - 1).div_euclid(step).clamp(0, n) as usize
-    };
+    let reach = |from: i64, to: i64, step: i64| (to - from + step - 1).div_euclid(step).clamp(0, n) as usize;
     match step {
         0 if (0..limit).contains(&start) => 0..n as usize,
         0 => 0..0,
@@ -127,18 +114,12 @@ fn nearest<const C: usize>(image: &mut Image, matrix: &Matrix, fill: u8, scratch
     let target = &mut scratch.pixels;
     target.clear();
     target.resize(image.pixels.len(), fill);
-    let (source, rows) = (
-        image.pixels.as_chunks::<C>().0,
-        target.as_chunks_mut::<C>().0,
-    );
+    let (source, rows) = (image.pixels.as_chunks::<C>().0, target.as_chunks_mut::<C>().0);
     for (y, row) in rows.chunks_exact_mut(width).enumerate() {
         let from = fixed.row(y);
         let span = fixed.span(from, size, width);
         let [dx, dy] = fixed.along_x;
-        let [mut sx, mut sy] = [
-            from[0] + dx * span.start as i64,
-            from[1] + dy * span.start as i64,
-        ];
+        let [mut sx, mut sy] = [from[0] + dx * span.start as i64, from[1] + dy * span.start as i64];
         for pixel in &mut row[span] {
             *pixel = source[(sy >> BITS) as usize * width + (sx >> BITS) as usize];
             sx += dx;
@@ -165,23 +146,11 @@ fn bilinear<const C: usize>(image: &mut Image, matrix: &Matrix, fill: u8, scratc
         let [dx, dy] = fixed.along_x;
         // Half a pixel from corners to centres, one pixel of padding.
         let half = 1 << (BITS - 1);
-        let [mut sx, mut sy] = [
-            from[0] + dx * span.start as i64 + half,
-            from[1] + dy * span.start as i64 + half,
-        ];
+        let [mut sx, mut sy] = [from[0] + dx * span.start as i64 + half, from[1] + dy * span.start as i64 + half];
         for pixel in &mut row[span] {
             let at = (sy >> BITS) as usize * padded + (sx >> BITS) as usize;
-            let corners = [
-                source[at],
-                source[at + 1],
-                source[at + padded],
-                source[at + padded + 1],
-            ];
-            *pixel = mix(
-                corners,
-                (sx >> (BITS - 11)) as u32 & 2047,
-                (sy >> (BITS - 11)) as u32 & 2047,
-            );
+            let corners = [source[at], source[at + 1], source[at + padded], source[at + padded + 1]];
+            *pixel = mix(corners, (sx >> (BITS - 11)) as u32 & 2047, (sy >> (BITS - 11)) as u32 & 2047);
             sx += dx;
             sy += dy;
         }

@@ -3,10 +3,7 @@ use crate::SampleKey;
 
 /// Every op at one magnitude on 224x224, with a positive sign.
 fn at(magnitude: u32) -> Vec<Op> {
-    KINDS
-        .iter()
-        .map(|kind| kind.at(f64::from(magnitude) / 30.0, 1.0, (224, 224)))
-        .collect()
+    KINDS.iter().map(|kind| kind.at(f64::from(magnitude) / 30.0, 1.0, (224, 224))).collect()
 }
 
 /// torchvision's scale at 224x224: magnitude, shear, translate, rotate, enhance, posterize, solarize.
@@ -39,10 +36,7 @@ fn the_scale_is_that_of_torchvision() {
             Op::Equalize,
         ];
         for (found, expected) in at(magnitude).iter().zip(expected) {
-            assert!(
-                close(found, &expected),
-                "magnitude {magnitude}: {found:?}, expected {expected:?}"
-            );
+            assert!(close(found, &expected), "magnitude {magnitude}: {found:?}, expected {expected:?}");
         }
     }
 }
@@ -50,15 +44,11 @@ fn the_scale_is_that_of_torchvision() {
 /// Equal up to the rounding of decimal fractions.
 fn close(a: &Op, b: &Op) -> bool {
     match (a, b) {
-        (Op::ShearX(a), Op::ShearX(b))
-        | (Op::ShearY(a), Op::ShearY(b))
-        | (Op::Rotate(a), Op::Rotate(b)) => (a - b).abs() < 1e-5,
-        (Op::Brightness(a), Op::Brightness(b)) | (Op::Color(a), Op::Color(b)) => {
+        (Op::ShearX(a), Op::ShearX(b)) | (Op::ShearY(a), Op::ShearY(b)) | (Op::Rotate(a), Op::Rotate(b)) => {
             (a - b).abs() < 1e-5
         }
-        (Op::Contrast(a), Op::Contrast(b)) | (Op::Sharpness(a), Op::Sharpness(b)) => {
-            (a - b).abs() < 1e-5
-        }
+        (Op::Brightness(a), Op::Brightness(b)) | (Op::Color(a), Op::Color(b)) => (a - b).abs() < 1e-5,
+        (Op::Contrast(a), Op::Contrast(b)) | (Op::Sharpness(a), Op::Sharpness(b)) => (a - b).abs() < 1e-5,
         (Op::Solarize(a), Op::Solarize(b)) => (a - b).abs() < 1e-3,
         (a, b) => a == b,
     }
@@ -74,14 +64,8 @@ fn shifts_follow_width_and_height_and_round_towards_zero() {
 
 #[test]
 fn a_negative_sign_lowers_factors_below_one() {
-    assert!(close(
-        &Kind::Brightness.at(0.3, -1.0, (1, 1)),
-        &Op::Brightness(0.73)
-    ));
-    assert!(close(
-        &Kind::Sharpness.at(1.0, -1.0, (1, 1)),
-        &Op::Sharpness(0.1)
-    ));
+    assert!(close(&Kind::Brightness.at(0.3, -1.0, (1, 1)), &Op::Brightness(0.73)));
+    assert!(close(&Kind::Sharpness.at(1.0, -1.0, (1, 1)), &Op::Sharpness(0.1)));
 }
 
 #[test]
@@ -89,16 +73,7 @@ fn all_ops_are_drawn_evenly_and_signed_ones_with_both_signs() {
     let mut counts = [0; 14];
     let (mut left, mut right) = (0, 0);
     for key in 0..14_000 {
-        let mut rng = Rng::new(
-            &SampleKey {
-                seed: 1,
-                round: 0,
-                epoch: 0,
-                key,
-                copy: 0,
-            },
-            0,
-        );
+        let mut rng = Rng::new(&SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0 }, 0);
         let op = draw(&mut rng, 9, 31, (224, 224));
         let kind = at(9).iter().position(|o| o.name() == op.name()).unwrap();
         counts[kind] += 1;

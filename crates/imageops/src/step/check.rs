@@ -44,34 +44,16 @@ impl Step {
                 format!("scale {scale:?}, ratio {ratio:?}"),
                 "scale 0 < low <= high <= 1 and ratio 0.01 <= low <= high <= 100",
             ),
-            Step::PadCrop { pad, .. } => (
-                pad <= MAX_SIDE / 2,
-                format!("pad {pad}"),
-                "0 to 32767 pixels",
-            ),
-            Step::RandomFlip { p, .. } | Step::Apply { p, .. } => (
-                (0.0..=1.0).contains(&p),
-                format!("p {p}"),
-                "a probability of 0 to 1",
-            ),
-            Step::RandomAffine {
-                degrees,
-                shear,
-                translate,
-                ..
-            } => (
-                (0.0..=180.0).contains(&degrees)
-                    && (0.0..=2.0).contains(&shear)
-                    && (0.0..=FAR).contains(&translate),
+            Step::PadCrop { pad, .. } => (pad <= MAX_SIDE / 2, format!("pad {pad}"), "0 to 32767 pixels"),
+            Step::RandomFlip { p, .. } | Step::Apply { p, .. } => {
+                ((0.0..=1.0).contains(&p), format!("p {p}"), "a probability of 0 to 1")
+            }
+            Step::RandomAffine { degrees, shear, translate, .. } => (
+                (0.0..=180.0).contains(&degrees) && (0.0..=2.0).contains(&shear) && (0.0..=FAR).contains(&translate),
                 format!("degrees {degrees}, shear {shear}, translate {translate}"),
                 "degrees 0 to 180, shear 0 to 2, translate 0 to 65535",
             ),
-            Step::RandAugment {
-                ops,
-                magnitude,
-                bins,
-                ..
-            } => (
+            Step::RandAugment { ops, magnitude, bins, .. } => (
                 ops <= MOST_OPS && bins >= 2 && magnitude < bins,
                 format!("ops {ops}, magnitude {magnitude}, bins {bins}"),
                 "ops 0 to 64, bins at least 2, magnitude below bins",
@@ -80,10 +62,6 @@ impl Step {
                 return Ok(());
             }
         };
-        if good {
-            Ok(())
-        } else {
-            Err(refuse(place, self.name(), found, allowed))
-        }
+        if good { Ok(()) } else { Err(refuse(place, self.name(), found, allowed)) }
     }
 }

@@ -11,59 +11,22 @@ impl Step {
     /// Makes every random choice of the step on an image of `size` and hands out the ops.
     pub(crate) fn resolve(&self, size: Size, rng: &mut Rng, mut emit: impl FnMut(Op)) {
         match *self {
-            Step::Resize {
-                height,
-                width,
-                filter,
-            } => emit(Op::Resize {
-                area: None,
-                height,
-                width,
-                filter,
-            }),
-            Step::ResizeShort {
-                size: short,
-                filter,
-            } => emit(resize_short(size, short, filter)),
-            Step::RandomResizedCrop {
-                scale,
-                ratio,
-                height,
-                width,
-                filter,
-            } => {
+            Step::Resize { height, width, filter } => emit(Op::Resize { area: None, height, width, filter }),
+            Step::ResizeShort { size: short, filter } => emit(resize_short(size, short, filter)),
+            Step::RandomResizedCrop { scale, ratio, height, width, filter } => {
                 let area = Some(random_area(size, scale, ratio, rng));
-                emit(Op::Resize {
-                    area,
-                    height,
-                    width,
-                    filter,
-                });
+                emit(Op::Resize { area, height, width, filter });
             }
             Step::CenterCrop { height, width } => emit(center_crop(size, (width, height))),
             Step::PadCrop { pad, .. } => emit(pad_crop(size, pad, rng)),
             Step::RandomFlip { p, .. } | Step::Apply { p, .. } if !rng.coin(f64::from(p)) => {}
-            Step::RandomFlip {
-                horizontal: true, ..
-            } => emit(Op::FlipHorizontal),
-            Step::RandomFlip {
-                horizontal: false, ..
-            } => emit(Op::FlipVertical),
+            Step::RandomFlip { horizontal: true, .. } => emit(Op::FlipHorizontal),
+            Step::RandomFlip { horizontal: false, .. } => emit(Op::FlipVertical),
             Step::Apply { op, .. } => emit(op),
-            Step::RandomAffine {
-                degrees,
-                shear,
-                translate,
-                ..
-            } => {
+            Step::RandomAffine { degrees, shear, translate, .. } => {
                 emit(random_affine(degrees, shear, translate, rng));
             }
-            Step::RandAugment {
-                ops,
-                magnitude,
-                bins,
-                ..
-            } => {
+            Step::RandAugment { ops, magnitude, bins, .. } => {
                 (0..ops).for_each(|_| emit(randaugment::draw(rng, magnitude, bins, size)));
             }
         }
@@ -72,53 +35,29 @@ impl Step {
     /// Value of what comes in from outside of the image.
     pub(crate) fn fill(&self) -> u8 {
         match *self {
-            Step::PadCrop { fill, .. }
-            | Step::RandomAffine { fill, .. }
-            | Step::RandAugment { fill, .. } => fill,
+            Step::PadCrop { fill, .. } | Step::RandomAffine { fill, .. } | Step::RandAugment { fill, .. } => fill,
             _ => 0,
         }
     }
 }
 
 fn center_crop(size: Size, (width, height): Size) -> Op {
-    Op::Crop(Area {
-        left: middle(size.0, width),
-        top: middle(size.1, height),
-        width,
-        height,
-    })
+    Op::Crop(Area { left: middle(size.0, width), top: middle(size.1, height), width, height })
 }
 
 fn pad_crop((width, height): Size, pad: u32, rng: &mut Rng) -> Op {
     let mut offset = || rng.range(2 * pad + 1) as i32 - pad as i32;
-    Op::Crop(Area {
-        left: offset(),
-        top: offset(),
-        width,
-        height,
-    })
+    Op::Crop(Area { left: offset(), top: offset(), width, height })
 }
 
 /// torchvision's rule: the longer side is `int(short * long / shorter)`. Cut where an extreme shape would pass the
 /// largest image.
 fn resize_short((width, height): Size, short: u32, filter: Filter) -> Op {
-    let (low, high) = (
-        u64::from(width.min(height)).max(1),
-        u64::from(width.max(height)),
-    );
+    let (low, high) = (u64::from(width.min(height)).max(1), u64::from(width.max(height)));
     let most = u64::from(MAX_SIDE).min(MAX_PIXELS / u64::from(short.max(1)));
     let long = (u64::from(short) * high / low).min(most) as u32;
-    let (width, height) = if width <= height {
-        (short, long)
-    } else {
-        (long, short)
-    };
-    Op::Resize {
-        area: None,
-        height,
-        width,
-        filter,
-    }
+    let (width, height) = if width <= height { (short, long) } else { (long, short) };
+    Op::Resize { area: None, height, width, filter }
 }
 
 /// Where a window of `window` begins in the middle of `size`; halves are rounded to even, as torchvision does.
@@ -144,12 +83,7 @@ fn random_area(size: Size, scale: (f32, f32), ratio: (f32, f32), rng: &mut Rng) 
             let (width, height) = (w as u32, h as u32);
             let top = rng.range(size.1 - height + 1) as i32;
             let left = rng.range(size.0 - width + 1) as i32;
-            return Area {
-                left,
-                top,
-                width,
-                height,
-            };
+            return Area { left, top, width, height };
         }
     }
     centred_area(size, (f64::from(ratio.0), f64::from(ratio.1)))
@@ -164,12 +98,7 @@ fn centred_area((width, height): Size, ratio: (f64, f64)) -> Area {
         shape if shape > ratio.1 => (part(h * ratio.1, width), height),
         _ => (width, height),
     };
-    Area {
-        left: ((width - w) / 2) as i32,
-        top: ((height - h) / 2) as i32,
-        width: w,
-        height: h,
-    }
+    Area { left: ((width - w) / 2) as i32, top: ((height - h) / 2) as i32, width: w, height: h }
 }
 
 fn random_affine(degrees: f32, shear: f32, translate: f32, rng: &mut Rng) -> Op {

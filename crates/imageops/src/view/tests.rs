@@ -4,13 +4,7 @@ use super::*;
 use crate::{Area, Sampling};
 
 fn sample(key: u128) -> SampleKey {
-    SampleKey {
-        seed: 1,
-        round: 0,
-        epoch: 0,
-        key,
-        copy: 0,
-    }
+    SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0 }
 }
 
 /// An image whose every value is different from its neighbours.
@@ -42,50 +36,24 @@ fn an_empty_view_copies_and_adapts_channels_and_size() {
 fn a_sample_is_the_same_whatever_was_rendered_before() {
     let steps = vec![
         Step::PadCrop { pad: 2, fill: 0 },
-        Step::RandomAffine {
-            degrees: 8.0,
-            shear: 0.09,
-            translate: 2.0,
-            fill: 0,
-        },
-        Step::RandAugment {
-            ops: 2,
-            magnitude: 9,
-            bins: 31,
-            fill: 0,
-        },
+        Step::RandomAffine { degrees: 8.0, shear: 0.09, translate: 2.0, fill: 0 },
+        Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 },
     ];
     let view = View::new(steps, (28, 28, 3)).unwrap();
     let image = ramp(28, 28, 3);
     let forward: Vec<_> = (0..50).map(|key| render(&view, &image, key)).collect();
-    let backward: Vec<_> = (0..50)
-        .rev()
-        .map(|key| render(&view, &image, key))
-        .collect();
+    let backward: Vec<_> = (0..50).rev().map(|key| render(&view, &image, key)).collect();
     assert!(forward.iter().eq(backward.iter().rev()));
-    let elsewhere = std::thread::spawn(move || render(&view, &image, 7))
-        .join()
-        .unwrap();
+    let elsewhere = std::thread::spawn(move || render(&view, &image, 7)).join().unwrap();
     assert_eq!(elsewhere, forward[7]);
 }
 
 #[test]
 fn rendering_is_applying_the_resolved_ops() {
     let steps = vec![
-        Step::RandomFlip {
-            horizontal: true,
-            p: 0.5,
-        },
-        Step::RandAugment {
-            ops: 3,
-            magnitude: 20,
-            bins: 31,
-            fill: 0,
-        },
-        Step::Apply {
-            op: Op::Invert,
-            p: 0.5,
-        },
+        Step::RandomFlip { horizontal: true, p: 0.5 },
+        Step::RandAugment { ops: 3, magnitude: 20, bins: 31, fill: 0 },
+        Step::Apply { op: Op::Invert, p: 0.5 },
     ];
     let view = View::new(steps, (20, 24, 3)).unwrap();
     let image = ramp(30, 18, 3);
@@ -100,87 +68,32 @@ fn rendering_is_applying_the_resolved_ops() {
 
 #[test]
 fn a_step_draws_the_same_whatever_the_steps_before_it_drew() {
-    let augment = Step::RandAugment {
-        ops: 2,
-        magnitude: 9,
-        bins: 31,
-        fill: 0,
-    };
-    let rare = View::new(
-        vec![
-            Step::Apply {
-                op: Op::Invert,
-                p: 0.0,
-            },
-            augment.clone(),
-        ],
-        (8, 8, 1),
-    )
-    .unwrap();
-    let twice = vec![
-        Step::RandomAffine {
-            degrees: 1.0,
-            shear: 0.0,
-            translate: 0.0,
-            fill: 0,
-        },
-        augment,
-    ];
+    let augment = Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 };
+    let rare = View::new(vec![Step::Apply { op: Op::Invert, p: 0.0 }, augment.clone()], (8, 8, 1)).unwrap();
+    let twice = vec![Step::RandomAffine { degrees: 1.0, shear: 0.0, translate: 0.0, fill: 0 }, augment];
     let other = View::new(twice, (8, 8, 1)).unwrap();
-    assert_eq!(
-        rare.resolve(8, 8, &sample(3))[..],
-        other.resolve(8, 8, &sample(3))[1..]
-    );
+    assert_eq!(rare.resolve(8, 8, &sample(3))[..], other.resolve(8, 8, &sample(3))[1..]);
 }
 
 #[test]
 fn center_crop_rounds_halves_to_even_and_pads_with_black() {
     let crop = |size: (u32, u32), window: (u32, u32)| {
-        let view = View::new(
-            vec![Step::CenterCrop {
-                width: window.0,
-                height: window.1,
-            }],
-            (window.1, window.0, 1),
-        );
+        let view = View::new(vec![Step::CenterCrop { width: window.0, height: window.1 }], (window.1, window.0, 1));
         view.unwrap().resolve(size.0, size.1, &sample(0))[0]
     };
-    let area = |left, top, width, height| {
-        Op::Crop(Area {
-            left,
-            top,
-            width,
-            height,
-        })
-    };
+    let area = |left, top, width, height| Op::Crop(Area { left, top, width, height });
     assert_eq!(crop((9, 11), (4, 4)), area(2, 4, 4, 4));
     assert_eq!(crop((8, 8), (8, 8)), area(0, 0, 8, 8));
     assert_eq!(crop((3, 4), (8, 6)), area(-2, -1, 8, 6));
-    let view = View::new(
-        vec![Step::CenterCrop {
-            width: 3,
-            height: 3,
-        }],
-        (3, 3, 1),
-    )
-    .unwrap();
-    assert_eq!(
-        render(&view, &Image::from_pixels(1, 1, 1, vec![9]).unwrap(), 0),
-        [0, 0, 0, 0, 9, 0, 0, 0, 0]
-    );
+    let view = View::new(vec![Step::CenterCrop { width: 3, height: 3 }], (3, 3, 1)).unwrap();
+    assert_eq!(render(&view, &Image::from_pixels(1, 1, 1, vec![9]).unwrap(), 0), [0, 0, 0, 0, 9, 0, 0, 0, 0]);
 }
 
 #[test]
 fn resize_short_keeps_the_aspect_ratio() {
     let size = |width, height, short| {
-        let step = Step::ResizeShort {
-            size: short,
-            filter: Filter::Bilinear,
-        };
-        View::new(vec![step], (1, 1, 1))
-            .unwrap()
-            .resolve(width, height, &sample(0))[0]
-            .size_after((0, 0))
+        let step = Step::ResizeShort { size: short, filter: Filter::Bilinear };
+        View::new(vec![step], (1, 1, 1)).unwrap().resolve(width, height, &sample(0))[0].size_after((0, 0))
     };
     assert_eq!(size(480, 395, 256), (311, 256));
     assert_eq!(size(395, 480, 256), (256, 311));
@@ -200,61 +113,32 @@ fn random_crops_lie_within_the_image_and_cover_it() {
     let view = View::new(vec![step], (4, 4, 1)).unwrap();
     let mut seen = [[false; 20]; 10];
     for key in 0..500 {
-        let Op::Resize {
-            area: Some(area), ..
-        } = view.resolve(20, 10, &sample(key))[0]
-        else {
-            panic!()
-        };
+        let Op::Resize { area: Some(area), .. } = view.resolve(20, 10, &sample(key))[0] else { panic!() };
         let (left, top) = (area.left as usize, area.top as usize);
         let share = f64::from(area.width * area.height) / 200.0;
-        assert!(
-            share > 0.06 && left + area.width as usize <= 20 && top + area.height as usize <= 10,
-            "{area:?}"
-        );
-        seen[top..][..area.height as usize]
-            .iter_mut()
-            .for_each(|row| row[left..][..area.width as usize].fill(true));
+        assert!(share > 0.06 && left + area.width as usize <= 20 && top + area.height as usize <= 10, "{area:?}");
+        seen[top..][..area.height as usize].iter_mut().for_each(|row| row[left..][..area.width as usize].fill(true));
     }
     assert!(seen.iter().flatten().all(|&s| s));
     // No draw fits a strip: the largest allowed area in the middle.
     let strip = view.resolve(1000, 1, &sample(0))[0];
-    let Op::Resize {
-        area: Some(area), ..
-    } = strip
-    else {
-        panic!()
-    };
+    let Op::Resize { area: Some(area), .. } = strip else { panic!() };
     assert_eq!((area.left, area.width, area.height), (499, 1, 1));
 }
 
 #[test]
 fn random_affine_stays_in_its_ranges_on_every_axis() {
-    let step = Step::RandomAffine {
-        degrees: 8.0,
-        shear: 0.09,
-        translate: 2.0,
-        fill: 0,
-    };
+    let step = Step::RandomAffine { degrees: 8.0, shear: 0.09, translate: 2.0, fill: 0 };
     let view = View::new(vec![step], (28, 28, 1)).unwrap();
     let mut most = [0.0_f32; 5];
     for key in 0..2000 {
         let op = view.resolve(28, 28, &sample(key))[0];
-        let Op::Affine {
-            degrees,
-            shear_x,
-            shear_y,
-            translate_x,
-            translate_y,
-            sampling: Sampling::Bilinear,
-        } = op
+        let Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling: Sampling::Bilinear } = op
         else {
             panic!()
         };
         let drawn = [degrees, shear_x, shear_y, translate_x, translate_y];
-        most.iter_mut()
-            .zip(drawn)
-            .for_each(|(most, value)| *most = most.max(value.abs()));
+        most.iter_mut().zip(drawn).for_each(|(most, value)| *most = most.max(value.abs()));
     }
     for (most, limit) in most.into_iter().zip([8.0, 0.09, 0.09, 2.0, 2.0]) {
         assert!(most <= limit && most > 0.99 * limit, "{most} of {limit}");
@@ -263,27 +147,14 @@ fn random_affine_stays_in_its_ranges_on_every_axis() {
 
 /// A view whose second step is bad names that step and says these words.
 fn refuse(step: Step, words: &[&str]) {
-    let good = Step::Apply {
-        op: Op::Identity,
-        p: 1.0,
-    };
-    let message = View::new(vec![good, step], (8, 8, 1))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        words.iter().chain(&["step 2"]).all(|w| message.contains(w)),
-        "{message}"
-    );
+    let good = Step::Apply { op: Op::Identity, p: 1.0 };
+    let message = View::new(vec![good, step], (8, 8, 1)).unwrap_err().to_string();
+    assert!(words.iter().chain(&["step 2"]).all(|w| message.contains(w)), "{message}");
 }
 
 #[test]
 fn ops_out_of_range_are_refused_with_the_step_and_the_range() {
-    let area = |left, width| Area {
-        left,
-        top: 0,
-        width,
-        height: 1,
-    };
+    let area = |left, width| Area { left, top: 0, width, height: 1 };
     let rows: [(Op, &[&str]); 9] = [
         (Op::Rotate(f32::NAN), &["rotate", "NaN", "degrees"]),
         (Op::ShearX(11.0), &["shear_x", "11"]),
@@ -303,38 +174,13 @@ fn ops_out_of_range_are_refused_with_the_step_and_the_range() {
 #[test]
 fn probabilities_and_sizes_out_of_range_are_refused() {
     let filter = Filter::Bilinear;
-    let flip = |p| Step::RandomFlip {
-        horizontal: true,
-        p,
-    };
-    refuse(
-        Step::Apply {
-            op: Op::Invert,
-            p: 1.5,
-        },
-        &["invert", "p 1.5"],
-    );
+    let flip = |p| Step::RandomFlip { horizontal: true, p };
+    refuse(Step::Apply { op: Op::Invert, p: 1.5 }, &["invert", "p 1.5"]);
     refuse(flip(f32::NAN), &["flip", "NaN"]);
     refuse(flip(-0.1), &["flip", "-0.1"]);
-    refuse(
-        Step::PadCrop {
-            pad: u32::MAX,
-            fill: 0,
-        },
-        &["pad_crop"],
-    );
-    refuse(
-        Step::ResizeShort {
-            size: 60_000,
-            filter,
-        },
-        &["resize_short"],
-    );
-    let flat = Step::Resize {
-        height: 0,
-        width: 3,
-        filter,
-    };
+    refuse(Step::PadCrop { pad: u32::MAX, fill: 0 }, &["pad_crop"]);
+    refuse(Step::ResizeShort { size: 60_000, filter }, &["resize_short"]);
+    let flat = Step::Resize { height: 0, width: 3, filter };
     refuse(flat, &["resize", "3x0"]);
     assert!(View::new(vec![], (0, 8, 1)).is_err());
     assert!(View::new(vec![], (8, 8, 2)).is_err());
@@ -342,77 +188,37 @@ fn probabilities_and_sizes_out_of_range_are_refused() {
 
 #[test]
 fn random_steps_out_of_range_are_refused() {
-    let affine = |degrees, shear| Step::RandomAffine {
-        degrees,
-        shear,
-        translate: 0.0,
-        fill: 0,
-    };
-    let augment = |magnitude, bins| Step::RandAugment {
-        ops: 2,
-        magnitude,
-        bins,
-        fill: 0,
-    };
+    let affine = |degrees, shear| Step::RandomAffine { degrees, shear, translate: 0.0, fill: 0 };
+    let augment = |magnitude, bins| Step::RandAugment { ops: 2, magnitude, bins, fill: 0 };
     let (height, width, filter) = (4, 4, Filter::Bilinear);
-    let crop = |scale, ratio| Step::RandomResizedCrop {
-        scale,
-        ratio,
-        height,
-        width,
-        filter,
-    };
+    let crop = |scale, ratio| Step::RandomResizedCrop { scale, ratio, height, width, filter };
     refuse(augment(31, 31), &["randaugment", "magnitude 31"]);
     refuse(augment(0, 1), &["randaugment", "bins 1"]);
     refuse(affine(-1.0, 0.0), &["affine", "degrees -1"]);
     refuse(affine(0.0, f32::NAN), &["affine", "shear NaN"]);
-    refuse(
-        crop((0.5, 0.2), (0.75, 1.33)),
-        &["random_resized_crop", "0.5"],
-    );
-    refuse(
-        crop((0.5, 1.0), (0.0, 1.33)),
-        &["random_resized_crop", "1.33"],
-    );
+    refuse(crop((0.5, 0.2), (0.75, 1.33)), &["random_resized_crop", "0.5"]);
+    refuse(crop((0.5, 1.0), (0.0, 1.33)), &["random_resized_crop", "1.33"]);
 }
 
 #[test]
 fn a_wrong_buffer_or_image_is_refused() {
     let view = View::new(vec![], (2, 2, 1)).unwrap();
     assert!(view.render(ramp(2, 2, 1), &sample(0), &mut [0; 3]).is_err());
-    let lying = Image {
-        width: 2,
-        height: 2,
-        channels: 1,
-        pixels: vec![0; 3],
-    };
+    let lying = Image { width: 2, height: 2, channels: 1, pixels: vec![0; 3] };
     assert!(view.render(lying, &sample(0), &mut [0; 4]).is_err());
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
-    let area =
-        (-30..30_i32, -30..30_i32, 1..40_u32, 1..40_u32).prop_map(|(left, top, width, height)| {
-            Area {
-                left,
-                top,
-                width,
-                height,
-            }
-        });
-    let affine = (
-        (-360.0..360.0_f32),
-        (-10.0..10.0_f32),
-        (-10.0..10.0_f32),
-        any::<bool>(),
-        -70_000..70_000_i32,
-    );
+    let area = (-30..30_i32, -30..30_i32, 1..40_u32, 1..40_u32).prop_map(|(left, top, width, height)| Area {
+        left,
+        top,
+        width,
+        height,
+    });
+    let affine = ((-360.0..360.0_f32), (-10.0..10.0_f32), (-10.0..10.0_f32), any::<bool>(), -70_000..70_000_i32);
     prop_oneof![
-        (0..20_u32).prop_map(|n| [
-            Op::Equalize,
-            Op::AutoContrast,
-            Op::FlipHorizontal,
-            Op::FlipVertical
-        ][n as usize % 4]),
+        (0..20_u32)
+            .prop_map(|n| [Op::Equalize, Op::AutoContrast, Op::FlipHorizontal, Op::FlipVertical][n as usize % 4]),
         (-360.0..=360.0_f32).prop_map(Op::Rotate),
         (-10.0..=10.0_f32).prop_map(Op::ShearX),
         (-10.0..=10.0_f32).prop_map(Op::ShearY),
@@ -426,22 +232,13 @@ fn any_op() -> impl Strategy<Value = Op> {
             shear_y,
             translate_x: (far as f32).clamp(-65_535.0, 65_535.0),
             translate_y: far as f32 % 50.0,
-            sampling: if bilinear {
-                Sampling::Bilinear
-            } else {
-                Sampling::Nearest
-            },
+            sampling: if bilinear { Sampling::Bilinear } else { Sampling::Nearest },
         }),
         (1..40_u32, 1..40_u32, 0..4_usize).prop_map(|(height, width, n)| Op::Resize {
             area: None,
             height,
             width,
-            filter: [
-                Filter::Nearest,
-                Filter::Bilinear,
-                Filter::Bicubic,
-                Filter::Lanczos
-            ][n],
+            filter: [Filter::Nearest, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos][n],
         }),
     ]
 }

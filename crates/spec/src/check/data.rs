@@ -9,13 +9,8 @@ use crate::raw::{self, Named};
 use crate::yaml::Path;
 
 pub(super) fn data(checker: &mut Checker<'_>, raw: &raw::Data, rounds: usize) -> DataPlan {
-    for (section, names) in [
-        ("sources", keys(&raw.sources)),
-        ("splits", keys(&raw.splits)),
-    ] {
-        names
-            .iter()
-            .for_each(|name| check_name(checker, section, name));
+    for (section, names) in [("sources", keys(&raw.sources)), ("splits", keys(&raw.splits))] {
+        names.iter().for_each(|name| check_name(checker, section, name));
     }
     let absent = required_splits(checker, &raw.splits, rounds);
     references(checker, raw, &absent);
@@ -25,20 +20,9 @@ pub(super) fn data(checker: &mut Checker<'_>, raw: &raw::Data, rounds: usize) ->
         raw::Key::Place => KeyPlan::Place,
         raw::Key::Content => KeyPlan::Content,
     };
-    let sources = raw
-        .sources
-        .iter()
-        .map(|(name, source)| (name.clone(), source_plan(source)))
-        .collect();
-    let splits = order
-        .iter()
-        .filter_map(|name| raw.splits.get(*name).map(|split| split_plan(name, split)))
-        .collect();
-    DataPlan {
-        key,
-        sources,
-        splits,
-    }
+    let sources = raw.sources.iter().map(|(name, source)| (name.clone(), source_plan(source))).collect();
+    let splits = order.iter().filter_map(|name| raw.splits.get(*name).map(|split| split_plan(name, split))).collect();
+    DataPlan { key, sources, splits }
 }
 
 fn keys<T>(named: &Named<T>) -> Vec<&str> {
@@ -54,45 +38,20 @@ fn check_name(checker: &mut Checker<'_>, section: &str, name: &str) {
     if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
         let path = Path::of(&["data", section]).key(name);
         let help = "use up to 64 letters, digits, `-` and `_`";
-        checker.key_error(
-            &path,
-            Code::OutOfRange,
-            format!("`{name}` is no name for one of the {section}"),
-            help,
-        );
+        checker.key_error(&path, Code::OutOfRange, format!("`{name}` is no name for one of the {section}"), help);
     }
 }
 
 /// Reports the splits that every pipeline needs and this one lacks, and gives their names back.
-fn required_splits(
-    checker: &mut Checker<'_>,
-    splits: &Named<raw::Split>,
-    rounds: usize,
-) -> Vec<&'static str> {
+fn required_splits(checker: &mut Checker<'_>, splits: &Named<raw::Split>, rounds: usize) -> Vec<&'static str> {
     let wanted = [
-        (
-            "labelled",
-            true,
-            "the images with labels that training starts from",
-        ),
-        (
-            "test",
-            true,
-            "the images with labels that models are tested on, which no training ever sees",
-        ),
-        (
-            "unlabelled",
-            rounds > 1,
-            "the images that a teacher labels for the rounds after the first",
-        ),
+        ("labelled", true, "the images with labels that training starts from"),
+        ("test", true, "the images with labels that models are tested on, which no training ever sees"),
+        ("unlabelled", rounds > 1, "the images that a teacher labels for the rounds after the first"),
     ];
-    let others = keys(splits)
-        .into_iter()
-        .filter(|name| wanted.iter().all(|(known, ..)| known != name));
+    let others = keys(splits).into_iter().filter(|name| wanted.iter().all(|(known, ..)| known != name));
     let others: Vec<&str> = others.collect();
-    let absent = wanted
-        .into_iter()
-        .filter(|(name, needed, _)| *needed && !splits.contains_key(*name));
+    let absent = wanted.into_iter().filter(|(name, needed, _)| *needed && !splits.contains_key(*name));
     absent
         .map(|(name, _, what)| {
             let path = Path::of(&["data", "splits"]);
@@ -122,10 +81,7 @@ fn references(checker: &mut Checker<'_>, raw: &raw::Data, absent: &[&str]) {
     let splits = keys(&raw.splits);
     for (name, split) in &raw.splits {
         if split.from.0.is_empty() {
-            let help = format!(
-                "name a source or another split: {}",
-                quoted(sources.iter().copied())
-            );
+            let help = format!("name a source or another split: {}", quoted(sources.iter().copied()));
             checker.error(
                 &split_path(name).key("from"),
                 Code::Missing,
@@ -135,17 +91,9 @@ fn references(checker: &mut Checker<'_>, raw: &raw::Data, absent: &[&str]) {
         }
         for (path, other) in referenced(name, "from", &split.from) {
             if !sources.contains(&other) && !splits.contains(&other) && !absent.contains(&other) {
-                let known = sources
-                    .iter()
-                    .chain(splits.iter().filter(|known| **known != name))
-                    .copied();
+                let known = sources.iter().chain(splits.iter().filter(|known| **known != name)).copied();
                 let help = suggest(other, "there are", known);
-                checker.error(
-                    &path,
-                    Code::Reference,
-                    format!("there is no source and no split `{other}`"),
-                    help,
-                );
+                checker.error(&path, Code::Reference, format!("there is no source and no split `{other}`"), help);
             }
         }
         for (path, other) in referenced(name, "except", &split.except) {
@@ -157,12 +105,7 @@ fn references(checker: &mut Checker<'_>, raw: &raw::Data, absent: &[&str]) {
                     ),
                     false => suggest(other, "there are", known),
                 };
-                checker.error(
-                    &path,
-                    Code::Reference,
-                    format!("there is no split `{other}`"),
-                    help,
-                );
+                checker.error(&path, Code::Reference, format!("there is no split `{other}`"), help);
             }
         }
     }
@@ -172,12 +115,7 @@ fn references(checker: &mut Checker<'_>, raw: &raw::Data, absent: &[&str]) {
 fn referenced<'a>(split: &str, key: &str, names: &'a raw::Names) -> Vec<(Path, &'a str)> {
     let path = split_path(split).key(key);
     // A name may stand without a list: its item is then located at the name itself.
-    names
-        .0
-        .iter()
-        .enumerate()
-        .map(|(position, name)| (path.item(position), name.as_str()))
-        .collect()
+    names.0.iter().enumerate().map(|(position, name)| (path.item(position), name.as_str())).collect()
 }
 
 /// Puts splits after those that they refer to.
@@ -190,11 +128,7 @@ struct Order<'a> {
 impl<'a> Order<'a> {
     /// All splits in order. Cycles are reported, each once, and cut.
     fn of(checker: &mut Checker<'_>, raw: &'a raw::Data) -> Vec<&'a str> {
-        let mut order = Order {
-            raw,
-            done: Vec::new(),
-            open: Vec::new(),
-        };
+        let mut order = Order { raw, done: Vec::new(), open: Vec::new() };
         for name in raw.splits.keys() {
             order.visit(checker, name);
         }
@@ -202,22 +136,13 @@ impl<'a> Order<'a> {
     }
 
     fn visit(&mut self, checker: &mut Checker<'_>, name: &'a str) {
-        let Some(split) = self
-            .raw
-            .splits
-            .get(name)
-            .filter(|_| !self.done.contains(&name))
-        else {
+        let Some(split) = self.raw.splits.get(name).filter(|_| !self.done.contains(&name)) else {
             return;
         };
         self.open.push(name);
         let from = referenced(name, "from", &split.from);
-        let from = from
-            .into_iter()
-            .filter(|(_, other)| !self.raw.sources.contains_key(*other));
-        let edges: Vec<_> = from
-            .chain(referenced(name, "except", &split.except))
-            .collect();
+        let from = from.into_iter().filter(|(_, other)| !self.raw.sources.contains_key(*other));
+        let edges: Vec<_> = from.chain(referenced(name, "except", &split.except)).collect();
         for (path, other) in edges {
             match self.open.iter().position(|open| *open == other) {
                 Some(start) => self.cycle(checker, &path, start),
@@ -231,12 +156,7 @@ impl<'a> Order<'a> {
     fn cycle(&self, checker: &mut Checker<'_>, path: &Path, start: usize) {
         let members = self.open.get(start..).unwrap_or_default();
         let first = members.first().copied().unwrap_or_default();
-        let chain = members
-            .iter()
-            .chain([&first])
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(" -> ");
+        let chain = members.iter().chain([&first]).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" -> ");
         let message = format!("split `{first}` depends on itself: {chain}");
         checker.error(
             path,
@@ -257,10 +177,7 @@ fn labels(checker: &mut Checker<'_>, raw: &raw::Data, order: &[&str]) {
         let mut without = BTreeSet::new();
         for (path, other) in referenced(name, "from", &split.from) {
             let found = match raw.sources.get(other) {
-                Some(source)
-                    if lacks_labels(source)
-                        && checker.untouched(&Path::of(&["data", "sources", other])) =>
-                {
+                Some(source) if lacks_labels(source) && checker.untouched(&Path::of(&["data", "sources", other])) => {
                     BTreeSet::from([other])
                 }
                 Some(_) => BTreeSet::new(),
@@ -268,15 +185,9 @@ fn labels(checker: &mut Checker<'_>, raw: &raw::Data, order: &[&str]) {
             };
             let by_class = matches!(split.take, raw::Take::PerClass(_));
             let chosen = !split.except.0.is_empty() || matches!(split.take, raw::Take::List(_));
-            if let (Some(source), true) = (
-                found.first(),
-                by_class || (matches!(*name, "labelled" | "test") && !chosen),
-            ) {
-                let why = if by_class {
-                    "is drawn by class"
-                } else {
-                    "needs labels"
-                };
+            if let (Some(source), true) = (found.first(), by_class || (matches!(*name, "labelled" | "test") && !chosen))
+            {
+                let why = if by_class { "is drawn by class" } else { "needs labels" };
                 let help = format!("add the labels of `{source}`, or draw from another source");
                 checker.error(
                     &path,
@@ -302,24 +213,15 @@ fn lacks_labels(source: &raw::Source) -> bool {
 
 fn source_plan(raw: &raw::Source) -> SourcePlan {
     match raw {
-        raw::Source::Idx(idx) => SourcePlan::Idx {
-            images: idx.images.clone(),
-            labels: idx.labels.clone(),
-        },
+        raw::Source::Idx(idx) => SourcePlan::Idx { images: idx.images.clone(), labels: idx.labels.clone() },
         raw::Source::Folder(folder) => {
             let layout = match folder.layout {
                 raw::Layout::Classes => LayoutPlan::Classes,
                 raw::Layout::Flat => LayoutPlan::Flat,
             };
-            SourcePlan::Folder {
-                path: folder.path.clone(),
-                layout,
-            }
+            SourcePlan::Folder { path: folder.path.clone(), layout }
         }
-        raw::Source::Csv(csv) => SourcePlan::Csv {
-            path: csv.path.clone(),
-            root: csv.root.clone(),
-        },
+        raw::Source::Csv(csv) => SourcePlan::Csv { path: csv.path.clone(), root: csv.root.clone() },
     }
 }
 
@@ -330,10 +232,5 @@ fn split_plan(name: &str, raw: &raw::Split) -> SplitPlan {
         raw::Take::Fraction(share) => TakePlan::Fraction(*share),
         raw::Take::List(path) => TakePlan::List(path.clone()),
     };
-    SplitPlan {
-        name: name.to_string(),
-        from: raw.from.0.clone(),
-        except: raw.except.0.clone(),
-        take,
-    }
+    SplitPlan { name: name.to_string(), from: raw.from.0.clone(), except: raw.except.0.clone(), take }
 }

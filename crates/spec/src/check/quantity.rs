@@ -27,10 +27,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, Mistake> {
     let (number, unit) = split(text);
     let factor = match unit {
         "" => Some(1),
-        unit => UNITS
-            .iter()
-            .find(|(name, _)| *name == unit)
-            .map(|(_, factor)| *factor),
+        unit => UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor),
     };
     let help = "write a number and a unit, such as 256MiB or 1.5GB".to_string();
     let (Some(number), Some(factor)) = (number, factor) else {
@@ -40,13 +37,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, Mistake> {
     if (1.0..MOST).contains(&bytes) {
         return Ok(bytes as u64);
     }
-    Err((
-        format!(
-            "`{text}` is {} memory",
-            if bytes < 1.0 { "no" } else { "too much" }
-        ),
-        help,
-    ))
+    Err((format!("`{text}` is {} memory", if bytes < 1.0 { "no" } else { "too much" }), help))
 }
 
 /// `0.5%`, or a number of records.
@@ -60,33 +51,19 @@ pub(super) fn share_or_count(text: &str) -> Result<MaxBad, Mistake> {
             let message = format!("`{text}` is neither a share nor a number of records");
             // Rounded: 0.07 * 100 is a little more than 7.
             let percent = (share * 1e8).round() / 1e6;
-            Err((
-                message,
-                if share < 1.0 {
-                    format!("for a share write {percent}%")
-                } else {
-                    help
-                },
-            ))
+            Err((message, if share < 1.0 { format!("for a share write {percent}%") } else { help }))
         }
-        (Some(_), "") => text
-            .trim()
-            .parse()
-            .map(MaxBad::Count)
-            .map_err(|_| (format!("`{text}` is no number of records"), help)),
-        _ => Err((
-            format!("`{text}` is neither a share nor a number of records"),
-            help,
-        )),
+        (Some(_), "") => {
+            text.trim().parse().map(MaxBad::Count).map_err(|_| (format!("`{text}` is no number of records"), help))
+        }
+        _ => Err((format!("`{text}` is neither a share nor a number of records"), help)),
     }
 }
 
 /// A number that is not negative, if there is one, and what follows it.
 fn split(text: &str) -> (Option<f64>, &str) {
     let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     (number.parse().ok(), unit.trim())
 }
@@ -97,27 +74,12 @@ mod tests {
 
     #[test]
     fn amounts_of_memory() {
-        for (text, expected) in [
-            ("256MiB", 256 << 20),
-            ("1.5 GB", 1_500_000_000),
-            ("1kB", 1000),
-            ("4096", 4096),
-            ("2TiB", 2 << 40),
-        ] {
+        for (text, expected) in
+            [("256MiB", 256 << 20), ("1.5 GB", 1_500_000_000), ("1kB", 1000), ("4096", 4096), ("2TiB", 2 << 40)]
+        {
             assert_eq!(bytes(text), Ok(expected), "{text}");
         }
-        for text in [
-            "",
-            "MiB",
-            "256 M",
-            "-1MiB",
-            "0",
-            "0.1B",
-            "1e9",
-            "9999999TiB",
-            "1.2.3MB",
-            "10%",
-        ] {
+        for text in ["", "MiB", "256 M", "-1MiB", "0", "0.1B", "1e9", "9999999TiB", "1.2.3MB", "10%"] {
             assert!(bytes(text).is_err(), "{text}");
         }
     }
@@ -133,20 +95,9 @@ mod tests {
         ] {
             assert_eq!(share_or_count(text), Ok(expected), "{text}");
         }
-        for text in [
-            "",
-            "101%",
-            "-1",
-            "many",
-            "1.5",
-            "20MiB",
-            "99999999999999999999",
-        ] {
+        for text in ["", "101%", "-1", "many", "1.5", "20MiB", "99999999999999999999"] {
             assert!(share_or_count(text).is_err(), "{text}");
         }
-        assert_eq!(
-            share_or_count("0.07").unwrap_err().1,
-            "for a share write 7%"
-        );
+        assert_eq!(share_or_count("0.07").unwrap_err().1, "for a share write 7%");
     }
 }

@@ -2,9 +2,7 @@
 
 use super::{Checker, steps};
 use crate::diagnostic::Code;
-use crate::plan::{
-    ModelPlan, OptimizerPlan, RoundPlan, SchedulePlan, StreamPlan, TargetsPlan, TrainingPlan,
-};
+use crate::plan::{ModelPlan, OptimizerPlan, RoundPlan, SchedulePlan, StreamPlan, TargetsPlan, TrainingPlan};
 use crate::raw;
 use crate::yaml::Path;
 
@@ -19,17 +17,8 @@ pub(super) fn rounds(
 ) -> Vec<RoundPlan> {
     let rounds = raw.iter().enumerate();
     let mut plan = |(number, raw)| {
-        let mut round = Round {
-            checker,
-            number,
-            common,
-            raw,
-            stream,
-        };
-        RoundPlan {
-            model: round.model(),
-            training: round.training(),
-        }
+        let mut round = Round { checker, number, common, raw, stream };
+        RoundPlan { model: round.model(), training: round.training() }
     };
     rounds.map(&mut plan).collect()
 }
@@ -49,11 +38,7 @@ impl<'a> Round<'a, '_> {
     }
 
     /// A setting and where it is written; `None` if it is the default.
-    fn setting<T>(
-        &self,
-        key: &str,
-        get: impl Fn(&'a raw::Training) -> &'a Option<T>,
-    ) -> (Option<&'a T>, Path) {
+    fn setting<T>(&self, key: &str, get: impl Fn(&'a raw::Training) -> &'a Option<T>) -> (Option<&'a T>, Path) {
         match get(&self.raw.training) {
             Some(own) => (Some(own), self.path().key("training").key(key)),
             None => (get(self.common).as_ref(), Path::of(&["training", key])),
@@ -62,21 +47,10 @@ impl<'a> Round<'a, '_> {
 
     fn model(&mut self) -> ModelPlan {
         let (plan, name, least) = match &self.raw.model {
-            raw::Model::Smallnet(raw) => (
-                ModelPlan::SmallNet {
-                    width: raw.width,
-                    dropout: raw.dropout,
-                },
-                "smallnet",
-                8,
-            ),
-            raw::Model::Alexnet(raw) => (
-                ModelPlan::AlexNet {
-                    dropout: raw.dropout,
-                },
-                "alexnet",
-                63,
-            ),
+            raw::Model::Smallnet(raw) => {
+                (ModelPlan::SmallNet { width: raw.width, dropout: raw.dropout }, "smallnet", 8)
+            }
+            raw::Model::Alexnet(raw) => (ModelPlan::AlexNet { dropout: raw.dropout }, "alexnet", 63),
         };
         let StreamPlan { height, width, .. } = *self.stream;
         if height.min(width) < least && self.checker.untouched(&Path::of(&["stream", "size"])) {
@@ -84,12 +58,7 @@ impl<'a> Round<'a, '_> {
                 "{name} needs images of at least {least} pixels a side, but `stream.size` is [{height}, {width}]"
             );
             let help = "enlarge `stream.size` (images are resized to it), or take another model";
-            self.checker.error(
-                &self.path().key("model").key(name),
-                Code::Conflict,
-                message,
-                help,
-            );
+            self.checker.error(&self.path().key("model").key(name), Code::Conflict, message, help);
         }
         plan
     }
@@ -102,9 +71,8 @@ impl<'a> Round<'a, '_> {
         let unlabelled_ratio = ratio.copied().unwrap_or(3);
         let rows = u64::from(batch) * (u64::from(unlabelled_ratio) + 1);
         if rows > MOST_ROWS {
-            let message = format!(
-                "{batch} labelled and {unlabelled_ratio} times as many unlabelled images are {rows} in a step"
-            );
+            let message =
+                format!("{batch} labelled and {unlabelled_ratio} times as many unlabelled images are {rows} in a step");
             self.checker.error(
                 &batch_path,
                 Code::OutOfRange,
@@ -129,9 +97,7 @@ impl<'a> Round<'a, '_> {
                 Some(raw::Ema::Off) | None => None,
             },
             targets: match self.setting("targets", |training| &training.targets).0 {
-                Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft {
-                    temperature: raw.temperature,
-                },
+                Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
                 Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
             },
         }
@@ -140,16 +106,11 @@ impl<'a> Round<'a, '_> {
     fn steps(&mut self) -> u32 {
         let (steps, path) = self.setting("steps", |training| &training.steps);
         let steps = steps.copied();
-        if steps.is_none()
-            && self.checker.sound(&path)
-            && self
-                .checker
-                .sound(&self.path().key("training").key("steps"))
+        if steps.is_none() && self.checker.sound(&path) && self.checker.sound(&self.path().key("training").key("steps"))
         {
             let message = format!("nothing says how many steps round {} trains", self.number);
             let help = "give `training: { steps: ... }` for all rounds, or in each round";
-            self.checker
-                .error(&self.path(), Code::Missing, message, help);
+            self.checker.error(&self.path(), Code::Missing, message, help);
         }
         steps.unwrap_or(1)
     }
@@ -160,43 +121,21 @@ impl<'a> Round<'a, '_> {
             Some(_) => self.path().key("training").key("augment"),
             None => Path::of(&["training", "augment"]),
         };
-        let raw = self
-            .raw
-            .training
-            .augment
-            .as_ref()
-            .or(self.common.augment.as_ref());
-        raw.map_or(Vec::new(), |raw| {
-            steps::view(self.checker, &path, raw, size)
-        })
+        let raw = self.raw.training.augment.as_ref().or(self.common.augment.as_ref());
+        raw.map_or(Vec::new(), |raw| steps::view(self.checker, &path, raw, size))
     }
 
     fn optimizer(&mut self) -> OptimizerPlan {
         let default = raw::Optimizer::Sgd(raw::Sgd::default());
         let (raw, path) = self.setting("optimizer", |training| &training.optimizer);
         let raw::Optimizer::Sgd(sgd) = raw.unwrap_or(&default);
-        let raw::Sgd {
-            lr,
-            momentum,
-            nesterov,
-            weight_decay,
-        } = *sgd;
+        let raw::Sgd { lr, momentum, nesterov, weight_decay } = *sgd;
         if nesterov && momentum == 0.0 {
             let help = "raise the momentum, or write `nesterov: false`";
             let path = path.key("sgd").key("momentum");
-            self.checker.error(
-                &path,
-                Code::Conflict,
-                "Nesterov's look-ahead needs a momentum above 0",
-                help,
-            );
+            self.checker.error(&path, Code::Conflict, "Nesterov's look-ahead needs a momentum above 0", help);
         }
-        OptimizerPlan::Sgd {
-            lr,
-            momentum,
-            nesterov,
-            weight_decay,
-        }
+        OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay }
     }
 
     fn schedule(&mut self, steps: u32) -> SchedulePlan {
@@ -213,17 +152,10 @@ impl<'a> Round<'a, '_> {
             && warmup >= steps
             && known
         {
-            let message = format!(
-                "a warm-up of {warmup} steps leaves nothing of the {steps} steps of round {}",
-                self.number
-            );
+            let message =
+                format!("a warm-up of {warmup} steps leaves nothing of the {steps} steps of round {}", self.number);
             let help = "make the warm-up shorter, or the round longer";
-            self.checker.error(
-                &path.key("cosine").key("warmup"),
-                Code::Conflict,
-                message,
-                help,
-            );
+            self.checker.error(&path.key("cosine").key("warmup"), Code::Conflict, message, help);
         }
         plan
     }

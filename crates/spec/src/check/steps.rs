@@ -8,60 +8,37 @@ use crate::raw;
 use crate::yaml::Path;
 
 /// Builds the steps of a list; `size` (height, width) is the default of those that have a size.
-pub(super) fn view(
-    checker: &mut Checker<'_>,
-    path: &Path,
-    raw: &[raw::Step],
-    size: (u32, u32),
-) -> Vec<StepPlan> {
+pub(super) fn view(checker: &mut Checker<'_>, path: &Path, raw: &[raw::Step], size: (u32, u32)) -> Vec<StepPlan> {
     let steps = raw.iter().enumerate();
-    steps
-        .map(|(position, raw)| step(checker, &path.item(position), raw, size))
-        .collect()
+    steps.map(|(position, raw)| step(checker, &path.item(position), raw, size)).collect()
 }
 
 fn step(checker: &mut Checker<'_>, path: &Path, raw: &raw::Step, size: (u32, u32)) -> StepPlan {
     let kind = match raw {
         raw::Step::Op(raw) => {
-            return StepPlan::Apply {
-                op: op(raw),
-                p: 1.0,
-            };
+            return StepPlan::Apply { op: op(raw), p: 1.0 };
         }
         raw::Step::Kind(kind) => kind,
     };
     match kind {
         raw::Kind::Resize(raw) => {
             let (height, width) = sized(checker, &path.key("resize"), raw.size, size);
-            StepPlan::Resize {
-                height,
-                width,
-                filter: filter(raw.filter),
-            }
+            StepPlan::Resize { height, width, filter: filter(raw.filter) }
         }
         raw::Kind::ResizeShort(raw) => {
             let size = raw.size.map_or(size.0.min(size.1), |side| side.0);
             check_area(checker, &path.key("resize_short").key("size"), (size, size));
-            StepPlan::ResizeShort {
-                size,
-                filter: filter(raw.filter),
-            }
+            StepPlan::ResizeShort { size, filter: filter(raw.filter) }
         }
-        raw::Kind::RandomResizedCrop(raw) => {
-            random_resized_crop(checker, &path.key("random_resized_crop"), raw, size)
-        }
+        raw::Kind::RandomResizedCrop(raw) => random_resized_crop(checker, &path.key("random_resized_crop"), raw, size),
         raw::Kind::CenterCrop(raw) => {
             let (height, width) = sized(checker, &path.key("center_crop"), raw.size, size);
             StepPlan::CenterCrop { height, width }
         }
-        raw::Kind::PadCrop(raw) => StepPlan::PadCrop {
-            pad: raw.pad,
-            fill: raw.fill,
-        },
-        raw::Kind::Flip(raw) => StepPlan::RandomFlip {
-            horizontal: raw.direction == raw::Direction::Horizontal,
-            p: raw.p as f32,
-        },
+        raw::Kind::PadCrop(raw) => StepPlan::PadCrop { pad: raw.pad, fill: raw.fill },
+        raw::Kind::Flip(raw) => {
+            StepPlan::RandomFlip { horizontal: raw.direction == raw::Direction::Horizontal, p: raw.p as f32 }
+        }
         raw::Kind::Affine(raw) => StepPlan::RandomAffine {
             degrees: raw.degrees as f32,
             shear: raw.shear as f32,
@@ -69,20 +46,12 @@ fn step(checker: &mut Checker<'_>, path: &Path, raw: &raw::Step, size: (u32, u32
             fill: raw.fill,
         },
         raw::Kind::Randaugment(raw) => randaugment(checker, &path.key("randaugment"), raw),
-        raw::Kind::Apply(raw) => StepPlan::Apply {
-            op: op(&raw.op),
-            p: raw.p as f32,
-        },
+        raw::Kind::Apply(raw) => StepPlan::Apply { op: op(&raw.op), p: raw.p as f32 },
     }
 }
 
 /// The size that is written, or the one of the stream.
-fn sized(
-    checker: &mut Checker<'_>,
-    path: &Path,
-    written: Option<[raw::Side; 2]>,
-    size: (u32, u32),
-) -> (u32, u32) {
+fn sized(checker: &mut Checker<'_>, path: &Path, written: Option<[raw::Side; 2]>, size: (u32, u32)) -> (u32, u32) {
     let Some([height, width]) = written else {
         return size;
     };
@@ -100,12 +69,7 @@ fn random_resized_crop(
     for (key, [low, high]) in [("scale", raw.scale), ("ratio", raw.ratio)] {
         if low > high {
             let message = format!("`{key}` goes from {low} down to {high}");
-            checker.error(
-                &path.key(key),
-                Code::OutOfRange,
-                message,
-                format!("write [{high}, {low}]"),
-            );
+            checker.error(&path.key(key), Code::OutOfRange, message, format!("write [{high}, {low}]"));
         }
     }
     StepPlan::RandomResizedCrop {
@@ -123,19 +87,11 @@ fn pair([low, high]: [f64; 2]) -> (f32, f32) {
 
 fn randaugment(checker: &mut Checker<'_>, path: &Path, raw: &raw::RandAugment) -> StepPlan {
     if raw.magnitude >= raw.bins {
-        let message = format!(
-            "`magnitude` must be below `bins`, but {} is not below {}",
-            raw.magnitude, raw.bins
-        );
+        let message = format!("`magnitude` must be below `bins`, but {} is not below {}", raw.magnitude, raw.bins);
         let help = format!("the strongest is {}", raw.bins.saturating_sub(1));
         checker.error(&path.key("magnitude"), Code::Conflict, message, help);
     }
-    StepPlan::RandAugment {
-        ops: raw.ops,
-        magnitude: raw.magnitude,
-        bins: raw.bins,
-        fill: raw.fill,
-    }
+    StepPlan::RandAugment { ops: raw.ops, magnitude: raw.magnitude, bins: raw.bins, fill: raw.fill }
 }
 
 fn filter(raw: raw::Filter) -> FilterPlan {

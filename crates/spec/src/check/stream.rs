@@ -20,46 +20,22 @@ pub(super) fn stream(checker: &mut Checker<'_>, raw: &raw::Stream) -> StreamPlan
     let path = Path::of(&["stream", "eval"]);
     let eval = steps::view(checker, &path, &raw.eval, (height, width));
     for (position, step) in eval.iter().enumerate().filter(|(_, step)| step.is_random()) {
-        let message = format!(
-            "the step `{}` is random, but models are tested and label on images as they are",
-            step.name()
-        );
-        checker.error(
-            &path.item(position),
-            Code::Conflict,
-            message,
-            "move it to `training.augment`",
-        );
+        let message =
+            format!("the step `{}` is random, but models are tested and label on images as they are", step.name());
+        checker.error(&path.item(position), Code::Conflict, message, "move it to `training.augment`");
     }
-    StreamPlan {
-        height,
-        width,
-        channels,
-        mean,
-        std,
-        eval,
-        eval_batch: raw.eval_batch,
-    }
+    StreamPlan { height, width, channels, mean, std, eval, eval_batch: raw.eval_batch }
 }
 
 /// Refuses images of more pixels than any step can make.
 pub(super) fn check_area(checker: &mut Checker<'_>, path: &Path, (height, width): (u32, u32)) {
     if u64::from(height) * u64::from(width) > MOST_PIXELS {
         let message = format!("{height} x {width} pixels are too many for one image");
-        checker.error(
-            path,
-            Code::OutOfRange,
-            message,
-            format!("an image has at most {MOST_PIXELS} pixels"),
-        );
+        checker.error(path, Code::OutOfRange, message, format!("an image has at most {MOST_PIXELS} pixels"));
     }
 }
 
-fn normalize(
-    checker: &mut Checker<'_>,
-    raw: Option<&raw::Normalize>,
-    channels: u8,
-) -> (Vec<f32>, Vec<f32>) {
+fn normalize(checker: &mut Checker<'_>, raw: Option<&raw::Normalize>, channels: u8) -> (Vec<f32>, Vec<f32>) {
     let count = usize::from(channels);
     let Some(raw) = raw else {
         return (vec![0.5; count], vec![0.5; count]);
@@ -73,12 +49,7 @@ fn normalize(
                 counted(count, "channel")
             );
             let help = "give one number for each channel: one for `gray`, three for `rgb`";
-            checker.error(
-                &Path::of(&["stream", "normalize", key]),
-                Code::Conflict,
-                message,
-                help,
-            );
+            checker.error(&Path::of(&["stream", "normalize", key]), Code::Conflict, message, help);
         }
     }
     let narrow = |numbers: &[f64]| numbers.iter().map(|number| *number as f32).collect();

@@ -41,43 +41,15 @@ demo
 #[test]
 fn mermaid_and_dot_have_the_same_nodes_and_edges() {
     let mermaid = drawn(Format::Mermaid);
-    assert!(
-        mermaid.starts_with("---\ntitle: demo\n---\nflowchart TD\n"),
-        "{mermaid}"
-    );
-    assert!(
-        mermaid.contains("    source_photos[(\"photos<br/>folder a #quot;b#quot;\")]\n"),
-        "{mermaid}"
-    );
-    assert!(
-        mermaid.contains("    split_labelled -.->|except| split_unlabelled\n"),
-        "{mermaid}"
-    );
-    assert!(
-        mermaid.contains("    select_0 -->|pseudo-labels| round_1\n"),
-        "{mermaid}"
-    );
+    assert!(mermaid.starts_with("---\ntitle: demo\n---\nflowchart TD\n"), "{mermaid}");
+    assert!(mermaid.contains("    source_photos[(\"photos<br/>folder a #quot;b#quot;\")]\n"), "{mermaid}");
+    assert!(mermaid.contains("    split_labelled -.->|except| split_unlabelled\n"), "{mermaid}");
+    assert!(mermaid.contains("    select_0 -->|pseudo-labels| round_1\n"), "{mermaid}");
     let dot = drawn(Format::Dot);
-    assert!(
-        dot.starts_with("digraph \"demo\" {\n") && dot.ends_with("}\n"),
-        "{dot}"
-    );
-    assert!(
-        dot.contains(
-            "    source_train_d_set [shape=cylinder, label=\"train-set\\nIDX images\"];\n"
-        ),
-        "{dot}"
-    );
-    assert!(
-        dot.contains("    select_0 -> round_1 [label=\"pseudo-labels\", style=solid];\n"),
-        "{dot}"
-    );
-    let arrows = |text: &str, arrows: &[&str]| {
-        arrows
-            .iter()
-            .map(|arrow| text.matches(arrow).count())
-            .sum::<usize>()
-    };
+    assert!(dot.starts_with("digraph \"demo\" {\n") && dot.ends_with("}\n"), "{dot}");
+    assert!(dot.contains("    source_train_d_set [shape=cylinder, label=\"train-set\\nIDX images\"];\n"), "{dot}");
+    assert!(dot.contains("    select_0 -> round_1 [label=\"pseudo-labels\", style=solid];\n"), "{dot}");
+    let arrows = |text: &str, arrows: &[&str]| arrows.iter().map(|arrow| text.matches(arrow).count()).sum::<usize>();
     assert_eq!(arrows(&mermaid, &["-->", "-.->"]), arrows(&dot, &[" -> "]));
 }
 

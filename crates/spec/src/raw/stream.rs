@@ -95,9 +95,7 @@ impl<'de> Deserialize<'de> for Step {
         let value = serde_json::Value::deserialize(deserializer)?;
         let name = value.as_object().and_then(|object| object.keys().next());
         let step = match name {
-            Some(name) if Kind::NAMES.contains(&name.as_str()) => {
-                Kind::deserialize(value).map(Step::Kind)
-            }
+            Some(name) if Kind::NAMES.contains(&name.as_str()) => Kind::deserialize(value).map(Step::Kind),
             _ => Op::deserialize(value).map(Step::Op),
         };
         step.map_err(de::Error::custom)
@@ -321,12 +319,7 @@ pub(crate) struct RandAugment {
 
 impl Default for RandAugment {
     fn default() -> Self {
-        RandAugment {
-            ops: 2,
-            magnitude: 9,
-            bins: 31,
-            fill: 0,
-        }
+        RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 }
     }
 }
 

@@ -129,12 +129,7 @@ pub(crate) struct Sgd {
 
 impl Default for Sgd {
     fn default() -> Self {
-        Sgd {
-            lr: 0.1,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 0.0005,
-        }
+        Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0005 }
     }
 }
 

@@ -19,11 +19,7 @@ struct Choices<'a> {
 
 impl<'a> Choices<'a> {
     fn new(choices: &'a [Json]) -> Self {
-        let mut sorted = Choices {
-            words: Vec::new(),
-            kinds: Vec::new(),
-            others: Vec::new(),
-        };
+        let mut sorted = Choices { words: Vec::new(), kinds: Vec::new(), others: Vec::new() };
         for choice in choices {
             if let Some(word) = choice.get("const").and_then(Json::as_str) {
                 sorted.words.push(word);
@@ -39,19 +35,13 @@ impl<'a> Choices<'a> {
     }
 
     fn settings(&self, name: &str) -> Option<&'a Json> {
-        self.kinds
-            .iter()
-            .find(|(kind, _)| *kind == name)
-            .map(|(_, settings)| *settings)
+        self.kinds.iter().find(|(kind, _)| *kind == name).map(|(_, settings)| *settings)
     }
 
     /// The alternative of one of these types, in order of preference.
     fn other(&self, types: &[&str]) -> Option<&'a Json> {
         let of = |wanted: &&str| {
-            self.others
-                .iter()
-                .copied()
-                .find(|other| other.get("type").is_some_and(|kind| kind == wanted))
+            self.others.iter().copied().find(|other| other.get("type").is_some_and(|kind| kind == wanted))
         };
         types.iter().find_map(of)
     }
@@ -59,11 +49,7 @@ impl<'a> Choices<'a> {
     /// Every name that could stand here, each once.
     fn names(&self) -> Vec<&'a str> {
         let mut names: Vec<&str> = self.kinds.iter().map(|(name, _)| *name).collect();
-        let words = self
-            .words
-            .iter()
-            .copied()
-            .filter(|word| self.settings(word).is_none());
+        let words = self.words.iter().copied().filter(|word| self.settings(word).is_none());
         names.extend(words);
         names
     }
@@ -86,51 +72,31 @@ impl<'a> Walker<'a> {
     }
 
     /// A mapping of exactly one key, which names the kind.
-    fn one_kind(
-        &mut self,
-        schema: &'a Json,
-        choices: &Choices<'a>,
-        entries: &[Entry],
-        at: &At<'_>,
-    ) -> Json {
+    fn one_kind(&mut self, schema: &'a Json, choices: &Choices<'a>, entries: &[Entry], at: &At<'_>) -> Json {
         match entries {
             [entry] => match choices.settings(&entry.key) {
                 Some(settings) => {
                     json!({ entry.key.clone(): self.value(settings, &at.key(entry)) })
                 }
-                None if choices.words.contains(&entry.key.as_str()) => {
-                    self.word_with_settings(schema, entry, at)
-                }
+                None if choices.words.contains(&entry.key.as_str()) => self.word_with_settings(schema, entry, at),
                 None => {
                     let help = suggest(&entry.key, "there are", choices.names());
                     let message = format!("{} has no kind `{}`", at.subject(), entry.key);
-                    self.report
-                        .error(Code::UnknownKey, entry.key_span, message, help);
+                    self.report.error(Code::UnknownKey, entry.key_span, message, help);
                     self.poisoned.push(at.path.clone());
                     super::placeholder(schema, self.root)
                 }
             },
             [] => self.mismatch(schema, at),
             [first, second, ..] => {
-                let message = format!(
-                    "{} is two things at once: `{}` and `{}`",
-                    at.subject(),
-                    first.key,
-                    second.key
-                );
-                let settings = choices
-                    .settings(&first.key)
-                    .map(|schema| follow(schema, self.root));
+                let message = format!("{} is two things at once: `{}` and `{}`", at.subject(), first.key, second.key);
+                let settings = choices.settings(&first.key).map(|schema| follow(schema, self.root));
                 let settings = settings.and_then(|schema| schema.get("properties"));
                 let help = match settings.and_then(|settings| settings.get(&second.key)) {
-                    Some(_) => format!(
-                        "`{0}` is a setting of `{1}`: indent it below `{1}`",
-                        second.key, first.key
-                    ),
+                    Some(_) => format!("`{0}` is a setting of `{1}`: indent it below `{1}`", second.key, first.key),
                     None => "keep one of them; in a list each needs its own `-`".to_string(),
                 };
-                self.report
-                    .error(Code::Conflict, second.key_span, message, help);
+                self.report.error(Code::Conflict, second.key_span, message, help);
                 self.poisoned.push(at.path.clone());
                 super::placeholder(schema, self.root)
             }
@@ -152,13 +118,7 @@ impl<'a> Walker<'a> {
         self.wrong(Code::WrongType, schema, &at.key(entry), message, &help)
     }
 
-    fn word(
-        &mut self,
-        schema: &'a Json,
-        choices: &Choices<'a>,
-        scalar: &Scalar,
-        at: &At<'_>,
-    ) -> Json {
+    fn word(&mut self, schema: &'a Json, choices: &Choices<'a>, scalar: &Scalar, at: &At<'_>) -> Json {
         let text = scalar.text.as_str();
         if let Some(settings) = choices.settings(text) {
             return json!({ text: self.bare_kind(settings, text, at) });
@@ -168,19 +128,13 @@ impl<'a> Walker<'a> {
         }
         let other = match scalar.kind {
             Kind::Int(_) => choices.other(&["integer", "number"]),
-            Kind::Float(_) => choices
-                .other(&["number"])
-                .or_else(|| choices.other(&["string"])),
+            Kind::Float(_) => choices.other(&["number"]).or_else(|| choices.other(&["string"])),
             Kind::Text => choices.other(&["string"]),
             Kind::Null | Kind::Bool(_) | Kind::Broken => None,
         };
         match other {
             // A number in the wrong notation: whoever understands the notation says what is wrong with it.
-            Some(other)
-                if matches!(scalar.kind, Kind::Float(_)) && other.get("pattern").is_some() =>
-            {
-                Json::from(text)
-            }
+            Some(other) if matches!(scalar.kind, Kind::Float(_)) && other.get("pattern").is_some() => Json::from(text),
             Some(other) => self.value(other, at),
             None if scalar.variable && choices.other(&["string"]).is_some() => Json::from(text),
             None if scalar.kind == Kind::Text && choices.others.is_empty() => {
@@ -192,31 +146,13 @@ impl<'a> Walker<'a> {
 
     /// A kind written as its name alone: all its settings are defaults, if it has them.
     fn bare_kind(&mut self, settings: &'a Json, name: &str, at: &At<'_>) -> Json {
-        let nothing = Scalar {
-            text: String::new(),
-            kind: Kind::Null,
-            variable: false,
-        };
-        let node = Node {
-            span: at.node.span,
-            value: Value::Scalar(nothing),
-        };
-        let at = At {
-            node: &node,
-            anchor: at.node.span,
-            name: name.to_string(),
-            path: at.path.key(name),
-        };
+        let nothing = Scalar { text: String::new(), kind: Kind::Null, variable: false };
+        let node = Node { span: at.node.span, value: Value::Scalar(nothing) };
+        let at = At { node: &node, anchor: at.node.span, name: name.to_string(), path: at.path.key(name) };
         self.value(settings, &at)
     }
 
-    fn unknown_word(
-        &mut self,
-        schema: &'a Json,
-        choices: &Choices<'a>,
-        text: &str,
-        at: &At<'_>,
-    ) -> Json {
+    fn unknown_word(&mut self, schema: &'a Json, choices: &Choices<'a>, text: &str, at: &At<'_>) -> Json {
         let help = suggest(text, "there are", choices.names());
         let message = match choices.kinds.is_empty() {
             true => format!("{} cannot be `{text}`", at.subject()),

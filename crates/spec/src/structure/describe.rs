@@ -48,37 +48,19 @@ impl Range {
     fn any(&self) -> f64 {
         let lowest = self.least.or(self.above).unwrap_or(0.0);
         let highest = self.most.or(self.below).unwrap_or(lowest + 2.0);
-        if self.contains(lowest) {
-            lowest
-        } else {
-            f64::midpoint(lowest, highest)
-        }
+        if self.contains(lowest) { lowest } else { f64::midpoint(lowest, highest) }
     }
 }
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.whole {
-            "a whole number"
-        } else {
-            "a number"
-        };
-        let low = self
-            .least
-            .map(|least| format!("of at least {least}"))
-            .or(self.above.map(|above| format!("above {above}")));
-        let high = self
-            .most
-            .map(|most| format!("at most {most}"))
-            .or(self.below.map(|below| format!("below {below}")));
+        let what = if self.whole { "a whole number" } else { "a number" };
+        let low =
+            self.least.map(|least| format!("of at least {least}")).or(self.above.map(|above| format!("above {above}")));
+        let high = self.most.map(|most| format!("at most {most}")).or(self.below.map(|below| format!("below {below}")));
         match (low, high) {
             (Some(_), Some(_)) if self.least.is_some() && self.most.is_some() => {
-                write!(
-                    f,
-                    "{what} from {} to {}",
-                    self.least.unwrap_or_default(),
-                    self.most.unwrap_or_default()
-                )
+                write!(f, "{what} from {} to {}", self.least.unwrap_or_default(), self.most.unwrap_or_default())
             }
             (Some(low), Some(high)) => write!(f, "{what} {low} and {high}"),
             (Some(one), None) | (None, Some(one)) => write!(f, "{what} {one}"),
@@ -91,11 +73,7 @@ impl fmt::Display for Range {
 /// What a schema asks for: "a whole number from 1 to 10", "`a` or `b`".
 pub(super) fn expected(schema: &Json, root: &Json) -> String {
     let schema = follow(schema, root);
-    if let Some(choices) = schema
-        .get("oneOf")
-        .or_else(|| schema.get("anyOf"))
-        .and_then(Json::as_array)
-    {
+    if let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
         return one_of(choices, root);
     }
     match schema.get("type").and_then(Json::as_str) {
@@ -114,32 +92,21 @@ fn list(schema: &Json, root: &Json) -> String {
         (Some(least), Some(most)) => format!("a list of {least} to {most}"),
         _ => "a list".to_string(),
     };
-    let numbers = schema
-        .get("items")
-        .map(|items| follow(items, root))
-        .and_then(|items| items.get("type"));
+    let numbers = schema.get("items").map(|items| follow(items, root)).and_then(|items| items.get("type"));
     match numbers.and_then(Json::as_str) {
-        Some("integer" | "number") => {
-            format!("{items} numbers").replace("list numbers", "list of numbers")
-        }
+        Some("integer" | "number") => format!("{items} numbers").replace("list numbers", "list of numbers"),
         _ if items.contains(" of ") => format!("{items} items"),
         _ => items,
     }
 }
 
 fn one_of(choices: &[Json], root: &Json) -> String {
-    let kinds: Vec<&str> = choices
-        .iter()
-        .filter_map(kind)
-        .map(|(name, _)| name)
-        .collect();
-    let words = choices
-        .iter()
-        .filter_map(|choice| choice.get("const").and_then(Json::as_str));
+    let kinds: Vec<&str> = choices.iter().filter_map(kind).map(|(name, _)| name).collect();
+    let words = choices.iter().filter_map(|choice| choice.get("const").and_then(Json::as_str));
     let words: Vec<&str> = words.filter(|word| !kinds.contains(word)).collect();
-    let plain = choices.iter().filter(|choice| {
-        kind(choice).is_none() && choice.get("const").is_none() && choice.get("enum").is_none()
-    });
+    let plain = choices
+        .iter()
+        .filter(|choice| kind(choice).is_none() && choice.get("const").is_none() && choice.get("enum").is_none());
     let mut parts: Vec<String> = plain.map(|choice| expected(choice, root)).collect();
     if !kinds.is_empty() {
         parts.push(format!("one key out of {}", quoted(kinds)));
@@ -191,25 +158,16 @@ pub(super) fn way_out(schema: &Json, node: &Node) -> String {
         ("integer", Kind::Float(number)) if number.fract() == 0.0 && number.abs() < 1e15 => {
             format!("write {number}")
         }
-        ("boolean", Kind::Text) if matches!(text.as_str(), "yes" | "on" | "Yes" | "On") => {
-            "write true".to_string()
-        }
-        ("boolean", Kind::Text) if matches!(text.as_str(), "no" | "off" | "No" | "Off") => {
-            "write false".to_string()
-        }
+        ("boolean", Kind::Text) if matches!(text.as_str(), "yes" | "on" | "Yes" | "On") => "write true".to_string(),
+        ("boolean", Kind::Text) if matches!(text.as_str(), "no" | "off" | "No" | "Off") => "write false".to_string(),
         _ => String::new(),
     }
 }
 
 /// A text that is almost a number.
 fn as_number(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .filter(|c| !matches!(c, '_' | ',' | ' '))
-        .collect();
-    let percent = text
-        .strip_suffix('%')
-        .and_then(|number| number.trim().parse::<f64>().ok());
+    let plain: String = text.chars().filter(|c| !matches!(c, '_' | ',' | ' ')).collect();
+    let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
     if text.parse::<f64>().is_ok() {
         format!("remove the quotes: {text}")
     } else if plain.parse::<f64>().is_ok() {
@@ -223,11 +181,7 @@ fn as_number(text: &str) -> String {
 
 /// One value where a list is wanted: `28x28` for `[28, 28]`, or `28` for both of them.
 fn as_list(schema: &Json, text: &str) -> String {
-    let Some(count) = schema
-        .get("minItems")
-        .and_then(Json::as_u64)
-        .filter(|count| *count > 1)
-    else {
+    let Some(count) = schema.get("minItems").and_then(Json::as_u64).filter(|count| *count > 1) else {
         return format!("write it as a list: [{text}]");
     };
     let numbers = text.split(|c: char| !c.is_ascii_digit() && c != '.');
@@ -246,26 +200,18 @@ pub(super) fn placeholder(schema: &Json, root: &Json) -> Json {
         return in_full(default, follow(schema, root));
     }
     let schema = follow(schema, root);
-    let choices = schema
-        .get("oneOf")
-        .or_else(|| schema.get("anyOf"))
-        .and_then(Json::as_array);
+    let choices = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array);
     if let Some(first) = choices.and_then(|choices| choices.first()) {
         return placeholder(first, root);
     }
-    if let Some(word) = schema
-        .get("const")
-        .or_else(|| schema.get("enum").and_then(|words| words.get(0)))
-    {
+    if let Some(word) = schema.get("const").or_else(|| schema.get("enum").and_then(|words| words.get(0))) {
         return word.clone();
     }
     match schema.get("type").and_then(Json::as_str) {
         Some("object") => Json::Object(required(schema, root)),
         Some("array") => {
             let count = schema.get("minItems").and_then(Json::as_u64).unwrap_or(0);
-            let item = schema
-                .get("items")
-                .map_or(Json::Null, |items| placeholder(items, root));
+            let item = schema.get("items").map_or(Json::Null, |items| placeholder(items, root));
             Json::Array((0..count).map(|_| item.clone()).collect())
         }
         Some("integer") => json!(Range::of(schema).any() as i64),
@@ -277,12 +223,7 @@ pub(super) fn placeholder(schema: &Json, root: &Json) -> Json {
 
 /// A default as the walk would give it: the bare name of a kind becomes the kind.
 fn in_full(default: &Json, schema: &Json) -> Json {
-    let kinds = schema
-        .get("oneOf")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(kind);
+    let kinds = schema.get("oneOf").and_then(Json::as_array).into_iter().flatten().filter_map(kind);
     let names: Vec<&str> = kinds.map(|(name, _)| name).collect();
     match default.as_str() {
         Some(name) if names.contains(&name) => json!({ name: {} }),
@@ -292,12 +233,8 @@ fn in_full(default: &Json, schema: &Json) -> Json {
 
 fn required(schema: &Json, root: &Json) -> Map<String, Json> {
     let properties = schema.get("properties");
-    let value = |key: &str| {
-        properties
-            .and_then(|properties| properties.get(key))
-            .map(|schema| placeholder(schema, root))
-    };
+    let value =
+        |key: &str| properties.and_then(|properties| properties.get(key)).map(|schema| placeholder(schema, root));
     let keys = super::strings(schema.get("required"));
-    keys.filter_map(|key| value(key).map(|value| (key.to_string(), value)))
-        .collect()
+    keys.filter_map(|key| value(key).map(|value| (key.to_string(), value))).collect()
 }

@@ -15,21 +15,13 @@ fn underlined(place: &Place) -> String {
 
 /// Checks that the text has exactly these mistakes, in this order.
 fn check(text: &str, expected: &[Found]) {
-    let Err(mistakes) = parse_text(text) else {
-        panic!("no mistake found in\n{text}")
-    };
+    let Err(mistakes) = parse_text(text) else { panic!("no mistake found in\n{text}") };
     let items = mistakes.items().iter();
-    let found: Vec<_> = items
-        .filter_map(|item| item.place.as_ref().map(|place| (item, place)))
-        .collect();
+    let found: Vec<_> = items.filter_map(|item| item.place.as_ref().map(|place| (item, place))).collect();
     assert_eq!(found.len(), expected.len(), "{mistakes}\n{text}");
     for ((item, place), (code, line, under, message)) in found.iter().zip(expected) {
         let found = (item.code, place.line, underlined(place));
-        assert_eq!(
-            found,
-            (*code, *line, (*under).to_string()),
-            "{mistakes}\n{text}"
-        );
+        assert_eq!(found, (*code, *line, (*under).to_string()), "{mistakes}\n{text}");
         assert!(item.message.contains(message), "{mistakes}");
     }
 }
@@ -56,36 +48,11 @@ fn six_different_mistakes_are_all_reported_at_once() {
         &text,
         &[
             (Code::UnknownKey, 2, "sead", "unknown key `sead`"),
-            (
-                Code::WrongType,
-                10,
-                "ten",
-                "`per_class` must be a whole number from 1",
-            ),
-            (
-                Code::Reference,
-                11,
-                "labeled",
-                "there is no split `labeled`",
-            ),
-            (
-                Code::OutOfRange,
-                14,
-                "size",
-                "`size` must be a list of 2 numbers, but has 1",
-            ),
-            (
-                Code::UnknownKey,
-                21,
-                "rotaet",
-                "`augment[1]` has no kind `rotaet`",
-            ),
-            (
-                Code::OutOfRange,
-                29,
-                "1.5",
-                "`threshold` must be a number above 0 and below 1, but it is 1.5",
-            ),
+            (Code::WrongType, 10, "ten", "`per_class` must be a whole number from 1"),
+            (Code::Reference, 11, "labeled", "there is no split `labeled`"),
+            (Code::OutOfRange, 14, "size", "`size` must be a list of 2 numbers, but has 1"),
+            (Code::UnknownKey, 21, "rotaet", "`augment[1]` has no kind `rotaet`"),
+            (Code::OutOfRange, 29, "1.5", "`threshold` must be a number above 0 and below 1, but it is 1.5"),
         ],
     );
     let shown = parse_text(&text).unwrap_err().to_string();
@@ -103,26 +70,13 @@ error: there is no split `labeled`
 
 #[test]
 fn text_that_is_not_yaml() {
-    for text in [
-        "a: [1, 2\nb: 3\n",
-        "a: \"open\n",
-        "a: b: c\n",
-        "a:\n\tb: 1\n",
-        "}",
-        "a: 1\n b: 2\n",
-        "%",
-        "a: {b: ${HOME}}\n",
-    ] {
+    for text in
+        ["a: [1, 2\nb: 3\n", "a: \"open\n", "a: b: c\n", "a:\n\tb: 1\n", "}", "a: 1\n b: 2\n", "%", "a: {b: ${HOME}}\n"]
+    {
         let mistakes = parse_text(text).unwrap_err();
         let item = &mistakes.items()[0];
-        assert!(
-            matches!(item.code, Code::Syntax | Code::WrongType),
-            "{mistakes}"
-        );
-        assert!(
-            item.place.as_ref().is_some_and(|place| place.line >= 1),
-            "{mistakes}"
-        );
+        assert!(matches!(item.code, Code::Syntax | Code::WrongType), "{mistakes}");
+        assert!(item.place.as_ref().is_some_and(|place| place.line >= 1), "{mistakes}");
         assert!(item.help.is_some(), "{mistakes}");
     }
     check("a: *b\n", &[(Code::Syntax, 1, "*", "not YAML")]);
@@ -130,44 +84,15 @@ fn text_that_is_not_yaml() {
 
 #[test]
 fn yaml_that_no_pipeline_needs() {
-    check(
-        &format!("{GOOD}---\nname: two\n"),
-        &[(Code::Syntax, 30, "---", "a second document")],
-    );
-    one(
-        "name: demo",
-        "name: !x demo",
-        (Code::Syntax, 1, "!x demo", "a tag"),
-        "remove it",
-    );
-    one(
-        "seed: 3",
-        "<<: {}\nseed: 3",
-        (Code::Syntax, 2, "<<", "a merge key"),
-        "write the keys out",
-    );
+    check(&format!("{GOOD}---\nname: two\n"), &[(Code::Syntax, 30, "---", "a second document")]);
+    one("name: demo", "name: !x demo", (Code::Syntax, 1, "!x demo", "a tag"), "remove it");
+    one("seed: 3", "<<: {}\nseed: 3", (Code::Syntax, 2, "<<", "a merge key"), "write the keys out");
     check("? [a]\n: 1\n", &[(Code::Syntax, 1, "[", "as a key")]);
-    one(
-        "seed: 3",
-        "seed: 3\nseed: 4",
-        (Code::DuplicateKey, 3, "seed", "`seed` is given twice"),
-        "already on line 2",
-    );
+    one("seed: 3", "seed: 3\nseed: 4", (Code::DuplicateKey, 3, "seed", "`seed` is given twice"), "already on line 2");
     check("", &[(Code::Missing, 1, "", "says nothing")]);
     check("# nothing\n", &[(Code::Missing, 1, "#", "says nothing")]);
-    check(
-        "just a word\n",
-        &[(
-            Code::WrongType,
-            1,
-            "just a word",
-            "the pipeline must be a mapping",
-        )],
-    );
-    check(
-        "- a\n- b\n",
-        &[(Code::WrongType, 1, "-", "the pipeline must be a mapping")],
-    );
+    check("just a word\n", &[(Code::WrongType, 1, "just a word", "the pipeline must be a mapping")]);
+    check("- a\n- b\n", &[(Code::WrongType, 1, "-", "the pipeline must be a mapping")]);
 }
 
 #[test]
@@ -179,23 +104,10 @@ fn bombs_are_refused() {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
         bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
-    assert!(
-        parse_text(&bomb)
-            .unwrap_err()
-            .to_string()
-            .contains("more than 100000 values")
-    );
-    let splits: String = (0..2000)
-        .map(|n| format!("    s{n}: {{ from: s{} }}\n", n + 1))
-        .collect();
-    let text = changed(
-        "    test: { from: test }\n",
-        &format!("    test: {{ from: test }}\n{splits}"),
-    );
-    check(
-        &text,
-        &[(Code::OutOfRange, 9, "splits", "`splits` has 2003 entries")],
-    );
+    assert!(parse_text(&bomb).unwrap_err().to_string().contains("more than 100000 values"));
+    let splits: String = (0..2000).map(|n| format!("    s{n}: {{ from: s{} }}\n", n + 1)).collect();
+    let text = changed("    test: { from: test }\n", &format!("    test: {{ from: test }}\n{splits}"));
+    check(&text, &[(Code::OutOfRange, 9, "splits", "`splits` has 2003 entries")]);
 }
 
 #[test]
@@ -296,32 +208,15 @@ fn values_out_of_range() {
 
 #[test]
 fn a_threshold_off_the_grid_is_refused_with_balance_only() {
-    let with = |threshold: &str| {
-        changed(
-            "threshold: 0.85",
-            &format!("threshold: {threshold}\n  balance: {{ per_class: 5 }}"),
-        )
-    };
+    let with =
+        |threshold: &str| changed("threshold: 0.85", &format!("threshold: {threshold}\n  balance: {{ per_class: 5 }}"));
     assert!(parse_text(&changed("threshold: 0.85", "threshold: 0.333")).is_ok());
     for good in ["0.85", "0.29", "0.57", "0.07"] {
         assert!(parse_text(&with(good)).is_ok(), "{good}");
     }
-    check(
-        &with("0.333"),
-        &[(Code::Conflict, 29, "0.333", "must be a multiple of 0.01")],
-    );
-    assert!(
-        parse_text(&with("0.333"))
-            .unwrap_err()
-            .to_string()
-            .contains("write 0.33 or 0.34")
-    );
-    assert!(
-        parse_text(&with("0.999"))
-            .unwrap_err()
-            .to_string()
-            .contains("write 0.99,")
-    );
+    check(&with("0.333"), &[(Code::Conflict, 29, "0.333", "must be a multiple of 0.01")]);
+    assert!(parse_text(&with("0.333")).unwrap_err().to_string().contains("write 0.33 or 0.34"));
+    assert!(parse_text(&with("0.999")).unwrap_err().to_string().contains("write 0.99,"));
 }
 
 #[test]
@@ -381,39 +276,23 @@ fn settings_that_do_not_go_together() {
 fn labels_that_nobody_has() {
     let bare = "images: a/images }";
     let text = changed("images: a/images, labels: a/labels }", bare);
-    check(
-        &text,
-        &[(
-            Code::Conflict,
-            10,
-            "train",
-            "`labelled` is drawn by class, but source `train` has no labels",
-        )],
-    );
+    check(&text, &[(Code::Conflict, 10, "train", "`labelled` is drawn by class, but source `train` has no labels")]);
     one(
         "{ path: b }",
         "{ path: b, layout: flat }",
         (Code::Conflict, 12, "test", "`test` needs labels"),
         "draw from another source",
     );
-    let through = changed("{ path: b }", "{ path: b, layout: flat }").replace(
-        "test: { from: test }",
-        "half: { from: test }\n    test: { from: half }",
-    );
-    check(
-        &through,
-        &[(Code::Conflict, 13, "half", "source `test` has no labels")],
-    );
+    let through = changed("{ path: b }", "{ path: b, layout: flat }")
+        .replace("test: { from: test }", "half: { from: test }\n    test: { from: half }");
+    check(&through, &[(Code::Conflict, 13, "half", "source `test` has no labels")]);
 }
 
 #[test]
 fn a_wrong_value_is_reported_once_however_much_hangs_on_it() {
     for (from, to) in [
         ("{ idx: { images: a/images, labels: a/labels } }", "idx"),
-        (
-            "{ idx: { images: a/images, labels: a/labels } }",
-            "{ ixd: { images: a, labels: b } }",
-        ),
+        ("{ idx: { images: a/images, labels: a/labels } }", "{ ixd: { images: a, labels: b } }"),
         ("{ from: [train], except: labelled }", "[train]"),
         ("size: [28, 30]", "size: [28, 0]"),
         ("steps: 600", "steps: many"),
@@ -440,12 +319,7 @@ fn variables_that_may_not_be_used() {
         (Code::Variable, 1, "${MILLSTREAM_DTA}", "`MILLSTREAM_DTA`"),
         "`MILLSTREAM_DATA`",
     );
-    one(
-        "name: demo",
-        "name: ${USER}",
-        (Code::Variable, 1, "${USER}", "`USER` is not set"),
-        "${USER:-...}",
-    );
+    one("name: demo", "name: ${USER}", (Code::Variable, 1, "${USER}", "`USER` is not set"), "${USER:-...}");
 }
 
 #[test]

@@ -13,10 +13,7 @@ fn every_pipeline_validates() {
     let mut count = 0;
     for entry in std::fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
+        if path.extension().is_some_and(|extension| extension == "yaml") {
             load(&path, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
             count += 1;
         }
@@ -27,39 +24,12 @@ fn every_pipeline_validates() {
 #[test]
 fn the_quickstart_is_the_recipe_it_promises() {
     let plan = load(&folder().join("quickstart.yaml"), &[]).unwrap();
-    let rounds: Vec<_> = plan
-        .rounds
-        .iter()
-        .map(|round| (round.model, round.training.steps))
-        .collect();
-    let net = |width| ModelPlan::SmallNet {
-        width,
-        dropout: 0.0,
-    };
-    assert_eq!(
-        rounds,
-        [
-            (net(16), 400),
-            (net(20), 600),
-            (net(24), 600),
-            (net(28), 600)
-        ]
-    );
-    assert!(
-        plan.rounds
-            .iter()
-            .all(|round| (round.training.batch, round.training.unlabelled_ratio) == (64, 3))
-    );
+    let rounds: Vec<_> = plan.rounds.iter().map(|round| (round.model, round.training.steps)).collect();
+    let net = |width| ModelPlan::SmallNet { width, dropout: 0.0 };
+    assert_eq!(rounds, [(net(16), 400), (net(20), 600), (net(24), 600), (net(28), 600)]);
+    assert!(plan.rounds.iter().all(|round| (round.training.batch, round.training.unlabelled_ratio) == (64, 3)));
     assert_eq!(plan.selection.threshold, 0.85);
-    assert_eq!(
-        plan.data
-            .splits
-            .iter()
-            .find(|split| split.name == "labelled")
-            .unwrap()
-            .take,
-        TakePlan::PerClass(10)
-    );
+    assert_eq!(plan.data.splits.iter().find(|split| split.name == "labelled").unwrap().take, TakePlan::PerClass(10));
 }
 
 /// `MILLSTREAM_BLESS=1 cargo test -p millstream-spec` writes the file anew.
@@ -71,46 +41,27 @@ fn the_schema_file_is_up_to_date() {
         std::fs::write(&path, &current).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == current,
-        "{} is old: run this test with MILLSTREAM_BLESS=1",
-        path.display()
-    );
+    assert!(kept == current, "{} is old: run this test with MILLSTREAM_BLESS=1", path.display());
 }
 
 #[test]
 fn the_schema_describes_every_key_and_gives_its_default() {
     let schema = schema();
     let mut keys = 0;
-    let sections = schema["$defs"]
-        .as_object()
-        .unwrap()
-        .values()
-        .chain([&schema]);
+    let sections = schema["$defs"].as_object().unwrap().values().chain([&schema]);
     for section in sections {
         for (key, property) in section["properties"].as_object().into_iter().flatten() {
-            let described = property["description"]
-                .as_str()
-                .is_some_and(|text| text.ends_with('.'));
+            let described = property["description"].as_str().is_some_and(|text| text.ends_with('.'));
             assert!(described, "`{key}` has no description: {property}");
             keys += 1;
         }
     }
     assert!(keys > 50, "{keys}");
     assert_eq!(schema["properties"]["threads"]["default"], 2);
-    assert_eq!(
-        schema["$defs"]["Training"]["properties"]["batch"]["default"],
-        64
-    );
-    assert_eq!(
-        schema["$defs"]["Selection"]["properties"]["threshold"]["exclusiveMaximum"],
-        1
-    );
+    assert_eq!(schema["$defs"]["Training"]["properties"]["batch"]["default"], 64);
+    assert_eq!(schema["$defs"]["Selection"]["properties"]["threshold"]["exclusiveMaximum"], 1);
     let text = schema.to_string();
-    assert!(
-        !text.contains("null"),
-        "a key is there with a value, or not there"
-    );
+    assert!(!text.contains("null"), "a key is there with a value, or not there");
 }
 
 /// The check of the structure must understand every word of the schema.
@@ -139,21 +90,10 @@ fn the_schema_uses_only_what_the_check_understands() {
         "type",
     ];
     // `pattern` is for editors: the meaning of the text is checked in `check`.
-    const NOTES: [&str; 7] = [
-        "$defs",
-        "$schema",
-        "default",
-        "description",
-        "format",
-        "pattern",
-        "title",
-    ];
+    const NOTES: [&str; 7] = ["$defs", "$schema", "default", "description", "format", "pattern", "title"];
     fn visit(schema: &serde_json::Value) {
         for (word, value) in schema.as_object().into_iter().flatten() {
-            assert!(
-                CHECKED.contains(&word.as_str()) || NOTES.contains(&word.as_str()),
-                "`{word}` in {schema}"
-            );
+            assert!(CHECKED.contains(&word.as_str()) || NOTES.contains(&word.as_str()), "`{word}` in {schema}");
             match word.as_str() {
                 "properties" | "$defs" => value.as_object().unwrap().values().for_each(visit),
                 "oneOf" | "anyOf" => value.as_array().unwrap().iter().for_each(visit),
@@ -168,18 +108,11 @@ fn the_schema_uses_only_what_the_check_understands() {
 #[test]
 fn a_file_that_cannot_be_read_is_one_mistake() {
     let folder = folder();
-    for (path, expected) in [
-        (folder.join("no-such.yaml"), "No such file"),
-        (folder, "not a file"),
-    ] {
+    for (path, expected) in [(folder.join("no-such.yaml"), "No such file"), (folder, "not a file")] {
         let mistakes = load(&path, &[]).unwrap_err();
         assert_eq!(mistakes.items()[0].code, Code::Unreadable);
         assert!(mistakes.to_string().contains(expected), "{mistakes}");
     }
-    let gzip =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist/test-labels-idx1-ubyte.gz");
-    assert!(
-        load(&gzip, &[]).unwrap_err().to_string().contains("UTF-8"),
-        "a file that is not text"
-    );
+    let gzip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist/test-labels-idx1-ubyte.gz");
+    assert!(load(&gzip, &[]).unwrap_err().to_string().contains("UTF-8"), "a file that is not text");
 }

@@ -43,11 +43,7 @@ fn number(text: &str) -> Option<Kind> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     match unsigned {
         ".inf" | ".Inf" | ".INF" => {
-            return Some(Kind::Float(if text.starts_with('-') {
-                -f64::INFINITY
-            } else {
-                f64::INFINITY
-            }));
+            return Some(Kind::Float(if text.starts_with('-') { -f64::INFINITY } else { f64::INFINITY }));
         }
         ".nan" | ".NaN" | ".NAN" => return Some(Kind::Float(f64::NAN)),
         _ => {}
@@ -65,8 +61,7 @@ fn number(text: &str) -> Option<Kind> {
 /// A whole number without a sign.
 fn radix(digits: &str, radix: u32) -> Option<Kind> {
     let good = digits.chars().all(|c| c.is_digit(radix));
-    good.then(|| i128::from_str_radix(digits, radix).ok().map(Kind::Int))
-        .flatten()
+    good.then(|| i128::from_str_radix(digits, radix).ok().map(Kind::Int)).flatten()
 }
 
 #[cfg(test)]

@@ -6,24 +6,11 @@ use tch::Kind;
 use super::*;
 
 fn row(target: Target, labelled: bool) -> Row {
-    Row {
-        record: 0,
-        key: Key(7),
-        target,
-        labelled,
-    }
+    Row { record: 0, key: Key(7), target, labelled }
 }
 
 fn batch(rows: Vec<Row>) -> Batch {
-    Batch {
-        shape: Shape {
-            height: 1,
-            width: 1,
-            channels: 1,
-        },
-        pixels: vec![0; rows.len()],
-        rows,
-    }
+    Batch { shape: Shape { height: 1, width: 1, channels: 1 }, pixels: vec![0; rows.len()], rows }
 }
 
 /// Three rows of logits over three classes; `cross_entropy` with the classes 2, 0, 1 gives [`PLAIN`] and [`SMOOTH`].
@@ -35,23 +22,14 @@ const PLAIN: [f64; 3] = [0.407_606, 1.407_606, 2.407_606];
 const SMOOTH: [f64; 3] = [0.507_606, 1.407_606, 2.307_606];
 
 fn hard(labelled: [bool; 3]) -> Batch {
-    batch(
-        [2, 0, 1]
-            .iter()
-            .zip(labelled)
-            .map(|(class, labelled)| row(Target::Hard(*class), labelled))
-            .collect(),
-    )
+    batch([2, 0, 1].iter().zip(labelled).map(|(class, labelled)| row(Target::Hard(*class), labelled)).collect())
 }
 
 #[track_caller]
 fn check(batch: &Batch, smoothing: f64, weight: f64, expected: f64) {
     let targets = Targets::new(batch, 3, smoothing, weight).unwrap();
     let loss = targets.loss(&logits()).unwrap().double_value(&[]);
-    assert!(
-        (loss - expected).abs() < 2e-6,
-        "{loss} instead of {expected}"
-    );
+    assert!((loss - expected).abs() < 2e-6, "{loss} instead of {expected}");
 }
 
 #[test]
@@ -77,11 +55,7 @@ fn unlabelled_rows_alone_are_their_mean() {
 #[test]
 fn soft_targets_are_not_smoothed() {
     let soft = row(Target::Soft(vec![0.2, 0.3, 0.5]), false);
-    let rows = batch(vec![
-        row(Target::Hard(2), true),
-        row(Target::Hard(0), true),
-        soft,
-    ]);
+    let rows = batch(vec![row(Target::Hard(2), true), row(Target::Hard(0), true), soft]);
     let expected = (f64::midpoint(SMOOTH[0], SMOOTH[1]) + 1.507_606) / 2.0;
     check(&rows, 0.1, 1.0, expected);
 }

@@ -21,24 +21,10 @@ pub(super) struct AlexNet {
 }
 
 impl AlexNet {
-    pub(super) fn new(
-        builder: &mut Builder<'_>,
-        dimensions: Dimensions,
-        dropout: f64,
-    ) -> Result<AlexNet, TrainError> {
+    pub(super) fn new(builder: &mut Builder<'_>, dimensions: Dimensions, dropout: f64) -> Result<AlexNet, TrainError> {
         require_side("alexnet", dimensions, MINIMUM)?;
         let mut conv = |index, from, to, side, stride, padding| {
-            Conv::new(
-                builder,
-                &format!("features.{index}"),
-                (from, to),
-                Window {
-                    side,
-                    stride,
-                    padding,
-                },
-                true,
-            )
+            Conv::new(builder, &format!("features.{index}"), (from, to), Window { side, stride, padding }, true)
         };
         let features = [
             conv(0, dimensions.channels, 64, 11, 4, 2)?,
@@ -52,11 +38,7 @@ impl AlexNet {
             Linear::new(builder, "classifier.4", HIDDEN, HIDDEN)?,
             Linear::new(builder, "classifier.6", HIDDEN, dimensions.classes)?,
         ];
-        Ok(AlexNet {
-            features,
-            classifier,
-            dropout,
-        })
+        Ok(AlexNet { features, classifier, dropout })
     }
 }
 
@@ -70,12 +52,8 @@ impl Model for AlexNet {
         let map = fourth.forward(&map)?.f_relu_()?;
         let map = max_pool(&fifth.forward(&map)?.f_relu_()?, 3, 2)?;
         let flat = map.f_adaptive_avg_pool2d([MAP, MAP])?.f_flatten(1, -1)?;
-        let hidden = hidden_one
-            .forward(&dropout(&flat, self.dropout, mode)?)?
-            .f_relu_()?;
-        let hidden = hidden_two
-            .forward(&dropout(&hidden, self.dropout, mode)?)?
-            .f_relu_()?;
+        let hidden = hidden_one.forward(&dropout(&flat, self.dropout, mode)?)?.f_relu_()?;
+        let hidden = hidden_two.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
         head.forward(&hidden)
     }
 }

@@ -31,41 +31,18 @@ impl Conv {
     ) -> Result<Conv, TrainError> {
         let bound = default_bound(from * window.side * window.side);
         let shape = [to, from, window.side, window.side];
-        let weight = builder.add(
-            format!("{name}.weight"),
-            &shape,
-            Role::Weight,
-            Init::Uniform(bound),
-        )?;
+        let weight = builder.add(format!("{name}.weight"), &shape, Role::Weight, Init::Uniform(bound))?;
         let bias = if bias {
-            Some(builder.add(
-                format!("{name}.bias"),
-                &[to],
-                Role::Offset,
-                Init::Uniform(bound),
-            )?)
+            Some(builder.add(format!("{name}.bias"), &[to], Role::Offset, Init::Uniform(bound))?)
         } else {
             None
         };
-        Ok(Conv {
-            weight,
-            bias,
-            window,
-        })
+        Ok(Conv { weight, bias, window })
     }
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        let Window {
-            stride, padding, ..
-        } = self.window;
-        input.f_conv2d(
-            &self.weight,
-            self.bias.as_ref(),
-            [stride; 2],
-            [padding; 2],
-            [1, 1],
-            1,
-        )
+        let Window { stride, padding, .. } = self.window;
+        input.f_conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1)
     }
 }
 
@@ -78,13 +55,8 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub(super) fn new(
-        builder: &mut Builder<'_>,
-        name: &str,
-        channels: i64,
-    ) -> Result<Norm, TrainError> {
-        let mut add =
-            |part: &str, role, init| builder.add(format!("{name}.{part}"), &[channels], role, init);
+    pub(super) fn new(builder: &mut Builder<'_>, name: &str, channels: i64) -> Result<Norm, TrainError> {
+        let mut add = |part: &str, role, init| builder.add(format!("{name}.{part}"), &[channels], role, init);
         Ok(Norm {
             weight: add("weight", Role::Offset, Init::Ones)?,
             bias: add("bias", Role::Offset, Init::Zeros)?,
@@ -96,16 +68,7 @@ impl Norm {
     /// With PyTorch's momentum of 0.1 and epsilon of 1e-5.
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let (mean, variance) = (Some(&self.mean), Some(&self.variance));
-        input.f_batch_norm(
-            Some(&self.weight),
-            Some(&self.bias),
-            mean,
-            variance,
-            mode.trains(),
-            0.1,
-            1e-5,
-            true,
-        )
+        input.f_batch_norm(Some(&self.weight), Some(&self.bias), mean, variance, mode.trains(), 0.1, 1e-5, true)
     }
 }
 
@@ -116,25 +79,10 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn new(
-        builder: &mut Builder<'_>,
-        name: &str,
-        from: i64,
-        to: i64,
-    ) -> Result<Linear, TrainError> {
+    pub(super) fn new(builder: &mut Builder<'_>, name: &str, from: i64, to: i64) -> Result<Linear, TrainError> {
         let bound = default_bound(from);
-        let weight = builder.add(
-            format!("{name}.weight"),
-            &[to, from],
-            Role::Weight,
-            Init::Uniform(bound),
-        )?;
-        let bias = builder.add(
-            format!("{name}.bias"),
-            &[to],
-            Role::Offset,
-            Init::Uniform(bound),
-        )?;
+        let weight = builder.add(format!("{name}.weight"), &[to, from], Role::Weight, Init::Uniform(bound))?;
+        let bias = builder.add(format!("{name}.bias"), &[to], Role::Offset, Init::Uniform(bound))?;
         Ok(Linear { weight, bias })
     }
 

@@ -51,31 +51,18 @@ pub(crate) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(origin: Origin<'a>) -> Builder<'a> {
-        Builder {
-            origin,
-            entries: Vec::new(),
-        }
+        Builder { origin, entries: Vec::new() }
     }
 
     /// Makes the tensor `name`, or takes it from the origin. The result shares its memory with the one kept here.
-    pub(crate) fn add(
-        &mut self,
-        name: String,
-        shape: &[i64],
-        role: Role,
-        init: Init,
-    ) -> Result<Tensor, TrainError> {
+    pub(crate) fn add(&mut self, name: String, shape: &[i64], role: Role, init: Init) -> Result<Tensor, TrainError> {
         let tensor = match &mut self.origin {
-            Origin::Fresh(device, seeded) => {
-                fresh(shape, init, *device, seeded).during("making a parameter")?
-            }
+            Origin::Fresh(device, seeded) => fresh(shape, init, *device, seeded).during("making a parameter")?,
             Origin::Given(tensors) => given(tensors, &name, shape)?,
         };
         // Weights of convolutions lie in memory as the images do: channels last, which runs about a third faster.
         let tensor = channels_last(&tensor).during("laying out a parameter")?;
-        let tensor = tensor
-            .f_set_requires_grad(role != Role::Buffer)
-            .during("making a parameter")?;
+        let tensor = tensor.f_set_requires_grad(role != Role::Buffer).during("making a parameter")?;
         let shared = tensor.shallow_clone();
         self.entries.push(Param { name, role, tensor });
         Ok(shared)
@@ -86,14 +73,9 @@ impl<'a> Builder<'a> {
         match &self.origin {
             Origin::Given(tensors) if !tensors.is_empty() => {
                 let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
-                Err(TrainError::Tensors(format!(
-                    "the model has no tensor `{}`",
-                    names.join("`, `")
-                )))
+                Err(TrainError::Tensors(format!("the model has no tensor `{}`", names.join("`, `"))))
             }
-            _ => Ok(Params {
-                entries: self.entries,
-            }),
+            _ => Ok(Params { entries: self.entries }),
         }
     }
 }
@@ -111,33 +93,18 @@ impl Params {
 
     /// The tensors that gradients are taken of, in order of construction.
     pub(crate) fn trained(&self) -> impl Iterator<Item = &Param> {
-        self.entries
-            .iter()
-            .filter(|param| param.role != Role::Buffer)
+        self.entries.iter().filter(|param| param.role != Role::Buffer)
     }
 
     /// Deep copies of all tensors, by name.
     pub(crate) fn copies(&self) -> Result<BTreeMap<String, Tensor>, TrainError> {
-        let copy = |param: &Param| {
-            Ok((
-                param.name.clone(),
-                param
-                    .tensor
-                    .detach()
-                    .f_detach_copy()
-                    .during("copying weights")?,
-            ))
-        };
+        let copy =
+            |param: &Param| Ok((param.name.clone(), param.tensor.detach().f_detach_copy().during("copying weights")?));
         self.entries.iter().map(copy).collect()
     }
 }
 
-fn fresh(
-    shape: &[i64],
-    init: Init,
-    device: tch::Device,
-    seeded: &Seeded,
-) -> Result<Tensor, tch::TchError> {
+fn fresh(shape: &[i64], init: Init, device: tch::Device, seeded: &Seeded) -> Result<Tensor, tch::TchError> {
     let options = (Kind::Float, tch::Device::Cpu);
     let tensor = match init {
         Init::Uniform(bound) => seeded.uniform(shape, bound)?,
@@ -147,21 +114,13 @@ fn fresh(
     tensor.f_to_device(device)
 }
 
-fn given(
-    tensors: &mut BTreeMap<String, Tensor>,
-    name: &str,
-    shape: &[i64],
-) -> Result<Tensor, TrainError> {
+fn given(tensors: &mut BTreeMap<String, Tensor>, name: &str, shape: &[i64]) -> Result<Tensor, TrainError> {
     let Some(tensor) = tensors.remove(name) else {
-        return Err(TrainError::Tensors(format!(
-            "the tensor `{name}` is missing"
-        )));
+        return Err(TrainError::Tensors(format!("the tensor `{name}` is missing")));
     };
     let found = tensor.size();
     if found != shape {
-        return Err(TrainError::Tensors(format!(
-            "the tensor `{name}` has shape {found:?}, the model needs {shape:?}"
-        )));
+        return Err(TrainError::Tensors(format!("the tensor `{name}` has shape {found:?}, the model needs {shape:?}")));
     }
     Ok(tensor)
 }
@@ -170,8 +129,5 @@ fn channels_last(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
     if tensor.dim() != 4 {
         return Ok(tensor.shallow_clone());
     }
-    tensor
-        .f_permute([0, 2, 3, 1])?
-        .f_contiguous()?
-        .f_permute([0, 3, 1, 2])
+    tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }

@@ -43,44 +43,21 @@ impl SmallNet {
             channels = to;
         }
         let head = Linear::new(builder, "head", channels, dimensions.classes)?;
-        Ok(SmallNet {
-            blocks,
-            head,
-            dropout,
-        })
+        Ok(SmallNet { blocks, head, dropout })
     }
 }
 
 impl Block {
-    fn new(
-        builder: &mut Builder<'_>,
-        index: usize,
-        channels: (i64, i64),
-        pools: bool,
-    ) -> Result<Block, TrainError> {
-        let window = Window {
-            side: 3,
-            stride: 1,
-            padding: 1,
-        };
-        let conv = Conv::new(
-            builder,
-            &format!("blocks.{index}.conv"),
-            channels,
-            window,
-            false,
-        )?;
+    fn new(builder: &mut Builder<'_>, index: usize, channels: (i64, i64), pools: bool) -> Result<Block, TrainError> {
+        let window = Window { side: 3, stride: 1, padding: 1 };
+        let conv = Conv::new(builder, &format!("blocks.{index}.conv"), channels, window, false)?;
         let norm = Norm::new(builder, &format!("blocks.{index}.norm"), channels.1)?;
         Ok(Block { conv, norm, pools })
     }
 
     fn forward(&self, map: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let map = self.conv.forward(map)?;
-        let map = if self.pools {
-            max_pool(&map, 2, 2)?
-        } else {
-            map
-        };
+        let map = if self.pools { max_pool(&map, 2, 2)? } else { map };
         self.norm.forward(&map, mode)?.f_relu_()
     }
 }

@@ -5,11 +5,7 @@ use millstream_data::{Key, Row, Shape, Target};
 use super::*;
 use crate::ScheduleKind;
 
-const SHAPE: Shape = Shape {
-    height: 16,
-    width: 16,
-    channels: 1,
-};
+const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 
 fn config(seed: u64) -> SessionConfig {
     SessionConfig {
@@ -25,17 +21,9 @@ fn config(seed: u64) -> SessionConfig {
 
 fn round() -> RoundConfig {
     RoundConfig {
-        model: ModelKind::SmallNet {
-            width: 8,
-            dropout: 0.2,
-        },
+        model: ModelKind::SmallNet { width: 8, dropout: 0.2 },
         steps: 40,
-        optimizer: OptimizerKind::Sgd {
-            lr: 0.1,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-        },
+        optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         schedule: ScheduleKind::OneCycle { warmup: 0.25 },
         label_smoothing: 0.1,
         ema: Some(0.9),
@@ -45,16 +33,9 @@ fn round() -> RoundConfig {
 
 /// Images of class 0 have a bright row, of class 1 a bright column, of class 2 nothing; where it lies varies with `salt`.
 fn batch(salt: u32, rows: u32) -> Batch {
-    let mut batch = Batch {
-        shape: SHAPE,
-        pixels: Vec::new(),
-        rows: Vec::new(),
-    };
+    let mut batch = Batch { shape: SHAPE, pixels: Vec::new(), rows: Vec::new() };
     for number in 0..rows {
-        let (class, place) = (
-            number % 3,
-            (number.wrapping_mul(7).wrapping_add(salt) % 16) as usize,
-        );
+        let (class, place) = (number % 3, (number.wrapping_mul(7).wrapping_add(salt) % 16) as usize);
         let mut image = [20u8; 256];
         for step in 0..16 {
             match class {
@@ -65,12 +46,7 @@ fn batch(salt: u32, rows: u32) -> Batch {
         }
         batch.pixels.extend_from_slice(&image);
         let labelled = number < rows / 2;
-        batch.rows.push(Row {
-            record: number,
-            key: Key(u128::from(number)),
-            target: Target::Hard(class),
-            labelled,
-        });
+        batch.rows.push(Row { record: number, key: Key(u128::from(number)), target: Target::Hard(class), labelled });
     }
     batch
 }
@@ -78,29 +54,19 @@ fn batch(salt: u32, rows: u32) -> Batch {
 fn train(seed: u64, steps: u32) -> (Session, Vec<StepMetrics>) {
     let mut session = Session::new(config(seed)).unwrap();
     session.begin(0, &round()).unwrap();
-    let metrics = (0..steps)
-        .map(|step| session.step(step, &batch(step, 24)).unwrap())
-        .collect();
+    let metrics = (0..steps).map(|step| session.step(step, &batch(step, 24)).unwrap()).collect();
     (session, metrics)
 }
 
 fn bits(session: &mut Session) -> Vec<u32> {
-    session
-        .predict(&batch(5, 12))
-        .unwrap()
-        .iter()
-        .map(|share| share.to_bits())
-        .collect()
+    session.predict(&batch(5, 12)).unwrap().iter().map(|share| share.to_bits()).collect()
 }
 
 #[test]
 fn a_small_problem_is_learned() {
     let (mut session, metrics) = train(1, 40);
     assert!(metrics[39].loss < 0.6 * metrics[0].loss, "{metrics:?}");
-    assert_eq!(
-        (metrics[39].labelled, metrics[39].labelled_correct),
-        (12, 12)
-    );
+    assert_eq!((metrics[39].labelled, metrics[39].labelled_correct), (12, 12));
     assert_eq!(metrics[9].learning_rate, 0.1);
     let shares = session.predict(&batch(3, 12)).unwrap();
     for (row, shares) in shares.chunks(3).enumerate() {
@@ -131,11 +97,7 @@ fn a_round_does_not_depend_on_the_rounds_before() {
     }
     assert_eq!(bits(&mut fresh), bits(&mut used));
     let mut earlier = train(1, 1).0;
-    assert_ne!(
-        bits(&mut earlier),
-        bits(&mut fresh),
-        "rounds start from different weights"
-    );
+    assert_ne!(bits(&mut earlier), bits(&mut fresh), "rounds start from different weights");
 }
 
 #[test]
@@ -148,29 +110,16 @@ fn a_saved_model_predicts_the_same() {
     assert_eq!(bits(&mut session), bits(&mut loaded));
     assert_eq!(loaded.config().classes, config(1).classes);
     assert_eq!(loaded.save(&folder.path().join("again")).unwrap(), hash);
-    assert!(matches!(
-        loaded.step(0, &batch(0, 4)),
-        Err(TrainError::NoRound { .. })
-    ));
+    assert!(matches!(loaded.step(0, &batch(0, 4)), Err(TrainError::NoRound { .. })));
     let again = train(1, 5).0;
     assert_eq!(again.save(&path).unwrap(), hash);
 }
 
 #[test]
 fn without_an_average_the_trained_weights_predict() {
-    let plain = RoundConfig {
-        ema: None,
-        model: ModelKind::SmallNet {
-            width: 8,
-            dropout: 0.0,
-        },
-        ..round()
-    };
+    let plain = RoundConfig { ema: None, model: ModelKind::SmallNet { width: 8, dropout: 0.0 }, ..round() };
     // The first update of an average copies, so after one step both must predict the same.
-    let averaged = RoundConfig {
-        ema: Some(0.9),
-        ..plain.clone()
-    };
+    let averaged = RoundConfig { ema: Some(0.9), ..plain.clone() };
     let [one, two] = [plain, averaged].map(|config| {
         let mut session = Session::new(self::config(1)).unwrap();
         session.begin(0, &config).unwrap();
@@ -188,13 +137,7 @@ fn an_empty_batch_changes_nothing_and_the_rate_goes_on() {
     let (mut session, _) = train(1, 3);
     let before = bits(&mut session);
     let metrics = session.step(9, &batch(0, 0)).unwrap();
-    assert_eq!(
-        metrics,
-        StepMetrics {
-            learning_rate: 0.1,
-            ..StepMetrics::default()
-        }
-    );
+    assert_eq!(metrics, StepMetrics { learning_rate: 0.1, ..StepMetrics::default() });
     assert_eq!(bits(&mut session), before);
     assert!(session.predict(&batch(0, 0)).unwrap().is_empty());
 }
@@ -219,46 +162,18 @@ fn a_batch_that_does_not_fit_is_refused_and_does_no_harm() {
 #[test]
 fn work_before_a_round_is_refused() {
     let mut session = Session::new(config(1)).unwrap();
-    assert!(matches!(
-        session.step(0, &batch(0, 4)),
-        Err(TrainError::NoRound { asked: "a step" })
-    ));
-    assert!(matches!(
-        session.predict(&batch(0, 4)),
-        Err(TrainError::NoRound { .. })
-    ));
-    assert!(matches!(
-        session.save(Path::new("/nowhere")),
-        Err(TrainError::NoRound { .. })
-    ));
+    assert!(matches!(session.step(0, &batch(0, 4)), Err(TrainError::NoRound { asked: "a step" })));
+    assert!(matches!(session.predict(&batch(0, 4)), Err(TrainError::NoRound { .. })));
+    assert!(matches!(session.save(Path::new("/nowhere")), Err(TrainError::NoRound { .. })));
 }
 
 #[test]
 fn divergence_is_an_error() {
     let mut session = Session::new(config(1)).unwrap();
-    let optimizer = OptimizerKind::Sgd {
-        lr: 1e30,
-        momentum: 0.9,
-        nesterov: true,
-        weight_decay: 0.0,
-    };
-    session
-        .begin(
-            0,
-            &RoundConfig {
-                optimizer,
-                schedule: ScheduleKind::Constant,
-                ..round()
-            },
-        )
-        .unwrap();
-    let error = (0..20)
-        .find_map(|step| session.step(step, &batch(step, 24)).err())
-        .expect("diverged");
-    assert!(
-        matches!(error, TrainError::Diverged { round: 0, .. }),
-        "{error}"
-    );
+    let optimizer = OptimizerKind::Sgd { lr: 1e30, momentum: 0.9, nesterov: true, weight_decay: 0.0 };
+    session.begin(0, &RoundConfig { optimizer, schedule: ScheduleKind::Constant, ..round() }).unwrap();
+    let error = (0..20).find_map(|step| session.step(step, &batch(step, 24)).err()).expect("diverged");
+    assert!(matches!(error, TrainError::Diverged { round: 0, .. }), "{error}");
 }
 
 #[test]
@@ -273,97 +188,32 @@ fn settings_out_of_range_are_named() {
         }
     }
     round().check().unwrap();
-    let sgd = |lr, momentum, nesterov, weight_decay| OptimizerKind::Sgd {
-        lr,
-        momentum,
-        nesterov,
-        weight_decay,
-    };
+    let sgd = |lr, momentum, nesterov, weight_decay| OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay };
     check(|config| config.steps = 0, "steps");
     check(|config| config.label_smoothing = 1.0, "label_smoothing");
     check(|config| config.ema = Some(f64::NAN), "ema");
-    check(
-        |config| config.unlabelled_weight = -1.0,
-        "unlabelled_weight",
-    );
-    check(
-        |config| config.model = ModelKind::AlexNet { dropout: 1.0 },
-        "dropout",
-    );
-    check(
-        |config| {
-            config.model = ModelKind::SmallNet {
-                width: 0,
-                dropout: 0.0,
-            }
-        },
-        "width",
-    );
+    check(|config| config.unlabelled_weight = -1.0, "unlabelled_weight");
+    check(|config| config.model = ModelKind::AlexNet { dropout: 1.0 }, "dropout");
+    check(|config| config.model = ModelKind::SmallNet { width: 0, dropout: 0.0 }, "width");
     check(|config| config.optimizer = sgd(0.0, 0.9, true, 0.0), "lr");
-    check(
-        |config| config.optimizer = sgd(0.1, 1.0, true, 0.0),
-        "momentum",
-    );
-    check(
-        |config| config.optimizer = sgd(0.1, 0.0, true, 0.0),
-        "nesterov",
-    );
-    check(
-        |config| config.optimizer = sgd(0.1, 0.9, true, f64::INFINITY),
-        "weight_decay",
-    );
-    check(
-        |config| config.schedule = ScheduleKind::Cosine { warmup: 40 },
-        "warmup",
-    );
-    check(
-        |config| config.schedule = ScheduleKind::OneCycle { warmup: 1.5 },
-        "warmup",
-    );
+    check(|config| config.optimizer = sgd(0.1, 1.0, true, 0.0), "momentum");
+    check(|config| config.optimizer = sgd(0.1, 0.0, true, 0.0), "nesterov");
+    check(|config| config.optimizer = sgd(0.1, 0.9, true, f64::INFINITY), "weight_decay");
+    check(|config| config.schedule = ScheduleKind::Cosine { warmup: 40 }, "warmup");
+    check(|config| config.schedule = ScheduleKind::OneCycle { warmup: 1.5 }, "warmup");
 }
 
 #[test]
 fn a_session_checks_what_it_is_told() {
     let refused = |config: SessionConfig| Session::new(config).err().expect("refused").to_string();
-    assert!(
-        refused(SessionConfig {
-            std: vec![0.0],
-            ..config(1)
-        })
-        .contains("`std` cannot be [0.0]")
-    );
-    assert!(
-        refused(SessionConfig {
-            mean: vec![],
-            ..config(1)
-        })
-        .contains("one number a channel")
-    );
-    assert!(
-        refused(SessionConfig {
-            classes: vec!["one".to_owned()],
-            ..config(1)
-        })
-        .contains("two classes")
-    );
-    assert!(
-        refused(SessionConfig {
-            threads: 0,
-            ..config(1)
-        })
-        .contains("`threads`")
-    );
-    let error = Session::new(config(1)).unwrap().begin(
-        0,
-        &RoundConfig {
-            model: ModelKind::AlexNet { dropout: 0.5 },
-            ..round()
-        },
-    );
-    assert!(matches!(
-        error,
-        Err(TrainError::ImageTooSmall { minimum: 63, .. })
-    ));
+    assert!(refused(SessionConfig { std: vec![0.0], ..config(1) }).contains("`std` cannot be [0.0]"));
+    assert!(refused(SessionConfig { mean: vec![], ..config(1) }).contains("one number a channel"));
+    assert!(refused(SessionConfig { classes: vec!["one".to_owned()], ..config(1) }).contains("two classes"));
+    assert!(refused(SessionConfig { threads: 0, ..config(1) }).contains("`threads`"));
+    let error = Session::new(config(1))
+        .unwrap()
+        .begin(0, &RoundConfig { model: ModelKind::AlexNet { dropout: 0.5 }, ..round() });
+    assert!(matches!(error, Err(TrainError::ImageTooSmall { minimum: 63, .. })));
 }
 
 #[test]
@@ -372,12 +222,7 @@ fn the_environment_is_described() {
     assert!(environment.libtorch.starts_with("2."), "{environment:?}");
     if let Err(reason) = environment.cuda {
         assert!(!reason.is_empty());
-        let error = Session::new(SessionConfig {
-            device: Device::Cuda,
-            ..config(1)
-        })
-        .err()
-        .expect("no CUDA here");
+        let error = Session::new(SessionConfig { device: Device::Cuda, ..config(1) }).err().expect("no CUDA here");
         assert!(matches!(error, TrainError::NoCuda { .. }));
         assert!(error.to_string().contains(&reason));
     }

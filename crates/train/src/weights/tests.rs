@@ -4,36 +4,18 @@ use super::*;
 use crate::model::{Dimensions, Net, Origin};
 use crate::random::{Purpose, seeded};
 
-const KIND: ModelKind = ModelKind::SmallNet {
-    width: 4,
-    dropout: 0.25,
-};
+const KIND: ModelKind = ModelKind::SmallNet { width: 4, dropout: 0.25 };
 const CPU: tch::Device = tch::Device::Cpu;
 
 fn net() -> Net {
-    let at = Dimensions {
-        height: 28,
-        width: 28,
-        channels: 1,
-        classes: 2,
-    };
+    let at = Dimensions { height: 28, width: 28, channels: 1, classes: 2 };
     let seeded = seeded(1, 0, Purpose::Weights);
     Net::build(&KIND, at, Origin::Fresh(CPU, &seeded)).unwrap()
 }
 
 fn a_card() -> Card {
-    let shape = Shape {
-        height: 28,
-        width: 28,
-        channels: 1,
-    };
-    Card::new(
-        KIND,
-        vec!["cat".to_owned(), "a \"dog\"".to_owned()],
-        shape,
-        vec![0.1307],
-        vec![0.3081],
-    )
+    let shape = Shape { height: 28, width: 28, channels: 1 };
+    Card::new(KIND, vec!["cat".to_owned(), "a \"dog\"".to_owned()], shape, vec![0.1307], vec![0.3081])
 }
 
 #[test]
@@ -66,20 +48,14 @@ fn check_refused(bytes: &[u8], words: &str) {
     let error = load(&path, CPU).expect_err("refused");
     assert!(matches!(error, TrainError::Weights { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.contains("model.safetensors is not a usable model file") && text.contains(words),
-        "{text}"
-    );
+    assert!(text.contains("model.safetensors is not a usable model file") && text.contains(words), "{text}");
 }
 
 #[test]
 fn damaged_and_foreign_files_are_refused() {
     let bytes = serialize(&net().params, &a_card()).unwrap();
     check_refused(b"", "damaged");
-    check_refused(
-        b"PK\x03\x04 a zip archive, as torch.save writes",
-        "not a safetensors file",
-    );
+    check_refused(b"PK\x03\x04 a zip archive, as torch.save writes", "not a safetensors file");
     check_refused(&bytes[..bytes.len() / 2], "damaged");
     check_refused(&[bytes.as_slice(), b"more"].concat(), "damaged");
     let mut broken = bytes.clone();
@@ -98,15 +74,9 @@ fn file_with(entry: Option<&str>, dtype: Dtype) -> Vec<u8> {
 fn files_of_other_programs_and_versions_are_refused() {
     let card = serde_json::to_string(&a_card()).unwrap();
     check_refused(&file_with(None, Dtype::F32), "written by another program");
-    check_refused(
-        &file_with(Some("{}"), Dtype::F32),
-        "cannot be understood (missing field `format`",
-    );
+    check_refused(&file_with(Some("{}"), Dtype::F32), "cannot be understood (missing field `format`");
     let newer = card.replace("\"format\":1", "\"format\":2");
-    check_refused(
-        &file_with(Some(&newer), Dtype::F32),
-        "has format 2, this program reads format 1",
-    );
+    check_refused(&file_with(Some(&newer), Dtype::F32), "has format 2, this program reads format 1");
     check_refused(&file_with(Some(&card), Dtype::F64), "is of type F64");
 }
 
@@ -115,15 +85,8 @@ fn files_that_cannot_be_read_or_written_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/model.safetensors");
     let read = load(&path, CPU).err().unwrap();
-    assert!(
-        read.to_string().contains("cannot read the model file")
-            && read.to_string().contains("no/model"),
-        "{read}"
-    );
+    assert!(read.to_string().contains("cannot read the model file") && read.to_string().contains("no/model"), "{read}");
     let write = save(&path, &net().params, &a_card()).unwrap_err();
-    assert!(
-        write.to_string().contains("cannot write the model file"),
-        "{write}"
-    );
+    assert!(write.to_string().contains("cannot write the model file"), "{write}");
     assert!(std::error::Error::source(&write).is_some());
 }

@@ -17,50 +17,26 @@ fn folder(files: &[&str]) -> TempDir {
 }
 
 fn config(folder: &TempDir, layout: FolderLayout) -> SourceConfig {
-    SourceConfig::Folder {
-        path: folder.path().to_path_buf(),
-        layout,
-    }
+    SourceConfig::Folder { path: folder.path().to_path_buf(), layout }
 }
 
 /// The paths of the records below the folder, with their labels.
 fn listing(folder: &TempDir, source: &dyn Source) -> Vec<(String, Option<u32>)> {
     let root = format!("{}/", place_of(folder.path()));
     let below = |index: usize| source.place(index).strip_prefix(&root).unwrap().to_string();
-    source
-        .records()
-        .iter()
-        .enumerate()
-        .map(|(index, record)| (below(index), record.label))
-        .collect()
+    source.records().iter().enumerate().map(|(index, record)| (below(index), record.label)).collect()
 }
 
 #[test]
 fn class_folders_label_their_images() {
-    let folder = folder(&[
-        "dog/2.png",
-        "dog/10.JPG",
-        "cat/old/1.webp",
-        "cat/a.gif",
-        "ant/x.jpeg",
-    ]);
-    let source =
-        conforms(|| open(&config(&folder, FolderLayout::Classes), KeyKind::Place).unwrap());
+    let folder = folder(&["dog/2.png", "dog/10.JPG", "cat/old/1.webp", "cat/a.gif", "ant/x.jpeg"]);
+    let source = conforms(|| open(&config(&folder, FolderLayout::Classes), KeyKind::Place).unwrap());
     assert_eq!(source.classes(), ["ant", "cat", "dog"]);
-    let expected = [
-        ("ant/x.jpeg", 0),
-        ("cat/a.gif", 1),
-        ("cat/old/1.webp", 1),
-        ("dog/10.JPG", 2),
-        ("dog/2.png", 2),
-    ];
+    let expected = [("ant/x.jpeg", 0), ("cat/a.gif", 1), ("cat/old/1.webp", 1), ("dog/10.JPG", 2), ("dog/2.png", 2)];
     let expected = expected.map(|(path, label)| (path.to_string(), Some(label)));
     assert_eq!(listing(&folder, source.as_ref()), expected);
     assert!(source.does_io());
-    assert_eq!(
-        source.read(0).unwrap(),
-        Payload::Encoded(b"ant/x.jpeg".to_vec())
-    );
+    assert_eq!(source.read(0).unwrap(), Payload::Encoded(b"ant/x.jpeg".to_vec()));
 }
 
 #[test]
@@ -74,19 +50,9 @@ fn a_flat_folder_labels_nothing() {
 
 #[test]
 fn hidden_files_and_other_files_are_left_alone() {
-    let folder = folder(&[
-        "c/1.png",
-        "c/.2.png",
-        ".git/3.png",
-        "c/labels.txt",
-        "README.md",
-        "c/png",
-    ]);
+    let folder = folder(&["c/1.png", "c/.2.png", ".git/3.png", "c/labels.txt", "README.md", "c/png"]);
     let source = open(&config(&folder, FolderLayout::Classes), KeyKind::Place).unwrap();
-    assert_eq!(
-        listing(&folder, source.as_ref()),
-        [("c/1.png".to_string(), Some(0))]
-    );
+    assert_eq!(listing(&folder, source.as_ref()), [("c/1.png".to_string(), Some(0))]);
 }
 
 #[test]
@@ -94,34 +60,17 @@ fn keys_are_made_of_place_or_content() {
     let folder = folder(&["1.png", "2.png"]);
     let keys = |kind| {
         let source = open(&config(&folder, FolderLayout::Flat), kind).unwrap();
-        source
-            .records()
-            .iter()
-            .map(|record| record.key)
-            .collect::<Vec<_>>()
+        source.records().iter().map(|record| record.key).collect::<Vec<_>>()
     };
-    assert_eq!(
-        keys(KeyKind::Content),
-        [Key::of_content(b"1.png"), Key::of_content(b"2.png")]
-    );
+    assert_eq!(keys(KeyKind::Content), [Key::of_content(b"1.png"), Key::of_content(b"2.png")]);
     let path = |name: &str| place_of(&folder.path().join(name));
-    assert_eq!(
-        keys(KeyKind::Place),
-        [
-            Key::of_place(&path("1.png"), 0),
-            Key::of_place(&path("2.png"), 0)
-        ]
-    );
+    assert_eq!(keys(KeyKind::Place), [Key::of_place(&path("1.png"), 0), Key::of_place(&path("2.png"), 0)]);
 }
 
 #[test]
 fn a_changed_byte_or_another_class_changes_the_fingerprint() {
     let folder = folder(&["a/1.png", "b/2.png"]);
-    let print = |layout| {
-        open(&config(&folder, layout), KeyKind::Place)
-            .unwrap()
-            .fingerprint()
-    };
+    let print = |layout| open(&config(&folder, layout), KeyKind::Place).unwrap().fingerprint();
     let before = print(FolderLayout::Classes);
     assert_ne!(before, print(FolderLayout::Flat));
     fs::write(folder.path().join("b/2.png"), "b/3.png").unwrap();
@@ -146,50 +95,24 @@ fn what_holds_no_images_is_refused() {
     let texts = folder(&["a.txt", ".b.png"]);
     for folder in [&empty, &texts] {
         for layout in [FolderLayout::Classes, FolderLayout::Flat] {
-            let error = refuses(
-                &config(folder, layout),
-                KeyKind::Place,
-                &["holds no image", &place_of(folder.path())],
-            );
+            let error = refuses(&config(folder, layout), KeyKind::Place, &["holds no image", &place_of(folder.path())]);
             assert!(matches!(error, DataError::Empty { .. }));
         }
     }
     let class = folder(&["cat/1.png", "dog/readme.txt"]);
     let parts = ["/dog: holds no image", "it counts as a class"];
-    refuses(
-        &config(&class, FolderLayout::Classes),
-        KeyKind::Place,
-        &parts,
-    );
+    refuses(&config(&class, FolderLayout::Classes), KeyKind::Place, &parts);
 }
 
 #[test]
 fn what_is_no_image_folder_is_refused() {
     let folder = folder(&["cat/1.png", "stray.png"]);
-    let parts = [
-        "stray.png: found an image beside the class folders",
-        "layout: flat",
-    ];
-    refuses(
-        &config(&folder, FolderLayout::Classes),
-        KeyKind::Place,
-        &parts,
-    );
-    let at = |name: &str| SourceConfig::Folder {
-        path: folder.path().join(name),
-        layout: FolderLayout::Flat,
-    };
-    let error = refuses(
-        &at("nowhere"),
-        KeyKind::Place,
-        &["nowhere: there is no such folder"],
-    );
+    let parts = ["stray.png: found an image beside the class folders", "layout: flat"];
+    refuses(&config(&folder, FolderLayout::Classes), KeyKind::Place, &parts);
+    let at = |name: &str| SourceConfig::Folder { path: folder.path().join(name), layout: FolderLayout::Flat };
+    let error = refuses(&at("nowhere"), KeyKind::Place, &["nowhere: there is no such folder"]);
     assert!(matches!(error, DataError::Missing { .. }));
-    refuses(
-        &at("stray.png"),
-        KeyKind::Place,
-        &["stray.png: found a file, expected a folder"],
-    );
+    refuses(&at("stray.png"), KeyKind::Place, &["stray.png: found a file, expected a folder"]);
 }
 
 #[cfg(unix)]
@@ -201,11 +124,7 @@ fn links_are_followed_but_not_in_circles() {
     let source = open(&config(&folder, FolderLayout::Classes), KeyKind::Place).unwrap();
     assert_eq!(source.records().len(), 3);
     symlink(folder.path(), folder.path().join("c/up")).unwrap();
-    refuses(
-        &config(&folder, FolderLayout::Classes),
-        KeyKind::Place,
-        &["a link to a folder that it lies in"],
-    );
+    refuses(&config(&folder, FolderLayout::Classes), KeyKind::Place, &["a link to a folder that it lies in"]);
 }
 
 #[cfg(unix)]
@@ -217,18 +136,8 @@ fn a_file_that_cannot_be_read_is_a_record_all_the_same() {
     let source = open(&config(&folder, FolderLayout::Flat), KeyKind::Place).unwrap();
     assert_eq!(source.records().len(), 2);
     assert!(source.read(0).is_ok());
-    assert!(
-        source
-            .read(1)
-            .unwrap_err()
-            .to_string()
-            .contains("2.png: there is no such image file")
-    );
-    refuses(
-        &config(&folder, FolderLayout::Flat),
-        KeyKind::Content,
-        &["2.png: there is no such image file"],
-    );
+    assert!(source.read(1).unwrap_err().to_string().contains("2.png: there is no such image file"));
+    refuses(&config(&folder, FolderLayout::Flat), KeyKind::Content, &["2.png: there is no such image file"]);
 }
 
 #[test]
@@ -236,10 +145,7 @@ fn a_file_too_large_for_an_image_is_not_loaded() {
     let folder = folder(&["1.png"]);
     let source = open(&config(&folder, FolderLayout::Flat), KeyKind::Place).unwrap();
     // Only the length is large: no disk is filled.
-    let file = fs::File::options()
-        .write(true)
-        .open(folder.path().join("1.png"))
-        .unwrap();
+    let file = fs::File::options().write(true).open(folder.path().join("1.png")).unwrap();
     file.set_len((1 << 30) + 1).unwrap();
     let error = source.read(0).unwrap_err();
     assert!(matches!(error, DataError::TooLarge { .. }), "{error}");

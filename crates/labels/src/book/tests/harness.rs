@@ -48,30 +48,13 @@ impl Outcome {
 }
 
 pub(super) fn rule(threshold: f32, balance: Option<(u64, bool)>, classes: u32) -> Rule {
-    let balance = balance.map(|(per_class, upsample)| Balance {
-        per_class,
-        upsample,
-    });
-    Rule {
-        threshold,
-        balance,
-        seed: 11,
-        classes,
-    }
+    let balance = balance.map(|(per_class, upsample)| Balance { per_class, upsample });
+    Rule { threshold, balance, seed: 11, classes }
 }
 
 /// A hard label of round `round`.
 pub(super) fn says(key: u128, class: u32, confidence: f32, round: u32) -> (Key, Option<Pseudo>) {
-    (
-        Key(key),
-        Some(Pseudo::new(
-            class,
-            confidence,
-            round,
-            &[round as u8; 32],
-            &[],
-        )),
-    )
+    (Key(key), Some(Pseudo::new(class, confidence, round, &[round as u8; 32], &[])))
 }
 
 pub(super) fn time_of(round: usize) -> u64 {
@@ -83,18 +66,11 @@ pub(super) fn run(workers: usize, rule: Rule, rounds: &[Round]) -> Outcome {
     let rounds: Arc<Vec<Round>> = Arc::new(rounds.to_vec());
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     let seen = Arc::clone(&outcome);
-    let config = if workers == 1 {
-        timely::Config::thread()
-    } else {
-        timely::Config::process(workers)
-    };
-    let guards =
-        timely::execute(config, move |worker| drive(worker, rule, &rounds, &seen)).unwrap();
+    let config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
+    let guards = timely::execute(config, move |worker| drive(worker, rule, &rounds, &seen)).unwrap();
     guards.join().into_iter().for_each(|result| result.unwrap());
     let mut outcome = std::mem::take(&mut *outcome.lock().unwrap());
-    outcome
-        .changes
-        .sort_by(|a, b| (a.1, &a.0, a.2).cmp(&(b.1, &b.0, b.2)));
+    outcome.changes.sort_by(|a, b| (a.1, &a.0, a.2).cmp(&(b.1, &b.0, b.2)));
     outcome
 }
 
@@ -127,12 +103,7 @@ fn drive(worker: &mut Worker, rule: Rule, rounds: &[Round], outcome: &Arc<Mutex<
         let probe = ProbeHandle::new();
         record_changes(built.selected, outcome).probe_with(&probe);
         record_stats(built.stats, outcome).probe_with(&probe);
-        Handles {
-            human,
-            truth,
-            upserts,
-            probe,
-        }
+        Handles { human, truth, upserts, probe }
     });
     let (index, peers) = (worker.index(), worker.peers());
     let (mut human, mut truth) = (BTreeMap::new(), BTreeMap::new());
@@ -141,11 +112,7 @@ fn drive(worker: &mut Worker, rule: Rule, rounds: &[Round], outcome: &Arc<Mutex<
         if !round.hasty {
             handles.advance_to(time);
         }
-        let mine = round
-            .upserts
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| at % peers == index);
+        let mine = round.upserts.iter().enumerate().filter(|(at, _)| at % peers == index);
         mine.for_each(|(_, (key, label))| handles.upserts.send((*key, label.clone(), time)));
         if index == 0 {
             tell(&mut handles.human, &mut human, &round.human, time);
@@ -216,9 +183,7 @@ fn record_stats<'scope>(
         for (time, stats) in reports {
             let late = outcome.stats.keys().any(|earlier| earlier >= time);
             if late || index != 0 || stamp.least() != Some(time) {
-                outcome.fault(format!(
-                    "statistics of {time}: worker {index}, at {stamp:?}, late: {late}"
-                ));
+                outcome.fault(format!("statistics of {time}: worker {index}, at {stamp:?}, late: {late}"));
             }
             outcome.stats.insert(*time, stats.clone());
         }
@@ -260,14 +225,8 @@ pub(super) fn check(rule: Rule, rounds: &[Round]) -> (Vec<(Selection, RoundStats
 pub(super) fn expect(rule: Rule, rounds: &[Round]) -> Vec<(Selection, RoundStats)> {
     let mut book = ReferenceBook::new(rule);
     let each = rounds.iter().map(|round| {
-        round
-            .human
-            .iter()
-            .for_each(|(key, class)| book.set_human(*key, *class));
-        round
-            .truth
-            .iter()
-            .for_each(|(key, class)| book.set_truth(*key, *class));
+        round.human.iter().for_each(|(key, class)| book.set_human(*key, *class));
+        round.truth.iter().for_each(|(key, class)| book.set_truth(*key, *class));
         book.round(&round.upserts)
     });
     each.collect()
@@ -279,19 +238,12 @@ fn compare(rule: Rule, rounds: &[Round], expected: &[(Selection, RoundStats)], o
     let mut last = ReferenceBook::new(rule).round(&[]).1;
     for (number, (selection, stats)) in expected.iter().enumerate() {
         let time = time_of(number);
-        let mut news: Vec<_> = outcome
-            .changes
-            .iter()
-            .filter(|change| change.1 == time)
-            .collect();
+        let mut news: Vec<_> = outcome.changes.iter().filter(|change| change.1 == time).collect();
         for (datum, _, change) in &news {
             *weights.entry(datum.clone()).or_default() += change;
         }
         weights.retain(|_, weight| *weight != 0);
-        let wanted: BTreeMap<_, _> = selection
-            .iter()
-            .map(|(key, label)| ((*key, label.clone()), 1))
-            .collect();
+        let wanted: BTreeMap<_, _> = selection.iter().map(|(key, label)| ((*key, label.clone()), 1)).collect();
         assert_eq!(weights, wanted, "selection of round {number}");
         let sent = news.len();
         news.dedup_by(|a, b| a.0 == b.0);
@@ -300,26 +252,13 @@ fn compare(rule: Rule, rounds: &[Round], expected: &[(Selection, RoundStats)], o
         match outcome.stats.get(&time) {
             Some(found) => assert_eq!(found, stats, "statistics of round {number}"),
             None => {
-                assert!(
-                    rounds[number].upserts.is_empty(),
-                    "round {number} was told something"
-                );
-                let carried = RoundStats {
-                    churn: 0,
-                    joined: 0,
-                    left: 0,
-                    ..last
-                };
+                assert!(rounds[number].upserts.is_empty(), "round {number} was told something");
+                let carried = RoundStats { churn: 0, joined: 0, left: 0, ..last };
                 assert_eq!(stats, &carried, "round {number} without statistics");
             }
         }
         last = stats.clone();
     }
     assert!(outcome.stats.len() <= rounds.len());
-    assert!(
-        outcome
-            .changes
-            .iter()
-            .all(|change| change.1 % 2 == 1 && change.1 <= time_of(rounds.len()))
-    );
+    assert!(outcome.changes.iter().all(|change| change.1 % 2 == 1 && change.1 <= time_of(rounds.len())));
 }

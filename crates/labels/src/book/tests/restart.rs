@@ -13,10 +13,7 @@ fn round(number: u32) -> Round {
         says(key, (bits % 3) as u32, 0.6 + bits as f32 / 100.0, number)
     };
     let keys = (0..60).filter(|key| (key + u128::from(number)) % 7 > 0);
-    Round {
-        upserts: keys.map(label).collect(),
-        ..Round::default()
-    }
+    Round { upserts: keys.map(label).collect(), ..Round::default() }
 }
 
 #[test]
@@ -26,16 +23,8 @@ fn later_rounds_do_not_depend_on_how_the_book_was_filled() {
     let (whole, _) = check(rule, &script);
 
     let mut held: BTreeMap<Key, Option<Pseudo>> = BTreeMap::new();
-    held.extend(
-        script[..2]
-            .iter()
-            .flat_map(|round| round.upserts.iter().cloned()),
-    );
-    let refill = Round {
-        upserts: held.into_iter().collect(),
-        hasty: true,
-        ..Round::default()
-    };
+    held.extend(script[..2].iter().flat_map(|round| round.upserts.iter().cloned()));
+    let refill = Round { upserts: held.into_iter().collect(), hasty: true, ..Round::default() };
     let (resumed, _) = check(rule, &[refill, script[2].clone(), script[3].clone()]);
 
     assert_eq!(whole[1].0, resumed[0].0);
