@@ -204,13 +204,12 @@ mod tests {
         let mut mesh = vec![gather(&chief, me(0, address.port()), 4, &[7; 32], || false).unwrap()];
         mesh.extend(others.into_iter().map(|other| other.join().unwrap()));
         rogue.join().unwrap().unwrap();
-        for from in 0..4 {
-            for to in (0..4).filter(|to| *to != from) {
-                mesh[from][to].as_mut().unwrap().write_all(&[from as u8]).unwrap();
-                let mut got = [0];
-                mesh[to][from].as_mut().unwrap().read_exact(&mut got).unwrap();
-                assert_eq!(got, [from as u8]);
-            }
+        let pairs = (0..4_usize).flat_map(|from| (0..4).filter(move |to| *to != from).map(move |to| (from, to)));
+        for (from, to) in pairs {
+            mesh[from][to].as_mut().unwrap().write_all(&[from as u8]).unwrap();
+            let mut got = [0];
+            mesh[to][from].as_mut().unwrap().read_exact(&mut got).unwrap();
+            assert_eq!(got, [from as u8]);
         }
     }
 
