@@ -213,7 +213,7 @@ fn a_taken_port_is_named() {
     place.fail(&["run", "pipeline.yaml", "--processes", "2", "--listen", &address], 2, &[&address, "--listen"]);
 }
 
-/// A disk of 256 KiB: too small for the first model.
+/// A disk of 192 KiB: too small for the first round.
 #[test]
 fn a_full_disk_fails_the_job_and_says_so() {
     let place = Place::new();
@@ -230,5 +230,5 @@ fn a_full_disk_fails_the_job_and_says_so() {
         .unwrap();
     let text = crate::support::stderr(&mount);
     assert_eq!(mount.status.code(), Some(4), "{text}");
-    assert!(text.contains("model.safetensors") && text.contains("No space left"), "{text}");
+    assert!(text.contains("no room left") && text.contains("No space left"), "{text}");
 }

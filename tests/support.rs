@@ -111,7 +111,7 @@ stream:
   normalize: {{ mean: [0.1307], std: [0.3081] }}
   eval_batch: 64
 training:
-  steps: 12
+  steps: 40
   batch: 16
   unlabelled_ratio: 2
   augment: [ {{ affine: {{ degrees: 8, shear: 0.09, translate: 2 }} }}, {{ randaugment: {{ ops: 1, magnitude: 3 }} }} ]
@@ -121,7 +121,7 @@ training:
   ema: 0.9
 rounds:
   - model: {{ smallnet: {{ width: 8, dropout: 0.1 }} }}
-    training: {{ steps: 40 }}
+    training: {{ steps: 60 }}
   - model: {{ smallnet: {{ width: 8, dropout: 0.1 }} }}
   - model: {{ smallnet: {{ width: 12 }} }}
 selection: {{ threshold: 0.5, balance: {{ per_class: 40, upsample: true }} }}

@@ -9,6 +9,8 @@ use millstream_dataflow::{JobError, StopReason};
 use millstream_spec::Diagnostics;
 use millstream_train::TrainError;
 
+use crate::say::say;
+
 /// The request is wrong: arguments, pipeline, or the data it names.
 pub(crate) const WRONG_REQUEST: u8 = 2;
 /// The data are worse than `max_bad` allows.
@@ -26,8 +28,8 @@ pub(crate) struct Request(pub(crate) String);
 /// Says what went wrong, once, and with which code to exit.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Diagnostics>() {
-        Some(diagnostics) => eprintln!("{diagnostics}"),
-        None => eprintln!("error: {error:#}"),
+        Some(diagnostics) => say(diagnostics),
+        None => say(format_args!("error: {error:#}")),
     }
     ExitCode::from(code(error))
 }
@@ -66,6 +68,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Occupied { .. }
         | ClusterError::OtherPlan { .. }
         | ClusterError::NoRun { .. }
+        | ClusterError::OtherModel { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Train(error) => train_code(error),
         ClusterError::Stopped(reason) => stop_code(reason),

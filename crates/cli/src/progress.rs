@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use millstream_dataflow::Event;
 
+use crate::say::say;
+
 /// How often a plain line is written.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -67,7 +69,7 @@ impl Progress {
         if self.terminal {
             self.bar.println(text);
         } else {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
@@ -90,7 +92,7 @@ impl Progress {
         self.bar.set_position(done);
         if !self.terminal && self.said.elapsed() >= EVERY {
             self.said = Instant::now();
-            eprintln!("round {round}: {what} {done}/{all} {message}");
+            say(format_args!("round {round}: {what} {done}/{all} {message}"));
         }
         self.bar.set_message(message);
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use millstream_data::{DeadLetter, LabelRow, Manifest};
 use millstream_dataflow::{Event, Job, Stop, Surroundings, Tally};
-use millstream_train::Device;
+use millstream_train::{Device, Session};
 
 use crate::commit::Commit;
 use crate::error::ClusterError;
@@ -57,6 +57,7 @@ pub fn ask(
     watch: impl Fn(&Event) + Send + Sync + 'static,
 ) -> Result<Answers, ClusterError> {
     job.check(options.workers)?;
+    fits(model, &job, options)?;
     let (send, receive) = channel();
     let model = model.to_owned();
     let around = Surroundings {
@@ -82,6 +83,17 @@ pub fn ask(
     }
     answers.dead.sort();
     Ok(answers)
+}
+
+/// Refuses a model that cannot be read, or that was trained for other images or classes than the job's.
+fn fits(model: &Path, job: &Job, options: AskOptions) -> Result<(), ClusterError> {
+    let session = Session::load(model, options.device, options.threads)?;
+    let (shape, classes) = (session.config().shape, &session.config().classes);
+    if shape == job.shape && *classes == job.classes {
+        return Ok(());
+    }
+    let trained = format!("{}x{}x{} images of {} classes", shape.height, shape.width, shape.channels, classes.len());
+    Err(ClusterError::OtherModel { path: model.to_owned(), trained })
 }
 
 /// A manifest of one source, all of which is to be labelled.

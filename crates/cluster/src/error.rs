@@ -69,6 +69,14 @@ pub enum ClusterError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// A model of something else.
+    #[error("{path} was trained for {trained}, and the pipeline's images or class names are others", path = path.display())]
+    OtherModel {
+        /// The model file.
+        path: PathBuf,
+        /// What it was trained for.
+        trained: String,
+    },
     /// The files of a run are damaged.
     #[error("{path}: {problem}. `millstream verify` lists all damage", path = path.display())]
     Damaged {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{device, find_model, load, print, print_json, stop_on_interrupt, workers};
 use crate::args::EvalArgs;
 use crate::progress::{Progress, RoundWork};
+use crate::say::say;
 
 pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let plan = load(&args.pipeline)?;
@@ -42,7 +43,7 @@ pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         ))?;
     }
     for letter in &answers.dead {
-        eprintln!("bad record: {}: {}", letter.place, letter.reason);
+        say(format_args!("bad record: {}: {}", letter.place, letter.reason));
     }
     Ok(ExitCode::SUCCESS)
 }

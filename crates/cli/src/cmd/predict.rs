@@ -13,6 +13,7 @@ use super::{device, find_model, print, stop_on_interrupt, workers};
 use crate::args::PredictArgs;
 use crate::exit::Request;
 use crate::progress::{Progress, RoundWork};
+use crate::say::say;
 
 /// Threads of libtorch: labels must not depend on the machine, so this is not the number of its cores.
 const THREADS: u32 = 1;
@@ -32,7 +33,7 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
         }
     })?;
     for letter in &answers.dead {
-        eprintln!("bad record: {}: {}", letter.place, letter.reason);
+        say(format_args!("bad record: {}: {}", letter.place, letter.reason));
     }
     write(args.out.as_deref(), &answers.labels)?;
     Ok(ExitCode::SUCCESS)

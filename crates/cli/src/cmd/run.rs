@@ -10,6 +10,7 @@ use super::{device, load, print, print_json, stop_on_interrupt, workers};
 use crate::args::RunArgs;
 use crate::exit::stop_code;
 use crate::progress::{Progress, RoundWork};
+use crate::say::say;
 use crate::table;
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -79,19 +80,23 @@ fn tell(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<ExitCode> {
         print(&format!("run directory: {}", outcome.run.display()))?;
     }
     if report.dead_letters > 0 {
-        eprintln!(
+        say(format_args!(
             "{} bad records; see {}",
             report.dead_letters,
             outcome.run.join("rounds/*/dead_letters.parquet").display()
-        );
+        ));
     }
     let Some(reason) = &outcome.stopped else {
         return Ok(ExitCode::SUCCESS);
     };
-    eprintln!("error: {reason}");
+    say(format_args!("error: {reason}"));
     if let Some(path) = &outcome.unfinished_dead_letters {
-        eprintln!("  the bad records so far: {}", path.display());
+        say(format_args!("  the bad records so far: {}", path.display()));
     }
-    eprintln!("  {} rounds are kept in {}; `--resume` goes on from there", report.rounds.len(), outcome.run.display());
+    say(format_args!(
+        "  {} rounds are kept in {}; `--resume` goes on from there",
+        report.rounds.len(),
+        outcome.run.display()
+    ));
     Ok(ExitCode::from(stop_code(reason)))
 }

@@ -28,7 +28,7 @@ fn the_quickstart_is_the_recipe_it_promises() {
     let net = |width| ModelPlan::SmallNet { width, dropout: 0.0 };
     assert_eq!(rounds, [(net(16), 400), (net(20), 600), (net(24), 600), (net(28), 600)]);
     assert!(plan.rounds.iter().all(|round| (round.training.batch, round.training.unlabelled_ratio) == (64, 3)));
-    assert_eq!(plan.selection.threshold, 0.85);
+    assert_eq!(plan.selection.threshold, 0.6);
     assert_eq!(plan.data.splits.iter().find(|split| split.name == "labelled").unwrap().take, TakePlan::PerClass(10));
 }
 
