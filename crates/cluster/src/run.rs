@@ -10,7 +10,7 @@ use std::time::Instant;
 use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopReason, Surroundings};
 use millstream_spec::Plan;
-use millstream_train::Device;
+use millstream_train::{Device, Session};
 
 use crate::commit::Commit;
 use crate::error::ClusterError;
@@ -82,6 +82,8 @@ pub fn run(
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
 
+    rehearse(plan, manifest.classes().to_vec(), options.device)?;
+
     let dir = Arc::new(RunDir::open(&path)?);
     let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
     let commit = resume_point(&dir, options.start, &hex)?;
@@ -92,6 +94,16 @@ pub fn run(
         return Ok(Outcome { run: path, report: recorder.report, stopped: None, unfinished_dead_letters: None });
     }
     drive(plan, options, job, hash, recorder, stop, watch)
+}
+
+/// Builds every round's model once, so that a device that is not there or a model that cannot take the images
+/// is known now and not after hours.
+fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), ClusterError> {
+    let mut session = Session::new(session_config(plan, classes, device))?;
+    for (number, round) in plan.rounds.iter().enumerate() {
+        session.begin(number as u32, &round_config(round))?;
+    }
+    Ok(())
 }
 
 /// The commit to go on from, after looking at what the directory holds and what the user wants of it.

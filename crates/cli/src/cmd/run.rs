@@ -76,7 +76,9 @@ fn tell(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.json.json {
         print_json(report)?;
     } else {
-        print(&table::rounds(&report.rounds))?;
+        if !report.rounds.is_empty() {
+            print(&table::rounds(&report.rounds))?;
+        }
         print(&format!("run directory: {}", outcome.run.display()))?;
     }
     if report.dead_letters > 0 {
