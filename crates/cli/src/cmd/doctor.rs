@@ -28,10 +28,10 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         processor(),
         memory(),
         disk(),
-        tool("cargo", "builds Millstream; rustup brings it"),
-        tool("c++", "builds Millstream; apt-get install g++"),
-        tool("unzip", "scripts/bootstrap needs it; apt-get install unzip"),
-        tool("pip", "scripts/bootstrap needs it; apt-get install python3-pip"),
+        tool("cargo", "--version", "builds Millstream; rustup brings it"),
+        tool("c++", "--version", "builds Millstream; apt-get install g++"),
+        tool("unzip", "-v", "scripts/bootstrap needs it; apt-get install unzip"),
+        tool("pip", "--version", "scripts/bootstrap needs it; apt-get install python3-pip"),
     ];
     let healthy = findings.iter().all(|finding| finding.good || finding.optional);
     if args.json.json {
@@ -114,8 +114,8 @@ fn disk() -> Finding {
     Finding { what: "disk", good, optional: false, detail }
 }
 
-fn tool(name: &'static str, use_of_it: &str) -> Finding {
-    let version = Command::new(name).arg("--version").output().ok().filter(|output| output.status.success());
+fn tool(name: &'static str, flag: &str, use_of_it: &str) -> Finding {
+    let version = Command::new(name).arg(flag).output().ok().filter(|output| output.status.success());
     let detail = match &version {
         Some(output) => String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned(),
         None => format!("not found: {use_of_it}"),

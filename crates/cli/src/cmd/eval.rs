@@ -17,8 +17,11 @@ pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let model = find_model(&args.model.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name)))?;
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
     let job = millstream_dataflow::render_eval(&plan, manifest, &args.split)?;
-    let options =
-        AskOptions { workers: workers(args.workers), device: device(args.device.device), threads: plan.threads };
+    let options = AskOptions {
+        workers: workers(args.workers, job.eval_batch),
+        device: device(args.device.device),
+        threads: plan.threads,
+    };
     let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: job.test.len() as u64, label: 0 }]));
     let stop = stop_on_interrupt()?;
     let answers = ask(job, &model, options, &stop, move |event| {

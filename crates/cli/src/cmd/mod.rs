@@ -46,8 +46,14 @@ fn device(arg: DeviceArg) -> Device {
     }
 }
 
-fn workers(asked: Option<u16>) -> usize {
-    asked.map_or_else(cores, usize::from)
+/// The workers asked for; by default one a core, but no more than there is work for in a step of `images`.
+fn workers(asked: Option<u16>, images: u32) -> usize {
+    asked.map_or_else(|| cores().min(images.max(1) as usize), usize::from)
+}
+
+/// The labelled images of the smallest training step: what the workers of all processes share.
+fn smallest_step(plan: &Plan) -> u32 {
+    plan.rounds.iter().map(|round| round.training.batch).min().unwrap_or(1)
 }
 
 fn cores() -> usize {

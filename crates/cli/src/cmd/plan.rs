@@ -8,7 +8,7 @@ use millstream_dataflow::Job;
 use millstream_spec::{Plan, RoundPlan};
 use serde::Serialize;
 
-use super::{load, print, print_json, workers};
+use super::{load, print, print_json, smallest_step, workers};
 use crate::args::PlanArgs;
 
 /// What a run would do.
@@ -49,7 +49,7 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
     let hash = blake3_hex(plan_hash(&plan, &manifest));
     let job = millstream_dataflow::render(&plan, manifest)?;
-    job.check(workers(None))?;
+    job.check(workers(None, smallest_step(&plan)))?;
     let forecast = forecast(&plan, &job, hash)?;
     if args.json.json {
         print_json(&forecast)?;

@@ -24,7 +24,11 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let info = Session::load(&model, Device::Cpu, THREADS)?.config().clone();
     let manifest = Arc::new(unlabelled(&source(&args.data)?, KeyKind::Place)?);
     let job = millstream_dataflow::render_predict(manifest, info.shape, info.classes)?;
-    let options = AskOptions { workers: workers(args.workers), device: device(args.device.device), threads: THREADS };
+    let options = AskOptions {
+        workers: workers(args.workers, job.eval_batch),
+        device: device(args.device.device),
+        threads: THREADS,
+    };
     let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: 0, label: job.unlabelled.len() as u64 }]));
     let stop = stop_on_interrupt()?;
     let answers = ask(job, &model, options, &stop, move |event| {

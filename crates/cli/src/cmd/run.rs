@@ -6,7 +6,7 @@ use millstream_cluster::{Outcome, RunOptions, Start};
 use millstream_dataflow::Event;
 use millstream_spec::Plan;
 
-use super::{device, load, print, print_json, stop_on_interrupt, workers};
+use super::{device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
 use crate::args::RunArgs;
 use crate::exit::stop_code;
 use crate::progress::{Progress, RoundWork};
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_interrupt()?;
     let mut progress: Option<Progress> = None;
     let rounds = plan.clone();
-    let outcome = millstream_cluster::run(&plan, &options(args), &stop, move |event, report| {
+    let outcome = millstream_cluster::run(&plan, &options(args, &plan), &stop, move |event, report| {
         let progress = progress.get_or_insert_with(|| Progress::new(work(&rounds, &report.splits)));
         progress.note(event);
         match event {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     tell(&outcome, args)
 }
 
-fn options(args: &RunArgs) -> RunOptions {
+fn options(args: &RunArgs, plan: &Plan) -> RunOptions {
     RunOptions {
         pipeline: args.pipeline.pipeline.clone(),
         overrides: args.pipeline.overrides.clone(),
@@ -45,7 +45,7 @@ fn options(args: &RunArgs) -> RunOptions {
             (_, true) => Start::Overwrite,
             _ => Start::Fresh,
         },
-        workers: workers(args.workers),
+        workers: workers(args.workers, smallest_step(plan) / u32::from(args.processes)),
         processes: usize::from(args.processes),
         listen: args.listen,
         device: device(args.device.device),
