@@ -206,7 +206,7 @@ fn requests_that_cannot_be_met() {
     place.fail(
         &["run", "pipeline.yaml", "--set", "rounds=[{model: {smallnet: {width: 8}}}, {model: {alexnet: {}}}]"],
         2,
-        &["alexnet cannot take images of 28x28"],
+        &["alexnet needs images of at least 63 pixels"],
     );
     place.fail(&["run", "pipeline.yaml", "--device", "cuda"], 2, &["CUDA", "--device cpu"]);
 }
