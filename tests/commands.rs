@@ -29,7 +29,7 @@ fn a_trained_model_is_measured_and_asked() {
     let csv = place.succeed(&["predict", "runs/small", "digits"]);
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 6);
-    assert!(lines[0] == "place,class,confidence" && lines[1].starts_with("digits/0.png,"), "{csv}");
+    assert!(lines[0] == "place,class_name,confidence" && lines[1].starts_with("digits/0.png,"), "{csv}");
     place.succeed(&["predict", "runs/small", "digits", "--out", "labels.parquet"]);
     let rows = millstream_data::read_labels(&place.path("labels.parquet")).unwrap();
     assert_eq!(rows.len(), 5);

@@ -90,10 +90,13 @@ fn the_quickstart_runs_at_toy_size() {
         "rounds.0.training.steps=3",
         "data.splits.unlabelled.take.fraction=0.02",
         "data.splits.test.take.fraction=0.02",
+        "selection.threshold=0.11",
     ] {
         command.args(["--set", setting]);
     }
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(place.report("run")["rounds"].as_array().unwrap().len(), 4);
+    let rounds = place.report("run")["rounds"].as_array().unwrap().clone();
+    assert_eq!(rounds.len(), 4);
+    assert!(rounds[1..].iter().all(|round| round["pseudo_labelled"].as_u64().unwrap() > 0), "{rounds:#?}");
 }

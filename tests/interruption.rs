@@ -1,23 +1,21 @@
 //! Runs that end early, by signal or by SIGKILL, and go on.
 
-use std::io::{BufRead, BufReader};
-use std::process::Child;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStderr};
 
 use crate::support::Place;
 
 /// Long enough to be caught in the middle.
 const SLOW: [&str; 4] = ["--set", "training.steps=150", "--set", "rounds.0.training.steps=150"];
 
-/// Waits until a run says that a round is done.
-fn wait_for_round(child: &mut Child, round: u32) {
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let wanted = format!("round {round}:");
-    for line in lines {
-        if line.unwrap().starts_with(&wanted) {
-            return;
-        }
-    }
-    panic!("the run ended before round {round}");
+/// Waits until a run says that a round is done. Returns what it says from there on.
+fn wait_for_round(child: &mut Child, round: u32) -> Lines<BufReader<ChildStderr>> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    // Lines of progress begin with the round too; only the summary names the model.
+    let wanted = format!("round {round}: smallnet");
+    let found = lines.any(|line| line.unwrap().starts_with(&wanted));
+    assert!(found, "the run ended before round {round}");
+    lines
 }
 
 fn signal(child: &Child, name: &str) {
@@ -62,13 +60,38 @@ fn a_killed_run_of_two_processes_resumes_to_the_same_end() {
 fn a_killed_helper_process_ends_the_run_with_its_name() {
     let place = Place::new();
     let mut child = place.start(&args("run", &["--processes", "2"]));
-    wait_for_round(&mut child, 0);
+    let lines = wait_for_round(&mut child, 0);
     let helpers = std::process::Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap();
     let helper = String::from_utf8(helpers.stdout).unwrap();
     assert!(std::process::Command::new("kill").args(["-KILL", helper.trim()]).status().unwrap().success());
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(4));
+    let says: String = lines.map(|line| line.unwrap() + "\n").collect();
+    assert!(says.contains("process 1 ended early") && !says.contains("panicked"), "{says}");
     place.succeed(&args("run", &["--resume"]));
+}
+
+/// What is not a run's is never touched, and a run whose commits are lost is not mistaken for an empty one.
+#[test]
+fn folders_of_others_and_damaged_runs_are_left_alone() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("mine/rounds")).unwrap();
+    place.write("mine/rounds/notes.txt", "precious");
+    for start in [&[][..], &["--resume"], &["--overwrite"]] {
+        let call = [&["run", "pipeline.yaml", "--out", "mine"][..], start].concat();
+        place.fail(&call, 2, &["mine is not empty and no run directory", "--out"]);
+    }
+    assert_eq!(std::fs::read_to_string(place.path("mine/rounds/notes.txt")).unwrap(), "precious");
+
+    let quick =
+        ["run", "pipeline.yaml", "--out", "run", "--set", "training.steps=2", "--set", "rounds.0.training.steps=2"];
+    place.succeed(&quick);
+    for number in 0..3 {
+        place.write(&format!("run/commits/{number:06}.json"), "x");
+    }
+    place.fail(&[&quick[..], &["--resume"]].concat(), 4, &["000002.json", "--overwrite"]);
+    assert!(place.path("run/rounds/002/model.safetensors").exists());
+    place.succeed(&[&quick[..], &["--overwrite"]].concat());
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) struct Request(pub(crate) String);
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Diagnostics>() {
         Some(diagnostics) => say(diagnostics),
-        None => say(format_args!("error: {error:#}")),
+        None => say(format_args!("error: {error}")),
     }
     ExitCode::from(code(error))
 }
@@ -65,6 +65,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         ClusterError::Data(_)
         | ClusterError::Job(_)
         | ClusterError::Busy { .. }
+        | ClusterError::NotARun { .. }
         | ClusterError::Occupied { .. }
         | ClusterError::OtherPlan { .. }
         | ClusterError::NoRun { .. }

@@ -86,6 +86,8 @@ impl Progress {
     fn show(&mut self, round: u32, what: &'static str, done: u64, all: u64, message: String) {
         if self.showing != Some((round, what)) {
             self.showing = Some((round, what));
+            // A bar that was taken away stays away until it is reset.
+            self.bar.reset();
             self.bar.set_length(all);
             self.bar.set_prefix(format!("round {round}: {what}"));
         }

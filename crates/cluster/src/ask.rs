@@ -27,6 +27,9 @@ pub struct Answers {
 
 /// The model that a path means: a model file, or the last model of a run directory.
 pub fn find_model(path: &Path) -> Result<PathBuf, ClusterError> {
+    if !path.exists() && path.extension().is_none() {
+        return Err(ClusterError::NoRun { path: path.to_owned() });
+    }
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

@@ -61,15 +61,23 @@ impl Commit {
         write_atomically(&path, |file| file.write_all(&text)).map_err(ClusterError::Data)
     }
 
-    /// The newest valid commit of a run directory, if there is any. Damaged ones are passed over with a warning.
+    /// The newest valid commit of a run directory, if it has any commits. Damaged ones are passed over with a
+    /// warning; that all are damaged is an error, because then something is lost.
     pub fn newest(run: &Path) -> Result<Option<Commit>, ClusterError> {
-        for path in commit_files(run)?.iter().rev() {
-            match read(path) {
+        let files = commit_files(run)?;
+        for path in files.iter().rev() {
+            match read(path)? {
                 Some(commit) => return Ok(Some(commit)),
                 None => tracing::warn!(path = %path.display(), "passed over a damaged commit"),
             }
         }
-        Ok(None)
+        match files.last() {
+            Some(path) => Err(ClusterError::Damaged {
+                path: path.clone(),
+                problem: "neither this commit nor any before it is valid; `--overwrite` starts anew".to_owned(),
+            }),
+            None => Ok(None),
+        }
     }
 }
 
@@ -88,9 +96,11 @@ fn commit_files(run: &Path) -> Result<Vec<PathBuf>, ClusterError> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Option<Commit> {
-    let sealed: Sealed = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    (sealed.blake3 == seal(&sealed.commit)).then_some(sealed.commit)
+/// A commit, or nothing if the file does not hold a valid one.
+fn read(path: &Path) -> Result<Option<Commit>, ClusterError> {
+    let text = fs::read(path).map_err(|source| ClusterError::read(path, source))?;
+    let sealed: Option<Sealed> = serde_json::from_slice(&text).ok();
+    Ok(sealed.filter(|sealed| sealed.blake3 == seal(&sealed.commit)).map(|sealed| sealed.commit))
 }
 
 fn seal(commit: &Commit) -> String {
@@ -131,5 +141,7 @@ mod tests {
         let text = fs::read_to_string(path(1)).unwrap();
         fs::write(path(1), &text[..text.len() / 2]).unwrap();
         assert_eq!(Commit::newest(run.path()).unwrap().unwrap().sequence, 0);
+        fs::write(path(0), "x").unwrap();
+        assert!(matches!(Commit::newest(run.path()), Err(ClusterError::Damaged { .. })), "a lost run is no empty one");
     }
 }

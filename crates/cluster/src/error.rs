@@ -45,6 +45,12 @@ pub enum ClusterError {
         /// The run directory.
         path: PathBuf,
     },
+    /// The run directory is something else.
+    #[error("{path} is not empty and no run directory: choose a new or empty one with `--out`", path = path.display())]
+    NotARun {
+        /// What should be the run directory.
+        path: PathBuf,
+    },
     /// The run directory already holds a run.
     #[error("{path} already holds a run ({rounds} rounds done). Use `--resume` to go on with it, `--overwrite` to start anew, or `--out DIR` for another place", path = path.display())]
     Occupied {

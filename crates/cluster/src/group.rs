@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
 
-use millstream_dataflow::{Job, Stop, StopReason, Surroundings};
+use millstream_dataflow::{Job, Stop, StopOnPanic, Surroundings};
 use timely::WorkerConfig;
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -47,12 +48,12 @@ impl Group {
 /// Runs a job on all workers of this process, until it is done or stopped.
 pub(crate) fn run_workers(group: Group, job: Arc<Job>, around: Surroundings) -> Result<(), ClusterError> {
     quiet_lost_connections();
-    let workers = group.workers;
+    let (workers, alone) = (group.workers, group.sockets.len() == 1);
     let stop = around.stop.clone();
     let (done, all_done) = channel();
     let (channels, others) = group.channels()?;
     let work = move |worker: &mut timely::worker::Worker| {
-        let _shift = Shift { done: done.clone(), stop: around.stop.clone() };
+        let _shift = Shift { done: done.clone(), stop: around.stop.clone(), alone };
         millstream_dataflow::run(worker, &job, &around);
     };
     let guards =
@@ -73,26 +74,34 @@ pub(crate) fn run_workers(group: Group, job: Arc<Job>, around: Surroundings) -> 
 struct Shift {
     done: Sender<()>,
     stop: Stop,
+    alone: bool,
 }
 
 impl Drop for Shift {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.stop.set(StopReason::Failed("a worker thread panicked; this is a bug in Millstream".to_owned()));
+        if std::thread::panicking() && !self.alone {
+            // Most likely a peer is gone. Whoever watches it knows better; let that be the reason.
+            let patience = Instant::now() + Duration::from_secs(2);
+            while self.stop.reason().is_none() && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(10));
+            }
         }
+        drop(StopOnPanic(self.stop.clone()));
         // Fails only when nobody waits any more.
         let _ = self.done.send(());
     }
 }
 
-/// timely's socket threads panic when a peer is gone. Whoever watches the peer reports that, once and clearly.
+/// timely's socket threads panic when a peer is gone, and then the workers that use their queues. Whoever watches the peer reports that, once and clearly.
 fn quiet_lost_connections() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let thread = std::thread::current();
-            if thread.name().is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv")) {
+            let socket =
+                thread.name().is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv"));
+            if socket || info.to_string().contains("MergeQueue poisoned") {
                 tracing::debug!("a connection to another process broke: {info}");
             } else {
                 usual(info);

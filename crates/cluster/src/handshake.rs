@@ -18,8 +18,11 @@ use std::time::Duration;
 /// The version of this protocol and of what follows it.
 const MAGIC: [u8; 8] = *b"mstream1";
 
-/// How long the other side may take for each message.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the dialed side may take for each message: it may be busy with others.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a dialer may take for each message. It has nothing else to do, and others wait behind it.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The secret of one run, shared by its processes and nobody else.
 pub(crate) type Secret = [u8; 32];
@@ -71,7 +74,7 @@ pub enum HandshakeError {
 
 /// Shakes hands as the side that dialed. Returns who answered.
 pub(crate) fn dial(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
-    be_patient(stream)?;
+    be_patient(stream, PATIENCE)?;
     let mine = hello(me);
     stream.write_all(&mine)?;
     let (theirs, proof): ([u8; HELLO], [u8; 32]) = (receive(stream)?, receive(stream)?);
@@ -83,7 +86,7 @@ pub(crate) fn dial(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Res
 
 /// Shakes hands as the side that was dialed. Returns who dialed.
 pub(crate) fn accept(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
-    be_patient(stream)?;
+    be_patient(stream, SHORT_PATIENCE)?;
     let theirs: [u8; HELLO] = receive(stream)?;
     let peer = parse(&theirs)?;
     let mine = hello(me);
@@ -93,10 +96,10 @@ pub(crate) fn accept(stream: &mut TcpStream, me: Identity, secret: &Secret) -> R
     agree(me, peer)
 }
 
-fn be_patient(stream: &TcpStream) -> std::io::Result<()> {
+fn be_patient(stream: &TcpStream, patience: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))
 }
 
 fn receive<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; N]> {

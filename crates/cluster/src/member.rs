@@ -11,7 +11,7 @@ use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
 use crate::handshake::Identity;
 use crate::launch::Orders;
-use crate::mesh::{join, listen, loopback};
+use crate::mesh::{join, listen};
 use crate::plan_hash::plan_hash;
 use crate::run::restore_from;
 
@@ -24,7 +24,7 @@ pub fn serve(orders: &Orders, plan: &Plan) -> Result<(), ClusterError> {
         let files = Commit::newest(&orders.run)?.map(|commit| commit.files).unwrap_or_default();
         restore_from(&mut job, &orders.run, orders.first_round, files.keys().map(String::as_str))?;
     }
-    let listener = listen(SocketAddr::new(loopback().ip(), 0))?;
+    let listener = listen(SocketAddr::new(orders.chief.ip(), 0))?;
     let port = listener.local_addr().map_err(crate::mesh::MeshError::Io)?.port();
     let me = Identity { index: orders.index, generation: orders.generation, plan: hash, port };
     let sockets = join(orders.chief, &listener, me, orders.processes, &orders.secret)?;

@@ -111,7 +111,7 @@ fn meet(address: SocketAddr, me: Identity, index: u32, secret: &Secret) -> Resul
     if peer.index == index { Ok(socket) } else { Err(refused(HandshakeError::Foreign)) }
 }
 
-/// Accepts connections until every place after `me` is filled. Strangers are turned away and change nothing.
+/// Accepts connections until every place after `me` is filled. Strangers are turned away; a silent one holds up the others for a moment.
 fn admit(
     listener: &TcpListener,
     me: Identity,

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Stop, StopReason, Surroundings};
+use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings};
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
 
@@ -90,6 +90,7 @@ pub fn run(
     restore(&mut job, &dir, commit.as_ref())?;
     let recorder = recorder(plan, &job, options, &dir, hex, commit);
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
+    recorder.report.write(dir.path())?;
     if recorder.report.complete {
         return Ok(Outcome { run: path, report: recorder.report, stopped: None, unfinished_dead_letters: None });
     }
@@ -108,11 +109,12 @@ fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), Clu
 
 /// The commit to go on from, after looking at what the directory holds and what the user wants of it.
 fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>, ClusterError> {
-    let Some(commit) = (match start {
-        Start::Overwrite => None,
-        Start::Fresh | Start::Resume => Commit::newest(dir.path())?,
-    }) else {
+    if start == Start::Overwrite {
         dir.clear()?;
+        return Ok(None);
+    }
+    // What a round without a commit left behind is written over.
+    let Some(commit) = Commit::newest(dir.path())? else {
         return Ok(None);
     };
     let path = dir.path().to_owned();
@@ -334,6 +336,7 @@ fn record(
     mut watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<std::thread::JoinHandle<Recorded>, ClusterError> {
     let work = move || {
+        let _guard = StopOnPanic(stop.clone());
         for event in events {
             let told = event.clone();
             if let Err(error) = recorder.note(event) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_data::hash_file;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
@@ -19,13 +20,19 @@ pub(crate) struct RunDir {
 }
 
 impl RunDir {
-    /// Opens or creates a run directory for writing and takes its lock.
+    /// Opens or creates a run directory for writing and takes its lock. A folder with other things in it is refused.
     pub(crate) fn open(path: &Path) -> Result<Self, ClusterError> {
-        fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let lock = path.join(".lock");
+        let holds_something = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if path.is_file() || (!lock.exists() && holds_something()) {
+            return Err(ClusterError::NotARun { path: path.to_owned() });
+        }
+        fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| ClusterError::Busy { path: path.to_owned() })?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => ClusterError::Busy { path: path.to_owned() },
+            error => ClusterError::write(&lock, error.into()),
+        })?;
         Ok(RunDir { path: path.to_owned(), _lock: file })
     }
 

@@ -1,5 +1,6 @@
 //! The thread of a training node.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -83,11 +84,15 @@ impl Learner {
         let (reply, replies) = unbounded();
         let failed = reply.clone();
         let work = move || {
-            serve(&*factory, asked, |answer| {
+            let answer = |answer: Result<Reply, TrainerError>| {
                 // Both fail only when the worker has gone.
                 let _ = reply.send(answer.map_err(|error| error.to_string()));
                 let _ = activator.activate();
-            });
+            };
+            // A worker that waited for the answers of a dead thread would wait for ever.
+            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, answer))).is_err() {
+                answer(Err("the training node panicked; this is a bug in Millstream".into()));
+            }
         };
         let thread = thread::Builder::new().name("learner".to_owned()).spawn(work);
         if let Err(error) = &thread {

@@ -31,5 +31,5 @@ pub use millstream_labels::RoundStats;
 pub use job::{Job, JobError, RoundJob};
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
-pub use stop::{Stop, StopReason};
+pub use stop::{Stop, StopOnPanic, StopReason};
 pub use trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, SendError, Sender, unbounded};
 use timely::dataflow::operators::Capability;
 use timely::scheduling::SyncActivator;
 
@@ -33,14 +33,13 @@ impl<D: Send + 'static> Offload<D> {
 
     /// Queues a task. The capability is kept until its result is taken.
     pub(crate) fn submit(&mut self, capability: Capability<Time>, task: impl FnOnce() -> D + Send + 'static) {
-        if self.tasks.is_none() {
-            self.tasks = Some(self.start());
-        }
+        let tasks = self.tasks.take().unwrap_or_else(|| self.start());
         self.held.insert(self.next, capability);
-        if let Some(tasks) = &self.tasks {
-            // The threads live as long as this sender; a send cannot fail before it is dropped.
-            let _ = tasks.send((self.next, Box::new(task)));
+        // Fails only if no thread could be started: then the work is done here.
+        if let Err(SendError((id, task))) = tasks.send((self.next, Box::new(task))) {
+            let _ = self.done.0.send((id, task()));
         }
+        self.tasks = Some(tasks);
         self.next += 1;
     }
 

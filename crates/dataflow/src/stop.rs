@@ -23,6 +23,18 @@ pub enum StopReason {
     Failed(String),
 }
 
+/// Stops the run if the thread that holds it panics: a run that goes on without one of its parts would hang.
+#[derive(Debug)]
+pub struct StopOnPanic(pub Stop);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set(StopReason::Failed("a thread panicked; this is a bug in Millstream".to_owned()));
+        }
+    }
+}
+
 /// A shared, set-once stop signal. The first reason wins.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<OnceLock<StopReason>>);

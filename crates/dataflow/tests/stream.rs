@@ -98,6 +98,12 @@ fn a_failing_trainer_stops_the_run_with_its_own_words() {
 }
 
 #[test]
+fn a_panicking_trainer_stops_the_run_too() {
+    let outcome = run(Setting { panic_at: Some((0, 3)), workers: 2, ..Setting::default() });
+    assert!(matches!(outcome.stopped, Some(StopReason::Failed(why)) if why.contains("training node panicked")));
+}
+
+#[test]
 fn the_stop_signal_ends_a_run_at_once() {
     let outcome = run(Setting { interrupt_at: Some((1, 0)), workers: 3, ..Setting::default() });
     assert_eq!(outcome.stopped, Some(StopReason::Interrupted));
@@ -109,7 +115,7 @@ fn the_stop_signal_ends_a_run_at_once() {
 fn a_stopped_consumer_leaves_memory_within_the_budget() {
     let budget = 64 << 20;
     let corpus = Corpus::Large;
-    // 96 images of 256 x 256 x 3 are 19 MB a step; 400 steps would be 7.5 GB without flow control.
+    // 24 images of 256 x 256 x 3 are 4.7 MB a step; 400 steps would be 1.9 GB without flow control.
     let setting = Setting {
         corpus,
         memory: budget,

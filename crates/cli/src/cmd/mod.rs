@@ -65,7 +65,7 @@ fn stop_on_interrupt() -> anyhow::Result<Stop> {
     let stop = Stop::new();
     let signal = stop.clone();
     ctrlc::set_handler(move || {
-        if signal.reason() == Some(&StopReason::Interrupted) {
+        if signal.reason().is_some() {
             std::process::exit(i32::from(crate::exit::INTERRUPTED));
         }
         signal.set(StopReason::Interrupted);

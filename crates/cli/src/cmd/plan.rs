@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millstream_cluster::{model_name, plan_hash};
 use millstream_dataflow::Job;
-use millstream_spec::{Plan, RoundPlan};
+use millstream_spec::{LabelFormat, Plan, RoundPlan};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -106,6 +106,9 @@ fn writes(plan: &Plan, job: &Job) -> Vec<String> {
         files.push(format!("rounds/{round:03}/model.safetensors"));
         if !job.unlabelled.is_empty() {
             files.push(format!("rounds/{round:03}/labels.parquet ({} rows)", job.unlabelled.len()));
+            if plan.output.labels == LabelFormat::Csv {
+                files.push(format!("rounds/{round:03}/labels.csv"));
+            }
         }
     }
     files
@@ -133,7 +136,7 @@ fn text(f: &Forecast) -> String {
             round.model, round.steps, round.labelled_batch, round.unlabelled_batch, round.epochs, round.training_images
         ));
     }
-    lines.push("writes    at runs/NAME, or --out:".to_owned());
+    lines.push(format!("writes    into runs/{}, or --out:", f.name));
     lines.extend(f.writes.iter().map(|file| format!("          {file}")));
     lines.join("\n")
 }

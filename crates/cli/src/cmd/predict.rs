@@ -11,7 +11,7 @@ use millstream_train::{Device, Session};
 
 use super::{device, find_model, print, stop_on_interrupt, workers};
 use crate::args::PredictArgs;
-use crate::exit::Request;
+use crate::exit::{BAD_DATA, Request};
 use crate::progress::{Progress, RoundWork};
 use crate::say::say;
 
@@ -40,7 +40,10 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
         say(format_args!("bad record: {}: {}", letter.place, letter.reason));
     }
     write(args.out.as_deref(), &answers.labels)?;
-    Ok(ExitCode::SUCCESS)
+    match answers.labels.is_empty() {
+        true => Ok(ExitCode::from(BAD_DATA)),
+        false => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// What a path to data means.
@@ -75,7 +78,7 @@ fn write(out: Option<&Path>, rows: &[LabelRow]) -> anyhow::Result<()> {
         }
         Some(path) => Ok(write_labels(path, rows)?),
         None => {
-            let mut text = String::from("place,class,confidence\n");
+            let mut text = String::from("place,class_name,confidence\n");
             for row in rows {
                 text.push_str(&format!("{},{},{:.6}\n", quoted(&row.place), quoted(&row.class_name), row.confidence));
             }

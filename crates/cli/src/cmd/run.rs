@@ -2,18 +2,22 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use millstream_cluster::{Outcome, RunOptions, Start};
 use millstream_dataflow::Event;
 use millstream_spec::Plan;
 
 use super::{device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
 use crate::args::RunArgs;
-use crate::exit::stop_code;
+use crate::exit::{Request, stop_code};
 use crate::progress::{Progress, RoundWork};
 use crate::say::say;
 use crate::table;
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if args.listen.is_some() && args.processes == 1 {
+        bail!(Request("--listen is where other processes join: it needs --processes 2 or more".to_owned()));
+    }
     let plan = load(&args.pipeline)?;
     let stop = stop_on_interrupt()?;
     let mut progress: Option<Progress> = None;

@@ -7,6 +7,8 @@ use anyhow::Context;
 use millstream_cluster::{ClusterError, Orders};
 use millstream_dataflow::StopReason;
 
+use crate::say::say;
+
 pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     // Ctrl-C reaches every process of the terminal. The first one decides; it ends the others.
     ctrlc::set_handler(|| {})?;
@@ -19,6 +21,9 @@ pub(crate) fn worker() -> anyhow::Result<ExitCode> {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // The first process knows why it ended, and has said so.
         Err(ClusterError::Stopped(StopReason::Failed(_))) => Ok(ExitCode::from(crate::exit::FAILED)),
-        Err(error) => Err(anyhow::Error::new(error).context(format!("process {}", orders.index))),
+        Err(error) => {
+            say(format_args!("process {}:", orders.index));
+            Err(error.into())
+        }
     }
 }

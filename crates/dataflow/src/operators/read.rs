@@ -1,5 +1,6 @@
 //! `read`: fetches the bytes of each record. Files are read off the worker thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use millstream_data::{Manifest, Payload, Stage};
@@ -60,11 +61,11 @@ pub(crate) fn read<'scope>(
 }
 
 fn fetch(manifest: &Manifest, slot: Slot) -> Fallible<Payload> {
-    let payload = manifest.read(slot.record).map_err(|error| Failure {
-        stage: Stage::Read,
-        reason: error.to_string(),
-        bytes_hash: None,
-    });
+    let read = || manifest.read(slot.record).map_err(|error| error.to_string());
+    // A reader that died with its record would leave the step waiting for it for ever.
+    let payload = catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("the reader panicked".to_owned()))
+        .map_err(|reason| Failure { stage: Stage::Read, reason, bytes_hash: None });
     (slot, payload)
 }
 

@@ -53,6 +53,7 @@ pub(crate) struct Setting {
     pub(crate) first_round: u32,
     pub(crate) restored: Vec<(Key, Pseudo)>,
     pub(crate) fail_at: Option<(u32, u32)>,
+    pub(crate) panic_at: Option<(u32, u32)>,
     pub(crate) interrupt_at: Option<(u32, u32)>,
     /// How long the trainer stops after its first step; the run is then interrupted.
     pub(crate) pause: Option<Duration>,
@@ -71,6 +72,7 @@ impl Default for Setting {
             first_round: 0,
             restored: Vec::new(),
             fail_at: None,
+            panic_at: None,
             interrupt_at: None,
             pause: None,
             hook: Arc::new(|_| {}),
@@ -180,6 +182,7 @@ impl Trainer for Counting {
         if self.setting.fail_at == at {
             return Err("the trainer fell over".into());
         }
+        assert!(self.setting.panic_at != at, "a planted panic");
         if self.setting.interrupt_at == at {
             self.stop.set(StopReason::Interrupted);
         }
