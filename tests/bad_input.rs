@@ -83,7 +83,7 @@ fn folders_that_are_empty_or_too_small() {
     let place = folders(20);
     place.succeed(&["plan", "pipeline.yaml"]);
     let few = folders(3);
-    few.fail(&["run", "pipeline.yaml"], 2, &["`cat`", "labelled images, 3 wanted"]);
+    few.fail(&["run", "pipeline.yaml"], 2, &["class ", "has 2 labelled images, 3 wanted"]);
     let empty = folders(20);
     std::fs::remove_dir_all(empty.path("photos")).unwrap();
     std::fs::create_dir(empty.path("photos")).unwrap();
