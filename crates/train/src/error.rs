@@ -59,7 +59,7 @@ pub enum TrainError {
     #[error("the weights are not those of the model: {0}")]
     Tensors(String),
     /// A model file could not be read or written.
-    #[error("cannot {doing} the model file {}", path.display())]
+    #[error("cannot {doing} the model file {}: {source}", path.display())]
     File {
         /// `read` or `write`.
         doing: &'static str,
