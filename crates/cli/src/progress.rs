@@ -1,6 +1,7 @@
 //! How far a job is: bars on a terminal, plain lines elsewhere. On standard error.
 
 use std::io::IsTerminal;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -97,5 +98,15 @@ impl Progress {
             say(format_args!("round {round}: {what} {done}/{all} {message}"));
         }
         self.bar.set_message(message);
+    }
+}
+
+/// Shows the progress of a job of one round, from whichever thread tells of it.
+pub(crate) fn watch(work: RoundWork) -> impl Fn(&Event) + Send + Sync {
+    let progress = Mutex::new(Progress::new(vec![work]));
+    move |event| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.note(event);
+        }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use millstream_cluster::{AskOptions, ask};
 use serde_json::json;
 
-use super::{device, find_model, load, print, print_json, stop_on_interrupt, workers};
+use super::{bad_record, device, find_model, load, print, print_json, stop_on_interrupt, workers};
 use crate::args::EvalArgs;
-use crate::progress::{Progress, RoundWork};
+use crate::progress::{RoundWork, watch};
 use crate::say::say;
 
 pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
@@ -22,13 +22,8 @@ pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         device: device(args.device.device),
         threads: plan.threads,
     };
-    let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: job.test.len() as u64, label: 0 }]));
-    let stop = stop_on_interrupt()?;
-    let answers = ask(job, &model, options, &stop, move |event| {
-        if let Ok(mut progress) = progress.lock() {
-            progress.note(event);
-        }
-    })?;
+    let work = RoundWork { steps: 0, test: job.test.len() as u64, label: 0 };
+    let answers = ask(job, &model, options, &stop_on_interrupt()?, watch(work))?;
     let (test, dead) = (answers.test, answers.dead.len());
     if args.json.json {
         print_json(&json!({
@@ -45,8 +40,6 @@ pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
             args.split
         ))?;
     }
-    for letter in &answers.dead {
-        say(format_args!("bad record: {}: {}", letter.place, letter.reason));
-    }
+    answers.dead.iter().map(bad_record).for_each(say);
     Ok(ExitCode::SUCCESS)
 }

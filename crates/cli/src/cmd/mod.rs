@@ -14,6 +14,7 @@ pub(crate) mod worker;
 use std::io::Write;
 
 use millstream_cluster::find_model;
+use millstream_data::DeadLetter;
 use millstream_dataflow::{Stop, StopReason};
 use millstream_spec::Plan;
 use millstream_train::Device;
@@ -58,6 +59,11 @@ fn smallest_step(plan: &Plan) -> u32 {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A line about a record that could not be used.
+fn bad_record(letter: &DeadLetter) -> String {
+    format!("bad record: {}: {}", letter.place, letter.reason)
 }
 
 /// A stop signal that Ctrl-C or SIGTERM gives; a second one ends the process at once.

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::bail;
 use millstream_cluster::{AskOptions, ask, unlabelled};
 use millstream_data::{FolderLayout, KeyKind, LabelRow, SourceConfig, write_labels, write_labels_csv};
 use millstream_train::{Device, Session};
 
-use super::{device, find_model, print, stop_on_interrupt, workers};
+use super::{bad_record, device, find_model, print, stop_on_interrupt, workers};
 use crate::args::PredictArgs;
 use crate::exit::{BAD_DATA, Request};
-use crate::progress::{Progress, RoundWork};
+use crate::progress::{RoundWork, watch};
 use crate::say::say;
 
 /// Threads of libtorch: labels must not depend on the machine, so this is not the number of its cores.
@@ -29,16 +29,9 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
         device: device(args.device.device),
         threads: THREADS,
     };
-    let progress = Mutex::new(Progress::new(vec![RoundWork { steps: 0, test: 0, label: job.unlabelled.len() as u64 }]));
-    let stop = stop_on_interrupt()?;
-    let answers = ask(job, &model, options, &stop, move |event| {
-        if let Ok(mut progress) = progress.lock() {
-            progress.note(event);
-        }
-    })?;
-    for letter in &answers.dead {
-        say(format_args!("bad record: {}: {}", letter.place, letter.reason));
-    }
+    let work = RoundWork { steps: 0, test: 0, label: job.unlabelled.len() as u64 };
+    let answers = ask(job, &model, options, &stop_on_interrupt()?, watch(work))?;
+    answers.dead.iter().map(bad_record).for_each(say);
     write(args.out.as_deref(), &answers.labels)?;
     match answers.labels.is_empty() {
         true => Ok(ExitCode::from(BAD_DATA)),

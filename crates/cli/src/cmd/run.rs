@@ -7,7 +7,7 @@ use millstream_cluster::{Outcome, RunOptions, Start};
 use millstream_dataflow::Event;
 use millstream_spec::Plan;
 
-use super::{device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
+use super::{bad_record, device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
 use crate::args::RunArgs;
 use crate::exit::{Request, stop_code};
 use crate::progress::{Progress, RoundWork};
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
                     progress.line(&summary(round));
                 }
             }
-            Event::Dead(letter) => progress.line(&format!("bad record: {}: {}", letter.place, letter.reason)),
+            Event::Dead(letter) => progress.line(&bad_record(letter)),
             Event::Stepped { .. } | Event::Predicted { .. } => {}
         }
     })?;
