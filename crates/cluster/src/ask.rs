@@ -63,15 +63,15 @@ pub fn ask(
     fits(model, &job, options)?;
     let (send, receive) = channel();
     let model = model.to_owned();
-    let around = Surroundings {
-        trainer: Arc::new(move || Ok(Box::new(AskingNode::new(&model, options.device, options.threads)?))),
-        events: Arc::new(move |event| {
+    let around = Surroundings::new(
+        Arc::new(move || Ok(Box::new(AskingNode::new(&model, options.device, options.threads)?))),
+        Arc::new(move |event| {
             watch(&event);
             // Fails only when nobody waits any more.
             let _ = send.send(event);
         }),
-        stop: stop.clone(),
-    };
+        stop.clone(),
+    );
     run_workers(Group::alone(options.workers), Arc::new(job), around)?;
     if let Some(reason) = stop.reason() {
         return Err(reason.clone().into());

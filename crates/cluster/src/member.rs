@@ -30,11 +30,8 @@ pub fn serve(orders: &Orders, plan: &Plan) -> Result<(), ClusterError> {
     let sockets = join(orders.chief, &listener, me, orders.processes, &orders.secret)?;
     let group = Group::of(orders.workers, orders.index as usize, sockets);
     let stop = Stop::new();
-    let around = Surroundings {
-        trainer: Arc::new(|| Err("only process 0 trains".into())),
-        events: Arc::new(|_| {}),
-        stop: stop.clone(),
-    };
+    let trainer = Arc::new(|| Err("only process 0 trains".into()));
+    let around = Surroundings::new(trainer, Arc::new(|_| {}), stop.clone());
     end_with_the_chief(&stop);
     run_workers(group, Arc::new(job), around)?;
     match stop.reason() {

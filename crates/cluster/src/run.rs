@@ -253,7 +253,7 @@ fn drive(
         let _ = send.send(event);
     });
     let trainer = trainer(plan, &job.manifest, options.device, &run);
-    let around = Surroundings { trainer, events, stop: stop.clone() };
+    let around = Surroundings::new(trainer, events, stop.clone());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
     if let Some(children) = &children

@@ -22,22 +22,43 @@ pub struct Row {
     pub record: u32,
     /// The key of its record.
     pub key: Key,
+    /// Which view of its record it is, from 0.
+    pub view: u8,
     /// What it should be taken for.
     pub target: Target,
     /// Whether the target comes from a human.
     pub labelled: bool,
 }
 
-/// Samples of one shape in one block of memory.
+/// Whole samples of one shape in one run of memory, NHWC: sample after sample, rows from the top, channels innermost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Block(#[serde(with = "serde_bytes")] pub Vec<u8>);
+
+/// Samples of one shape.
+///
+/// The pixels lie in one block for each worker that made some of them, as they left its hands: whoever moves them to a
+/// device copies them anyway, and copies them once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// The shape of each sample.
     pub shape: Shape,
-    /// `rows.len() * shape.bytes()` bytes, NHWC: sample after sample, rows from the top, channels innermost.
-    #[serde(with = "serde_bytes")]
-    pub pixels: Vec<u8>,
-    /// One row for each sample, in the order of `pixels`.
+    /// Together `rows.len() * shape.bytes()` bytes.
+    pub blocks: Vec<Block>,
+    /// One row for each sample, in the order of the blocks.
     pub rows: Vec<Row>,
+}
+
+impl Batch {
+    /// The pixels of each sample, in the order of `rows`.
+    pub fn images(&self) -> impl Iterator<Item = &[u8]> {
+        self.blocks.iter().flat_map(|block| block.0.chunks_exact(self.shape.bytes().max(1)))
+    }
+
+    /// Bytes of all pixels.
+    pub fn bytes(&self) -> usize {
+        self.blocks.iter().map(|block| block.0.len()).sum()
+    }
 }
 
 #[cfg(test)]
@@ -46,14 +67,15 @@ mod tests {
 
     #[test]
     fn a_batch_crosses_a_wire_unchanged_with_its_pixels_in_one_run() {
-        let row = |record, target| Row { record, key: Key(9), target, labelled: true };
+        let row = |record, target| Row { record, key: Key(9), view: 0, target, labelled: true };
         let batch = Batch {
             shape: Shape { height: 2, width: 2, channels: 1 },
-            pixels: (0..12).collect(),
+            blocks: vec![Block((0..8).collect()), Block((8..12).collect())],
             rows: vec![row(0, Target::None), row(1, Target::Hard(3)), row(2, Target::Soft(vec![0.25, 0.75]))],
         };
         let wire = bincode::serialize(&batch).unwrap();
-        assert!(wire.windows(12).any(|run| run == batch.pixels));
+        assert!(wire.windows(8).any(|run| run == batch.blocks[0].0));
+        assert_eq!((batch.bytes(), batch.images().nth(2)), (12, Some(&[8, 9, 10, 11][..])));
         assert_eq!(bincode::deserialize::<Batch>(&wire).unwrap(), batch);
     }
 }

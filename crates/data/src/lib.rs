@@ -17,7 +17,7 @@ mod permute;
 mod record;
 mod source;
 
-pub use batch::{Batch, Row, Target};
+pub use batch::{Batch, Block, Row, Target};
 pub use dead_letter::{DeadLetter, Stage, read_dead_letters, write_dead_letters};
 pub use draw::draw;
 pub use error::DataError;

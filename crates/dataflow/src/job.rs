@@ -1,10 +1,14 @@
 //! A job: all that the stream needs to know, with no text left to interpret.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use millstream_data::{Key, Manifest, Shape};
-use millstream_imageops::View;
+use millstream_imageops::{Options, View};
 use millstream_labels::{Pseudo, Rule};
+
+use crate::schedule::Pass;
+use crate::time::Time;
 
 /// What the stream does, the same on every worker of every process.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub struct Job {
     pub restored: Vec<(Key, Pseudo)>,
     /// Bad records known from earlier rounds: they count against `max_bad`, but are not reported again.
     pub known_bad: Vec<Key>,
+    /// How images are decoded.
+    pub decode: Options,
     /// How an image is prepared when the model is asked rather than trained.
     pub eval_view: View,
     /// Images in a batch of the test and labelling passes.
@@ -54,10 +60,43 @@ pub struct RoundJob {
     pub batch: u32,
     /// Pseudo-labelled images in a step.
     pub unlabelled_batch: u32,
-    /// How a training image is prepared.
-    pub view: View,
+    /// How a training image is prepared: each record of a step is emitted once for every view that is for it.
+    pub views: Vec<RoundView>,
     /// The temperature of soft pseudo-labels, none for hard ones.
     pub soft: Option<f64>,
+}
+
+/// A view of a round.
+#[derive(Clone, Debug)]
+pub struct RoundView {
+    /// The steps.
+    pub view: View,
+    /// Whether records with human labels are seen through it.
+    pub labelled: bool,
+    /// Whether records with pseudo-labels are.
+    pub unlabelled: bool,
+}
+
+impl RoundView {
+    /// A view for every record.
+    pub fn only(view: View) -> Self {
+        RoundView { view, labelled: true, unlabelled: true }
+    }
+}
+
+impl RoundJob {
+    /// The views of records with human labels, or of those without, each with its number.
+    pub(crate) fn views_of(&self, labelled: bool) -> impl Iterator<Item = (u8, &View)> {
+        let meant = move |(_, view): &(u8, &RoundView)| if labelled { view.labelled } else { view.unlabelled };
+        (0..).zip(&self.views).filter(meant).map(|(number, view)| (number, &view.view))
+    }
+
+    /// Samples in the first `slots` slots of a step.
+    fn rows_before(&self, slots: u32) -> usize {
+        let labelled = slots.min(self.batch);
+        let rows = |slots: u32, labelled| slots as usize * self.views_of(labelled).count();
+        rows(labelled, true) + rows(slots - labelled, false)
+    }
 }
 
 /// A job that cannot be started as asked.
@@ -113,8 +152,26 @@ const LEAST_STEPS: u64 = 6;
 impl Job {
     /// The bytes of pixels in the largest step.
     pub fn largest_step(&self) -> u64 {
-        let train = self.rounds.iter().map(|r| r.batch + r.unlabelled_batch).max().unwrap_or(0);
-        u64::from(train.max(self.eval_batch)) * self.shape.bytes() as u64
+        let train = self.rounds.iter().map(|r| r.rows_before(r.batch + r.unlabelled_batch)).max().unwrap_or(0);
+        train.max(self.eval_batch as usize) as u64 * self.shape.bytes() as u64
+    }
+
+    /// The views that a record of a pass is rendered with, each with its number.
+    pub(crate) fn views(&self, time: &Time, labelled: bool) -> impl Iterator<Item = (u8, &View)> {
+        let (training, asking) = match Pass::of(time) {
+            Pass::Train => (self.rounds.get(time.round as usize).map(|round| round.views_of(labelled)), None),
+            Pass::Test | Pass::Label => (None, Some((0, &self.eval_view))),
+        };
+        training.into_iter().flatten().chain(asking)
+    }
+
+    /// The rows of a batch that the samples of these slots of its step are, if none is bad.
+    pub(crate) fn rows_of(&self, time: &Time, slots: Range<u32>) -> Range<usize> {
+        let before = |slots: u32| match (Pass::of(time), self.rounds.get(time.round as usize)) {
+            (Pass::Train, Some(round)) => round.rows_before(slots),
+            _ => slots as usize,
+        };
+        before(slots.start)..before(slots.end)
     }
 
     /// Images in the smallest training step, or in an evaluation batch if nothing is trained.

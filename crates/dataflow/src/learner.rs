@@ -11,6 +11,7 @@ use timely::scheduling::SyncActivator;
 
 use crate::event::{Tally, Trained};
 use crate::operators::learn::Prediction;
+use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::time::Time;
 use crate::trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};
@@ -79,7 +80,7 @@ pub(crate) struct Learner {
 
 impl Learner {
     /// Starts the thread. A failure to make the trainer comes as the first reply.
-    pub(crate) fn start(factory: Arc<TrainerFactory>, activator: SyncActivator) -> Self {
+    pub(crate) fn start(factory: Arc<TrainerFactory>, activator: SyncActivator, parts: Pool) -> Self {
         let (asks, asked) = bounded(READY);
         let (reply, replies) = unbounded();
         let failed = reply.clone();
@@ -90,7 +91,7 @@ impl Learner {
                 let _ = activator.activate();
             };
             // A worker that waited for the answers of a dead thread would wait for ever.
-            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, answer))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, parts, answer))).is_err() {
                 answer(Err("the training node panicked; this is a bug in Millstream".into()));
             }
         };
@@ -126,12 +127,17 @@ impl Drop for Learner {
     }
 }
 
-fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, mut reply: impl FnMut(Result<Reply, TrainerError>)) {
+fn serve(
+    factory: &TrainerFactory,
+    asked: Receiver<Asked>,
+    parts: Pool,
+    mut reply: impl FnMut(Result<Reply, TrainerError>),
+) {
     let trainer = match factory() {
         Ok(trainer) => trainer,
         Err(error) => return reply(Err(error)),
     };
-    let mut rounds = Rounds { trainer, round: None };
+    let mut rounds = Rounds { trainer, round: None, parts };
     let mut idle = Instant::now();
     for Asked { time, batch } in asked {
         let answer = rounds.answer(time, batch, idle.elapsed().as_secs_f64());
@@ -148,6 +154,8 @@ fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, mut reply: impl FnMut
 struct Rounds {
     trainer: Box<dyn Trainer>,
     round: Option<Current>,
+    /// Where the pixels of batches go when they are done with.
+    parts: Pool,
 }
 
 struct Current {
@@ -184,8 +192,13 @@ impl Rounds {
         round.training.waited += if step == 0 { 0.0 } else { waited };
         round.training.seconds = round.begun.elapsed().as_secs_f64();
         round.losses.push(metrics.loss);
-        batch.pixels = Vec::new();
+        self.clear(&mut batch);
         Ok(Reply { batch, metrics, probabilities: Vec::new(), model: [0; 32], trained: None })
+    }
+
+    /// Pixels are not needed any more; their buffers are.
+    fn clear(&self, batch: &mut Batch) {
+        batch.blocks.drain(..).for_each(|block| self.parts.give(block.0));
     }
 
     fn predict(&mut self, round: &mut Current, mut batch: Batch) -> Result<Reply, TrainerError> {
@@ -201,7 +214,7 @@ impl Rounds {
             }
         };
         let probabilities = self.trainer.predict(&batch)?;
-        batch.pixels = Vec::new();
+        self.clear(&mut batch);
         Ok(Reply { batch, metrics: StepMetrics::default(), probabilities, model, trained })
     }
 }

@@ -1,10 +1,10 @@
 //! The stream: one timely dataflow from records to trained models and back, the same graph on every worker.
 //!
 //! ```text
-//!  sample ─► read ─► decode ─► augment ═exchange by rank═► batch ─► learn ─► label book ─► select
-//!    ▲                           │(dead letters)                      │                      │
-//!    │                           └──────────────► conclude ◄──────────┴──────────────────────┤
-//!    └───────────────────────────── feedback: round + 1 ◄────────────────────────────────────┘
+//!  sample ─► read ─► prepare ═exchange by rank═► batch ─► learn ─► label book ─► select
+//!    ▲                  │(dead letters)                     │                      │
+//!    │                  └──────────────► conclude ◄─────────┴──────────────────────┤
+//!    └──────────────────── feedback: round + 1 ◄───────────────────────────────────┘
 //! ```
 //!
 //! Time is ([round, epoch, step](time::Time)), totally ordered. The frontier says when the labels of a round
@@ -17,6 +17,7 @@ mod job;
 mod learner;
 mod offload;
 mod operators;
+mod pool;
 mod render;
 mod run;
 mod schedule;
@@ -28,7 +29,7 @@ pub use event::{Event, EventSink, RoundResult, Tally, Trained};
 // A round's result holds it: whoever reads one needs the type.
 pub use millstream_labels::RoundStats;
 
-pub use job::{Job, JobError, RoundJob};
+pub use job::{Job, JobError, RoundJob, RoundView};
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
 pub use stop::{Stop, StopOnPanic, StopReason};

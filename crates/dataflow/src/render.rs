@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take};
-use millstream_imageops::{Filter, Op, Step, View};
+use millstream_imageops::{Filter, Op, Options, Step, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
     BalancePlan, FilterPlan, KeyPlan, LayoutPlan, MaxBad, OpPlan, Plan, RoundPlan, SourcePlan, SplitPlan, StepPlan,
     TakePlan, TargetsPlan,
 };
 
-use crate::job::{Job, JobError, RoundJob};
+use crate::job::{Job, JobError, RoundJob, RoundView};
 
 /// Opens the sources of a plan and draws its splits.
 pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
@@ -77,8 +77,7 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
 /// A job that measures a model on one split.
 pub fn render_eval(plan: &Plan, manifest: Arc<Manifest>, split: &str) -> Result<Job, JobError> {
     let test = manifest.split(split).to_vec();
-    let view = eval_view(plan)?;
-    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, view, soft: None }];
+    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None }];
     let job = Job { test, rounds, ..base(plan, manifest)? };
     labelled_throughout(&job, split, &job.test)?;
     Ok(job)
@@ -86,18 +85,18 @@ pub fn render_eval(plan: &Plan, manifest: Arc<Manifest>, split: &str) -> Result<
 
 /// A job that labels the split `unlabelled` of a manifest with a model that knows its own shape and classes.
 pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String>) -> Result<Job, JobError> {
-    let view = || view(&[], shape, "predict");
     Ok(Job {
         seed: 0,
         unlabelled: manifest.split("unlabelled").to_vec(),
         labelled: Vec::new(),
         test: Vec::new(),
         shape,
-        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, view: view()?, soft: None }],
+        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None }],
         first_round: 0,
         restored: Vec::new(),
         known_bad: Vec::new(),
-        eval_view: view()?,
+        decode: Options::default(),
+        eval_view: view(&[], shape, "predict")?,
         eval_batch: 256,
         memory: 512 << 20,
         max_bad: u64::MAX,
@@ -122,6 +121,7 @@ fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         first_round: 0,
         restored: Vec::new(),
         known_bad: Vec::new(),
+        decode: Options::default(),
         eval_view: eval_view(plan)?,
         eval_batch: plan.stream.eval_batch,
         memory: plan.memory,
@@ -168,7 +168,7 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
         steps: training.steps,
         batch: training.batch,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
-        view: view(&training.augment, shape, &format!("rounds[{number}].training.augment"))?,
+        views: vec![RoundView::only(view(&training.augment, shape, &format!("rounds[{number}].training.augment"))?)],
         soft: match training.targets {
             TargetsPlan::Hard => None,
             TargetsPlan::Soft { temperature } => Some(temperature),

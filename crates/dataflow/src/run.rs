@@ -15,14 +15,14 @@ use crate::event::EventSink;
 use crate::flow::Credit;
 use crate::job::Job;
 use crate::learner::most_probable;
-use crate::operators::augment::augment;
 use crate::operators::batch::batch;
 use crate::operators::conclude::{Finding, conclude};
 use crate::operators::credit::credit;
-use crate::operators::decode::decode;
 use crate::operators::learn::{Answer, Node, Prediction, learn};
+use crate::operators::prepare::{Buffers, prepare};
 use crate::operators::read::read;
 use crate::operators::sample::{Choice, sample};
+use crate::pool::Pool;
 use crate::stop::Stop;
 use crate::time::{Rounds, Time};
 use crate::trainer::TrainerFactory;
@@ -33,15 +33,29 @@ const RANK_WORKER: usize = 0;
 /// How long an idle worker sleeps before it looks at the stop signal.
 const NAP: Duration = Duration::from_millis(50);
 
-/// What surrounds the stream: the training node, who listens, and who may stop it.
+/// Buffers of parts of batches that wait to be used again, all workers of a process together, and their largest size.
+const SPARE_PARTS: usize = 8;
+const LARGEST_PART: usize = 64 << 20;
+/// The same for files, of one worker.
+const SPARE_FILES: usize = 64;
+const LARGEST_FILE: usize = 1 << 20;
+
+/// What surrounds the stream in a process: the training node, who listens, and who may stop it.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// Makes the training node. Called on one worker only.
-    pub trainer: Arc<TrainerFactory>,
-    /// Receives news. Called on worker 0 only.
-    pub events: EventSink,
+    trainer: Arc<TrainerFactory>,
+    events: EventSink,
     /// Ends the run early.
     pub stop: Stop,
+    parts: Pool,
+}
+
+impl Surroundings {
+    /// `trainer` makes the training node and is called on one worker only; `events` receives news and is called on worker
+    /// 0 only; `stop` ends the run early.
+    pub fn new(trainer: Arc<TrainerFactory>, events: EventSink, stop: Stop) -> Self {
+        Surroundings { trainer, events, stop, parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
+    }
 }
 
 /// Runs a job on one worker of the process group, until the stream has drained or the stop signal is given.
@@ -66,14 +80,15 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let (feedback, choices) = scope.feedback(Rounds(1));
 
     let slots = sample(choices, Arc::clone(job), room.clone());
-    let records = read(slots, Arc::clone(&job.manifest), room.clone());
-    let images = decode(records, job.shape.channels, room.clone());
-    let (parts, dead) = augment(images, Arc::clone(job), room.clone());
+    let buffers = Buffers { files: Pool::new(SPARE_FILES, LARGEST_FILE), parts: around.parts.clone() };
+    let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
+    let (parts, dead) = prepare(records, Arc::clone(job), room.clone(), buffers);
     let batches = batch(parts, job.shape, RANK_WORKER as u64);
     let node = (scope.index() == RANK_WORKER).then(|| Node {
         factory: Arc::clone(&around.trainer),
         events: Arc::clone(&around.events),
         stop: around.stop.clone(),
+        parts: around.parts.clone(),
     });
     let answers = learn(batches, node);
     credit(answers.clone(), room);

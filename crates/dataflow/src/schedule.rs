@@ -39,6 +39,8 @@ impl Pass {
 pub(crate) struct Slot {
     /// Position within the step, over all workers.
     pub(crate) number: u32,
+    /// The positions that this worker fills.
+    pub(crate) share: Range<u32>,
     /// Record number.
     pub(crate) record: u32,
     /// How often the record's own list has been gone through: part of the random key of its view.
@@ -156,30 +158,30 @@ impl Schedule {
     }
 
     /// What fills a slot.
-    pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32) -> Slot {
+    pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32, share: Range<u32>) -> Slot {
         let asked = |all: &[u32], labelled: bool| {
             let record = all[time.step as usize * job.eval_batch as usize + number as usize];
             let target = if labelled { label_of(job, record) } else { Target::None };
-            Slot { number, record, epoch: 0, copy: 0, target, labelled }
+            Slot { number, share: share.clone(), record, epoch: 0, copy: 0, target, labelled }
         };
         match Pass::of(time) {
             Pass::Test => asked(&job.test, true),
             Pass::Label => asked(&job.unlabelled, false),
-            Pass::Train => self.train_slot(job, time.step, number),
+            Pass::Train => self.train_slot(job, time.step, number, share),
         }
     }
 
-    fn train_slot(&mut self, job: &Job, step: u32, number: u32) -> Slot {
+    fn train_slot(&mut self, job: &Job, step: u32, number: u32, share: Range<u32>) -> Slot {
         let round = &job.rounds[self.round as usize];
         let position = |batch: u32, j: u32| u64::from(step) * u64::from(batch) + u64::from(j);
         if number < round.batch {
             let (epoch, index) = self.labelled.draw(position(round.batch, number));
             let record = job.labelled[index];
-            return Slot { number, record, epoch, copy: 0, target: label_of(job, record), labelled: true };
+            return Slot { number, share, record, epoch, copy: 0, target: label_of(job, record), labelled: true };
         }
         let (epoch, index) = self.unlabelled.draw(position(round.unlabelled_batch, number - round.batch));
         let Pseudo { record, copy, target } = &self.pseudo[index];
-        Slot { number, record: *record, epoch, copy: *copy, target: target.clone(), labelled: false }
+        Slot { number, share, record: *record, epoch, copy: *copy, target: target.clone(), labelled: false }
     }
 }
 

@@ -2,6 +2,14 @@
 
 use thiserror::Error;
 
+impl ImageError {
+    /// Whether the fault lies in the encoded bytes, not in what was asked for.
+    #[must_use]
+    pub fn is_in_the_bytes(&self) -> bool {
+        matches!(self, Self::UnknownFormat { .. } | Self::Broken { .. } | Self::TooLarge { .. })
+    }
+}
+
 /// Every way in which this crate refuses something. The caller knows which record or file it was and says so.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ImageError {

@@ -15,7 +15,7 @@
 //!     (28, 28, 1),
 //! )?;
 //! let image = Image::from_pixels(28, 28, 1, vec![7; 28 * 28])?;
-//! let sample = SampleKey { seed: 1, round: 0, epoch: 0, key: 42, copy: 0 };
+//! let sample = SampleKey { seed: 1, round: 0, epoch: 0, key: 42, copy: 0, view: 0 };
 //! let mut pixels = vec![0; 28 * 28];
 //! view.render(image, &sample, &mut pixels)?;
 //! # Ok::<(), millstream_imageops::ImageError>(())
@@ -26,6 +26,7 @@ mod error;
 mod op;
 mod pixels;
 mod randaugment;
+mod renderer;
 mod rng;
 mod scratch;
 mod step;
@@ -35,6 +36,7 @@ pub use decode::{Limits, decode};
 pub use error::ImageError;
 pub use op::{Area, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
+pub use renderer::{Options, Picture, Renderer};
 pub use rng::{Rng, SampleKey};
 pub use step::Step;
 pub use view::View;

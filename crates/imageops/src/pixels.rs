@@ -1,6 +1,6 @@
 //! The decoded image that every op works on.
 
-use crate::ImageError;
+use crate::{ImageError, Picture};
 
 /// Longest side of an image, in pixels.
 pub const MAX_SIDE: u32 = 65_535;
@@ -30,6 +30,12 @@ impl Image {
         let image = Self { width, height, channels, pixels };
         image.check()?;
         Ok(image)
+    }
+
+    /// The image as a source has it.
+    #[must_use]
+    pub fn picture(&self) -> Picture<'_> {
+        Picture::Pixels { width: self.width, height: self.height, channels: self.channels, pixels: &self.pixels }
     }
 
     /// Whether the public fields fit together; every op relies on it.

@@ -30,6 +30,11 @@ impl View {
         Ok(Self { steps, height, width, channels })
     }
 
+    /// Channels of one rendered sample.
+    pub(crate) fn channels(&self) -> u8 {
+        self.channels
+    }
+
     /// Bytes of one rendered sample.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! From a batch of bytes to normalised images on the device.
 
-use millstream_data::{Batch, Shape};
+use millstream_data::{Batch, Block, Shape};
 use tch::{Kind, TchError, Tensor};
 
 use crate::TrainError;
@@ -29,12 +29,18 @@ impl Normalise {
     /// Images, `rows x channels x height x width`, channels last in memory.
     pub(crate) fn images(&self, batch: &Batch, shape: &Shape) -> Result<Tensor, TrainError> {
         let sizes = check(batch, shape)?;
-        self.convert(&batch.pixels, &sizes).during("moving a batch to the device")
+        self.convert(batch, &sizes).during("moving a batch to the device")
     }
 
     /// Bytes travel to the device as they are; there one pass converts and normalises.
-    fn convert(&self, pixels: &[u8], sizes: &[i64; 4]) -> Result<Tensor, TchError> {
-        let bytes = Tensor::f_from_data_size(pixels, sizes, Kind::Uint8)?.f_to_device(self.device)?;
+    fn convert(&self, batch: &Batch, sizes: &[i64; 4]) -> Result<Tensor, TchError> {
+        let block = |block: &Block| Tensor::f_from_slice(&block.0);
+        let bytes = match &batch.blocks[..] {
+            [] => Tensor::f_from_slice::<u8>(&[])?,
+            [only] => block(only)?,
+            blocks => Tensor::f_cat(&blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?, 0)?,
+        };
+        let bytes = bytes.f_view(sizes)?.f_to_device(self.device)?;
         self.shift.f_addcmul(&bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?, &self.scale)
     }
 }
@@ -48,8 +54,8 @@ fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
     let needed = [shape.height as usize, shape.width as usize, channels]
         .iter()
         .try_fold(rows, |product, side| product.checked_mul(*side));
-    if needed != Some(batch.pixels.len()) {
-        let found = batch.pixels.len();
+    if needed != Some(batch.bytes()) {
+        let found = batch.bytes();
         return Err(TrainError::Batch(format!("it has {found} bytes of pixels for {rows} images of {shape:?}")));
     }
     let size = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -65,8 +71,8 @@ mod tests {
     #[test]
     fn each_channel_is_scaled_by_its_own_mean_and_deviation() {
         let shape = Shape { height: 1, width: 2, channels: 3 };
-        let row = Row { record: 0, key: Key(1), target: Target::None, labelled: false };
-        let batch = Batch { shape, pixels: vec![0, 51, 102, 255, 204, 153], rows: vec![row] };
+        let row = Row { record: 0, key: Key(1), view: 0, target: Target::None, labelled: false };
+        let batch = Batch { shape, blocks: vec![Block(vec![0, 51, 102]), Block(vec![255, 204, 153])], rows: vec![row] };
         let normalise = Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
         let images = normalise.images(&batch, &shape).unwrap();
         assert_eq!((images.size(), images.stride()), (vec![1, 3, 1, 2], vec![6, 1, 6, 3]));

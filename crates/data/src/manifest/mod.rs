@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ pub struct Manifest {
     entries: Vec<Entry>,
     splits: BTreeMap<String, Vec<u32>>,
     by_key: Vec<(Key, u32)>,
-    fingerprint: [u8; 32],
+    fingerprint: OnceLock<[u8; 32]>,
 }
 
 impl Manifest {
@@ -96,8 +97,7 @@ impl Manifest {
         let numbered = drawn.iter().map(|(name, split)| (name.to_string(), numbers(&used, split)));
         let splits: BTreeMap<String, Vec<u32>> = numbered.collect();
         let classes = pool.classes().to_vec();
-        let fingerprint = fingerprint(&sources, &classes, &entries, &splits);
-        Ok(Manifest { sources, classes, entries, splits, by_key, fingerprint })
+        Ok(Manifest { sources, classes, entries, splits, by_key, fingerprint: OnceLock::new() })
     }
 
     /// The records, ordered by (source, index).
@@ -115,13 +115,13 @@ impl Manifest {
         &self.classes
     }
 
-    /// The bytes of a record.
+    /// The bytes of a record, in `buffer` if that is large enough.
     ///
     /// # Errors
     /// Those of [`Source::read`].
-    pub fn read(&self, record: u32) -> Result<Payload, DataError> {
+    pub fn read(&self, record: u32, buffer: Vec<u8>) -> Result<Payload, DataError> {
         match self.locate(record) {
-            Some((source, index)) => source.read(index),
+            Some((source, index)) => source.read(index, buffer),
             None => Err(no_such_record(format!("record {record}"), self.entries.len())),
         }
     }
@@ -142,9 +142,10 @@ impl Manifest {
         self.by_key.get(at).map(|(_, record)| *record)
     }
 
-    /// A BLAKE3 hash over the sources, the classes and the splits: the data part of what identifies a plan.
+    /// A BLAKE3 hash over the sources, the classes and the splits: the data part of what identifies a plan. The first
+    /// call may read every file.
     pub fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+        *self.fingerprint.get_or_init(|| fingerprint(&self.sources, &self.classes, &self.entries, &self.splits))
     }
 
     fn locate(&self, record: u32) -> Option<(&dyn Source, usize)> {

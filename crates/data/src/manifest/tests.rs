@@ -50,7 +50,7 @@ impl Source for Memory {
         format!("{}[{index}]", self.name)
     }
 
-    fn read(&self, index: usize) -> Result<Payload, DataError> {
+    fn read(&self, index: usize, _: Vec<u8>) -> Result<Payload, DataError> {
         Ok(Payload::Encoded(vec![index as u8]))
     }
 
@@ -125,11 +125,11 @@ fn a_record_number_leads_to_the_record() {
     assert_eq!(manifest.entries().len(), 9);
     assert_eq!(manifest.entries()[4], Entry { source: 1, index: 4, key: Key(104), label: Some(1) });
     assert_eq!(manifest.place(4), "test[4]");
-    assert_eq!(manifest.read(4).unwrap(), Payload::Encoded(vec![4]));
+    assert_eq!(manifest.read(4, Vec::new()).unwrap(), Payload::Encoded(vec![4]));
     assert_eq!(manifest.find(Key(104)), Some(4));
     assert_eq!(manifest.find(Key(4)), None);
     assert!(!manifest.does_io(4));
-    let error = manifest.read(9).unwrap_err();
+    let error = manifest.read(9, Vec::new()).unwrap_err();
     assert!(error.to_string().contains("record 9: no such record"), "{error}");
     assert_eq!((manifest.place(9).as_str(), manifest.does_io(9)), ("record 9", false));
     let disk = build(&[Memory::new("disk", 0, 3)], &[split("test", "disk", "", Take::All)], 1).unwrap();

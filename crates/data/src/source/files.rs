@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 
 use super::{KeyKind, Source, fingerprint, place_of};
@@ -14,7 +14,7 @@ use crate::{DataError, Key, Payload, Record};
 
 /// The largest image file that is read: far above any photograph, far below what would fill the memory.
 const LARGEST: u64 = 1 << 30;
-/// Most threads that read files when a source is opened.
+/// Most threads that read files to hash them.
 const READERS: usize = 16;
 
 /// A file that is to be a record.
@@ -32,34 +32,40 @@ pub(super) struct Files {
     paths: Vec<PathBuf>,
     records: Vec<Record>,
     classes: Vec<String>,
-    fingerprint: [u8; 32],
+    /// The hash of each file, once somebody asked for it.
+    contents: OnceLock<Vec<[u8; 32]>>,
 }
 
 impl Files {
-    /// Reads every file once, for the fingerprint and for keys of content.
+    /// Reads every file once where keys are made of contents.
     ///
     /// A file that cannot be read still is a record: reading it will fail again when its turn comes. Only where its
     /// key is to be made of its content there is nothing to call it by.
     pub(super) fn open(listed: Vec<Listed>, classes: Vec<String>, kind: KeyKind) -> Result<Self, DataError> {
-        let contents = hash_all(&listed);
+        let needed = kind == KeyKind::Content && listed.iter().any(|file| file.key.is_none());
+        let paths: Vec<PathBuf> = listed.iter().map(|file| file.path.clone()).collect();
+        let contents = if needed { hash_all(&paths) } else { Vec::new() };
         let mut records = Vec::with_capacity(listed.len());
-        let mut hashes = Vec::with_capacity(listed.len());
-        for (file, content) in listed.iter().zip(contents) {
-            // An unreadable file must not look like any file that can be read.
-            hashes.push(content.as_ref().map_or([0; 32], |hash| *hash));
-            let key = match (file.key, kind) {
+        for (number, file) in listed.into_iter().enumerate() {
+            let key = match (file.key, contents.get(number)) {
                 (Some(key), _) => key,
-                (None, KeyKind::Place) => Key::of_place(&place_of(&file.path), 0),
-                (None, KeyKind::Content) => {
-                    Key::from_hash(&content.map_err(|cause| DataError::read(&file.path, "image file", cause))?)
+                (None, None) => Key::of_place(&place_of(&file.path), 0),
+                (None, Some(Ok(hash))) => Key::from_hash(hash),
+                (None, Some(Err(cause))) => {
+                    let cause = io::Error::new(cause.kind(), cause.to_string());
+                    return Err(DataError::read(&file.path, "image file", cause));
                 }
             };
             records.push(Record { key, label: file.label });
         }
-        let fingerprint = fingerprint(&classes, &records, hashes.iter().map(|hash| hash.as_slice()));
-        let paths = listed.into_iter().map(|file| file.path).collect();
-        Ok(Files { paths, records, classes, fingerprint })
+        let contents = if needed { OnceLock::from(hashes(&contents)) } else { OnceLock::new() };
+        Ok(Files { paths, records, classes, contents })
     }
+}
+
+/// An unreadable file must not look like any file that can be read.
+fn hashes(contents: &[io::Result<[u8; 32]>]) -> Vec<[u8; 32]> {
+    contents.iter().map(|content| content.as_ref().map_or([0; 32], |hash| *hash)).collect()
 }
 
 impl Source for Files {
@@ -75,10 +81,10 @@ impl Source for Files {
         self.paths.get(index).map_or_else(|| format!("file {index}"), |path| place_of(path))
     }
 
-    fn read(&self, index: usize) -> Result<Payload, DataError> {
+    fn read(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, DataError> {
         let path = self.paths.get(index);
         let path = path.ok_or_else(|| no_such_record(self.place(index), self.paths.len()))?;
-        read_whole(path).map(Payload::Encoded)
+        read_whole(path, buffer).map(Payload::Encoded)
     }
 
     fn does_io(&self) -> bool {
@@ -86,17 +92,19 @@ impl Source for Files {
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+        let contents = self.contents.get_or_init(|| hashes(&hash_all(&self.paths)));
+        fingerprint(&self.classes, &self.records, contents.iter().map(|hash| hash.as_slice()))
     }
 }
 
-fn read_whole(path: &Path) -> Result<Vec<u8>, DataError> {
+fn read_whole(path: &Path, mut bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
     let fail = |cause| DataError::read(path, "image file", cause);
     let (file, length) = open_file(path).map_err(fail)?;
     if length > LARGEST {
         return Err(too_large(path, length));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    bytes.clear();
+    bytes.reserve(usize::try_from(length).unwrap_or(0));
     file.take(LARGEST).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
@@ -120,19 +128,19 @@ fn too_large(path: &Path, length: u64) -> DataError {
 }
 
 /// The content hash of every file, in their order, by as many threads as there are cores.
-fn hash_all(listed: &[Listed]) -> Vec<io::Result<[u8; 32]>> {
+fn hash_all(paths: &[PathBuf]) -> Vec<io::Result<[u8; 32]>> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(listed.len()));
+    let done = Mutex::new(Vec::with_capacity(paths.len()));
     let work = || {
         let mut mine = Vec::new();
-        while let Some((index, file)) = take_next(listed, &next) {
-            mine.push((index, hash_content(&file.path)));
+        while let Some((index, path)) = take_next(paths, &next) {
+            mine.push((index, hash_content(path)));
         }
         done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut mine);
     };
     thread::scope(|scope| {
-        for _ in 1..cores.min(READERS).min(listed.len()) {
+        for _ in 1..cores.min(READERS).min(paths.len()) {
             // Where no thread is to be had, this one does the work alone.
             let _ = thread::Builder::new().name("hash".to_string()).spawn_scoped(scope, work);
         }
@@ -143,9 +151,9 @@ fn hash_all(listed: &[Listed]) -> Vec<io::Result<[u8; 32]>> {
     done.into_iter().map(|(_, hash)| hash).collect()
 }
 
-fn take_next<'a>(listed: &'a [Listed], next: &AtomicUsize) -> Option<(usize, &'a Listed)> {
+fn take_next<'a>(paths: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a PathBuf)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
-    listed.get(index).map(|file| (index, file))
+    paths.get(index).map(|path| (index, path))
 }
 
 /// The hash that [`Key::of_content`] is the head of.

@@ -10,6 +10,7 @@ mod tests;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -32,7 +33,7 @@ pub(super) struct Idx {
     pixels: Vec<u8>,
     records: Vec<Record>,
     classes: Vec<String>,
-    fingerprint: [u8; 32],
+    fingerprint: OnceLock<[u8; 32]>,
 }
 
 #[derive(Copy, Clone, Debug)]
@@ -60,12 +61,7 @@ impl Idx {
             Some(_) => (0..CLASSES).map(|digit| digit.to_string()).collect(),
             None => Vec::new(),
         };
-        let layout = [shape.height, shape.width, u32::from(shape.channels)];
-        let layout = layout.iter().flat_map(|n| n.to_le_bytes());
-        let content = blake3::hash(&pixels);
-        let parts = [content.as_bytes().to_vec(), layout.collect()];
-        let fingerprint = fingerprint(&classes, &records, parts.iter().map(Vec::as_slice));
-        Ok(Idx { place, shape, pixels, records, classes, fingerprint })
+        Ok(Idx { place, shape, pixels, records, classes, fingerprint: OnceLock::new() })
     }
 }
 
@@ -82,11 +78,13 @@ impl Source for Idx {
         format!("{}[{index}]", self.place)
     }
 
-    fn read(&self, index: usize) -> Result<Payload, DataError> {
+    fn read(&self, index: usize, mut bytes: Vec<u8>) -> Result<Payload, DataError> {
         let ImageShape { height, width, channels, .. } = self.shape;
         let image = self.pixels.chunks_exact(self.shape.bytes).nth(index);
         let image = image.ok_or_else(|| no_such_record(self.place(index), self.records.len()))?;
-        Ok(Payload::Pixels { width, height, channels, bytes: image.to_vec() })
+        bytes.clear();
+        bytes.extend_from_slice(image);
+        Ok(Payload::Pixels { width, height, channels, bytes })
     }
 
     fn does_io(&self) -> bool {
@@ -94,7 +92,13 @@ impl Source for Idx {
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        self.fingerprint
+        *self.fingerprint.get_or_init(|| {
+            let layout = [self.shape.height, self.shape.width, u32::from(self.shape.channels)];
+            let layout = layout.iter().flat_map(|n| n.to_le_bytes());
+            let content = blake3::hash(&self.pixels);
+            let parts = [content.as_bytes().to_vec(), layout.collect()];
+            fingerprint(&self.classes, &self.records, parts.iter().map(Vec::as_slice))
+        })
     }
 }
 

@@ -29,17 +29,17 @@ pub trait Source: Send + Sync + Debug {
     /// Where a record lies, for messages and outputs: `data/x.gz[17]`, or the path of its file.
     fn place(&self, index: usize) -> String;
 
-    /// The bytes of a record.
+    /// The bytes of a record, in `buffer` if that is large enough.
     ///
     /// # Errors
     /// [`DataError::Missing`] or [`DataError::Read`] where the bytes cannot be had, [`DataError::TooLarge`] where
     /// they are too many, or where there is no such index.
-    fn read(&self, index: usize) -> Result<Payload, DataError>;
+    fn read(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, DataError>;
 
     /// Whether [`Source::read`] may wait for a disk or a network.
     fn does_io(&self) -> bool;
 
-    /// A BLAKE3 hash over keys, labels and contents: one changed pixel changes it.
+    /// A BLAKE3 hash over keys, labels and contents: one changed pixel changes it. The first call may read every file.
     fn fingerprint(&self) -> [u8; 32];
 }
 

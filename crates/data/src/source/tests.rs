@@ -18,9 +18,9 @@ pub(super) fn conforms(reopen: impl Fn() -> Box<dyn Source>) -> Box<dyn Source> 
     assert_eq!(places.len(), records.len(), "places are distinct");
     for (index, record) in records.iter().enumerate() {
         assert!(record.label.is_none_or(|label| (label as usize) < source.classes().len()));
-        assert_eq!(source.read(index).unwrap(), again.read(index).unwrap());
+        assert_eq!(source.read(index, Vec::new()).unwrap(), again.read(index, Vec::new()).unwrap());
     }
-    let error = source.read(records.len()).unwrap_err();
+    let error = source.read(records.len(), Vec::new()).unwrap_err();
     assert!(error.to_string().contains("no such record"), "{error}");
     source
 }

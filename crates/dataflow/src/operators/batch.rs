@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use millstream_data::{Batch, Row, Shape};
+use millstream_data::{Batch, Shape};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::augment::Part;
+use super::prepare::Part;
 use crate::time::Time;
 
 /// Joins parts into whole batches, in slot order and in time order. A step whose records were all bad gives
@@ -39,52 +39,45 @@ pub(crate) fn batch<'scope>(
     })
 }
 
-/// One batch of several parts, rows in slot order. Pixels are moved, not copied, where one part is all.
+/// One batch of several parts. Each is in slot order and no two overlap, so their pixels stay where they are.
 fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
-    if let [part] = &mut parts[..]
-        && part.slots.is_sorted()
-    {
-        let part = std::mem::take(part);
-        return Batch { shape, pixels: part.pixels, rows: part.rows };
+    parts.sort_unstable_by_key(|part| part.first);
+    let mut batch = Batch { shape, blocks: Vec::with_capacity(parts.len()), rows: Vec::new() };
+    for mut part in parts {
+        batch.rows.append(&mut part.rows);
+        batch.blocks.push(part.pixels);
     }
-    let mut order: Vec<(u32, usize, usize)> = Vec::new();
-    for (p, part) in parts.iter().enumerate() {
-        order.extend(part.slots.iter().enumerate().map(|(row, slot)| (*slot, p, row)));
-    }
-    order.sort_unstable();
-    let bytes = shape.bytes();
-    let mut pixels = Vec::with_capacity(order.len() * bytes);
-    let mut rows: Vec<Row> = Vec::with_capacity(order.len());
-    for (_, part, row) in order {
-        pixels.extend_from_slice(&parts[part].pixels[row * bytes..(row + 1) * bytes]);
-        rows.push(parts[part].rows[row].clone());
-    }
-    Batch { shape, pixels, rows }
+    batch
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_data::{Key, Target};
+    use millstream_data::{Block, Key, Row, Target};
 
     fn part(slots: &[u32]) -> Part {
-        let row = |slot: &u32| Row { record: *slot, key: Key(u128::from(*slot)), target: Target::None, labelled: true };
+        let row = |slot: &u32| Row {
+            record: *slot,
+            key: Key(u128::from(*slot)),
+            view: 0,
+            target: Target::None,
+            labelled: true,
+        };
         Part {
-            slots: slots.to_vec(),
+            first: slots.first().copied().unwrap_or(0),
             rows: slots.iter().map(row).collect(),
-            pixels: slots.iter().flat_map(|slot| [*slot as u8; 4]).collect(),
+            pixels: Block(slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
         }
     }
 
     #[test]
     fn rows_and_pixels_follow_slot_order_however_the_parts_came() {
         let shape = Shape { height: 2, width: 2, channels: 1 };
-        let whole = join(vec![part(&[0, 1, 2, 3, 4])], shape);
-        assert_eq!(whole.pixels[..8], [0, 0, 0, 0, 1, 1, 1, 1]);
-        for parts in
-            [vec![part(&[3, 4]), part(&[0, 1, 2])], vec![part(&[4, 0]), part(&[2, 1, 3])], vec![part(&[1, 0, 4, 3, 2])]]
-        {
-            assert_eq!(join(parts, shape), whole);
+        let batch = join(vec![part(&[3, 4]), part(&[7]), part(&[0, 1, 2])], shape);
+        let records: Vec<u32> = batch.rows.iter().map(|row| row.record).collect();
+        assert_eq!(records, [0, 1, 2, 3, 4, 7]);
+        for (image, record) in batch.images().zip(records) {
+            assert_eq!(image, [record as u8; 4]);
         }
         assert!(join(vec![part(&[]), part(&[])], shape).rows.is_empty());
     }

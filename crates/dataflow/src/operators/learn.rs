@@ -15,6 +15,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::event::{Event, EventSink, Tally, Trained};
 use crate::learner::{Asked, Learner, Reply};
+use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::stop::{Stop, StopReason};
 use crate::time::Time;
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) factory: Arc<TrainerFactory>,
     pub(crate) events: EventSink,
     pub(crate) stop: Stop,
+    /// Where the pixels of batches go when they are done with.
+    pub(crate) parts: Pool,
 }
 
 /// Answers to batches, each at the time of its batch.
@@ -82,7 +85,7 @@ struct Desk {
 
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
-        let learner = Learner::start(node.factory, activator);
+        let learner = Learner::start(node.factory, activator, node.parts);
         Desk { learner, events: node.events, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 

@@ -1,10 +1,9 @@
 //! The operators of the stream, one a file, in the order in which a record meets them.
 
-pub(crate) mod augment;
 pub(crate) mod batch;
 pub(crate) mod conclude;
 pub(crate) mod credit;
-pub(crate) mod decode;
 pub(crate) mod learn;
+pub(crate) mod prepare;
 pub(crate) mod read;
 pub(crate) mod sample;

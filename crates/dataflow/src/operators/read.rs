@@ -10,6 +10,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::flow::Credit;
 use crate::offload::Offload;
+use crate::pool::Pool;
 use crate::schedule::Slot;
 use crate::time::Time;
 
@@ -33,6 +34,7 @@ pub(crate) fn read<'scope>(
     slots: Stream<'scope, Time, Vec<Slot>>,
     manifest: Arc<Manifest>,
     credit: Credit,
+    buffers: Pool,
 ) -> Stream<'scope, Time, Vec<Fallible<Payload>>> {
     let scope = slots.scope();
     slots.unary(Pipeline, "Read", move |_, info| {
@@ -46,10 +48,10 @@ pub(crate) fn read<'scope>(
                 let mut session = output.session(&capability);
                 for slot in slots.drain(..) {
                     if manifest.does_io(slot.record) {
-                        let manifest = Arc::clone(&manifest);
-                        readers.submit(capability.clone(), move || fetch(&manifest, slot));
+                        let (manifest, buffers) = (Arc::clone(&manifest), buffers.clone());
+                        readers.submit(capability.clone(), move || fetch(&manifest, slot, buffers.take()));
                     } else {
-                        session.give(weighed(fetch(&manifest, slot), &credit));
+                        session.give(weighed(fetch(&manifest, slot, buffers.take()), &credit));
                     }
                 }
             });
@@ -60,8 +62,8 @@ pub(crate) fn read<'scope>(
     })
 }
 
-fn fetch(manifest: &Manifest, slot: Slot) -> Fallible<Payload> {
-    let read = || manifest.read(slot.record).map_err(|error| error.to_string());
+fn fetch(manifest: &Manifest, slot: Slot, buffer: Vec<u8>) -> Fallible<Payload> {
+    let read = || manifest.read(slot.record, buffer).map_err(|error| error.to_string());
     // A reader that died with its record would leave the step waiting for it for ever.
     let payload = catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err("the reader panicked".to_owned()))

@@ -60,7 +60,9 @@ struct Sampler {
     chosen: BTreeMap<u32, Selected>,
     pending: Vec<Choice>,
     schedule: Option<Schedule>,
-    /// Slots of the current step that are still to be emitted.
+    /// Slots of the current step that are this worker's.
+    share: Range<u32>,
+    /// Those of them that are still to be emitted.
     left: Option<Range<u32>>,
 }
 
@@ -69,7 +71,7 @@ impl Sampler {
         capability.downgrade(&Time::start_of(job.first_round));
         let capability = ((job.first_round as usize) < job.rounds.len()).then_some(capability);
         let (chosen, pending) = (BTreeMap::new(), Vec::new());
-        Sampler { job, credit, index, peers, capability, chosen, pending, schedule: None, left: None }
+        Sampler { job, credit, index, peers, capability, chosen, pending, schedule: None, share: 0..0, left: None }
     }
 
     /// The next slots to emit, if labels and credit allow any.
@@ -112,7 +114,8 @@ impl Sampler {
         }
         self.credit.begin_step(time);
         let width = self.schedule.as_ref().map_or(0, |schedule| schedule.width(&self.job, &time));
-        self.left = Some(share(width, self.index, self.peers));
+        self.share = share(width, self.index, self.peers);
+        self.left = Some(self.share.clone());
         true
     }
 
@@ -122,7 +125,7 @@ impl Sampler {
         if let (Some(left), Some(schedule)) = (&mut self.left, &mut self.schedule) {
             while left.start < left.end && self.credit.record_fits() {
                 self.credit.begin_record();
-                slots.push(schedule.slot(&self.job, &time, left.start));
+                slots.push(schedule.slot(&self.job, &time, left.start, self.share.clone()));
                 left.start += 1;
             }
         }

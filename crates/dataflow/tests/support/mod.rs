@@ -8,9 +8,10 @@ use millstream_data::{
     Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take,
 };
 use millstream_dataflow::{
-    Event, Job, ModelHash, RoundJob, RoundResult, StepMetrics, Stop, StopReason, Surroundings, Trainer, TrainerError,
+    Event, Job, ModelHash, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings, Trainer,
+    TrainerError,
 };
-use millstream_imageops::{Step, View};
+use millstream_imageops::{Options, Step, View};
 use millstream_labels::{Pseudo, Rule};
 
 /// Where the images of a test come from.
@@ -125,11 +126,7 @@ pub(crate) fn run(setting: Setting) -> Outcome {
     job.check(setting.workers).unwrap();
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     let stop = Stop::new();
-    let around = Surroundings {
-        trainer: trainer(&setting, &outcome, &stop),
-        events: events(&setting, &outcome),
-        stop: stop.clone(),
-    };
+    let around = Surroundings::new(trainer(&setting, &outcome, &stop), events(&setting, &outcome), stop.clone());
     timely::execute(timely::Config::process(setting.workers), move |worker| {
         millstream_dataflow::run(worker, &job, &around);
     })
@@ -191,7 +188,9 @@ impl Trainer for Counting {
             self.stop.set(StopReason::Interrupted);
         }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&batch.pixels);
+        batch.images().for_each(|pixels| {
+            hasher.update(pixels);
+        });
         for row in &batch.rows {
             hasher.update(format!("{} {:?} {}", row.key, row.target, row.labelled).as_bytes());
         }
@@ -206,9 +205,8 @@ impl Trainer for Counting {
     }
 
     fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError> {
-        let bytes = batch.shape.bytes();
         let mut all = Vec::new();
-        for pixels in batch.pixels.chunks(bytes) {
+        for pixels in batch.images() {
             let hash = blake3::hash(&[pixels, &[self.round as u8][..]].concat());
             let classes = self.setting.corpus.classes();
             let class = usize::from(hash.as_bytes()[0]) % classes;
@@ -227,7 +225,7 @@ const NOISE: Step = Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 
 fn round(number: u32, setting: &Setting, view: View) -> RoundJob {
     let batch = if matches!(setting.corpus, Corpus::Large) { 24 } else { 4 };
     let soft = (number == 2).then_some(1.0);
-    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, view, soft }
+    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, views: vec![RoundView::only(view)], soft }
 }
 
 fn job(setting: &Setting, files: &Path) -> Job {
@@ -250,6 +248,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         first_round: setting.first_round,
         restored: setting.restored.clone(),
         known_bad: Vec::new(),
+        decode: Options::default(),
         eval_view: view(Vec::new()),
         eval_batch: 16,
         memory: setting.memory,

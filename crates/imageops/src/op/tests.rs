@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Rng, SampleKey};
 
-const PLAIN: SampleKey = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0 };
+const PLAIN: SampleKey = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0, view: 0 };
 
 /// The same pixels as `source` in make.py.
 fn source(channels: u8, width: u32, height: u32, values: &str, seed: u64) -> Image {

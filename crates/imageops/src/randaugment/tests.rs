@@ -73,7 +73,7 @@ fn all_ops_are_drawn_evenly_and_signed_ones_with_both_signs() {
     let mut counts = [0; 14];
     let (mut left, mut right) = (0, 0);
     for key in 0..14_000 {
-        let mut rng = Rng::new(&SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0 }, 0);
+        let mut rng = Rng::new(&SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0, view: 0 }, 0);
         let op = draw(&mut rng, 9, 31, (224, 224));
         let kind = at(9).iter().position(|o| o.name() == op.name()).unwrap();
         counts[kind] += 1;

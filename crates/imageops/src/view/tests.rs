@@ -4,7 +4,7 @@ use super::*;
 use crate::{Area, Sampling};
 
 fn sample(key: u128) -> SampleKey {
-    SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0 }
+    SampleKey { seed: 1, round: 0, epoch: 0, key, copy: 0, view: 0 }
 }
 
 /// An image whose every value is different from its neighbours.

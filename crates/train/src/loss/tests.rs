@@ -1,16 +1,16 @@
 //! Hand-computed losses, checked against PyTorch's `cross_entropy`.
 
-use millstream_data::{Key, Shape};
+use millstream_data::{Block, Key, Shape};
 use tch::Kind;
 
 use super::*;
 
 fn row(target: Target, labelled: bool) -> Row {
-    Row { record: 0, key: Key(7), target, labelled }
+    Row { record: 0, key: Key(7), view: 0, target, labelled }
 }
 
 fn batch(rows: Vec<Row>) -> Batch {
-    Batch { shape: Shape { height: 1, width: 1, channels: 1 }, pixels: vec![0; rows.len()], rows }
+    Batch { shape: Shape { height: 1, width: 1, channels: 1 }, blocks: vec![Block(vec![0; rows.len()])], rows }
 }
 
 /// Three rows of logits over three classes; `cross_entropy` with the classes 2, 0, 1 gives [`PLAIN`] and [`SMOOTH`].

@@ -33,7 +33,7 @@ fn round() -> RoundConfig {
 
 /// Images of class 0 have a bright row, of class 1 a bright column, of class 2 nothing; where it lies varies with `salt`.
 fn batch(salt: u32, rows: u32) -> Batch {
-    let mut batch = Batch { shape: SHAPE, pixels: Vec::new(), rows: Vec::new() };
+    let mut batch = Batch { shape: SHAPE, blocks: vec![Block::default()], rows: Vec::new() };
     for number in 0..rows {
         let (class, place) = (number % 3, (number.wrapping_mul(7).wrapping_add(salt) % 16) as usize);
         let mut image = [20u8; 256];
@@ -44,9 +44,15 @@ fn batch(salt: u32, rows: u32) -> Batch {
                 _ => {}
             }
         }
-        batch.pixels.extend_from_slice(&image);
+        batch.blocks[0].0.extend_from_slice(&image);
         let labelled = number < rows / 2;
-        batch.rows.push(Row { record: number, key: Key(u128::from(number)), target: Target::Hard(class), labelled });
+        batch.rows.push(Row {
+            record: number,
+            key: Key(u128::from(number)),
+            view: 0,
+            target: Target::Hard(class),
+            labelled,
+        });
     }
     batch
 }
@@ -149,7 +155,7 @@ fn a_batch_that_does_not_fit_is_refused_and_does_no_harm() {
     let mut wide = batch(0, 4);
     wide.shape.width = 17;
     let mut short = batch(0, 4);
-    short.pixels.pop();
+    short.blocks[0].0.pop();
     let mut unknown = batch(0, 4);
     unknown.rows[1].target = Target::Hard(3);
     for wrong in [&wide, &short, &unknown] {

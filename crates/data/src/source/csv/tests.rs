@@ -34,7 +34,7 @@ fn lines_are_records_in_their_order() {
     assert_eq!(source.classes(), ["cat", "dog"]);
     assert_eq!(labels(source.as_ref()), [Some(1), None, Some(0)]);
     assert!(source.place(0).ends_with("/sub/3.png"));
-    assert_eq!(source.read(0).unwrap(), crate::Payload::Encoded(b"sub/3.png".to_vec()));
+    assert_eq!(source.read(0, Vec::new()).unwrap(), crate::Payload::Encoded(b"sub/3.png".to_vec()));
     assert_eq!(source.records()[0].key, Key::of_place(&source.place(0), 0));
 }
 
@@ -53,7 +53,7 @@ fn paths_are_relative_to_the_list_or_to_the_root() {
     refuses(&config(&folder), KeyKind::Place, &["list.csv: found not one of its images", "/3.png", "set `root`"]);
     let path = folder.path().join("list.csv");
     let source = open(&SourceConfig::Csv { path, root: Some(folder.path().join("sub")) }, KeyKind::Place).unwrap();
-    assert!(source.read(0).is_ok());
+    assert!(source.read(0, Vec::new()).is_ok());
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_listed_file_that_is_missing_is_a_record_that_cannot_be_read() {
     let folder = list("path,label\n1.png,a\ngone.png,b\n");
     let source = open(&config(&folder), KeyKind::Place).unwrap();
     assert_eq!(labels(source.as_ref()), [Some(0), Some(1)]);
-    let error = source.read(1).unwrap_err();
+    let error = source.read(1, Vec::new()).unwrap_err();
     assert!(error.to_string().contains("gone.png: there is no such image file"), "{error}");
 }
 

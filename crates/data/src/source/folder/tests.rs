@@ -36,7 +36,7 @@ fn class_folders_label_their_images() {
     let expected = expected.map(|(path, label)| (path.to_string(), Some(label)));
     assert_eq!(listing(&folder, source.as_ref()), expected);
     assert!(source.does_io());
-    assert_eq!(source.read(0).unwrap(), Payload::Encoded(b"ant/x.jpeg".to_vec()));
+    assert_eq!(source.read(0, Vec::new()).unwrap(), Payload::Encoded(b"ant/x.jpeg".to_vec()));
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn a_file_that_cannot_be_read_is_a_record_all_the_same() {
     symlink("nowhere", folder.path().join("2.png")).unwrap();
     let source = open(&config(&folder, FolderLayout::Flat), KeyKind::Place).unwrap();
     assert_eq!(source.records().len(), 2);
-    assert!(source.read(0).is_ok());
-    assert!(source.read(1).unwrap_err().to_string().contains("2.png: there is no such image file"));
+    assert!(source.read(0, Vec::new()).is_ok());
+    assert!(source.read(1, Vec::new()).unwrap_err().to_string().contains("2.png: there is no such image file"));
     refuses(&config(&folder, FolderLayout::Flat), KeyKind::Content, &["2.png: there is no such image file"]);
 }
 
@@ -147,6 +147,6 @@ fn a_file_too_large_for_an_image_is_not_loaded() {
     // Only the length is large: no disk is filled.
     let file = fs::File::options().write(true).open(folder.path().join("1.png")).unwrap();
     file.set_len((1 << 30) + 1).unwrap();
-    let error = source.read(0).unwrap_err();
+    let error = source.read(0, Vec::new()).unwrap_err();
     assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
 }

@@ -65,12 +65,12 @@ fn gray_images_and_their_labels_are_read_plain_or_gzipped() {
     assert!(!source.does_io());
     assert!(source.place(1).ends_with("/images[1]"));
     let second = Payload::Pixels { width: 3, height: 2, channels: 1, bytes: (6..12).collect() };
-    assert_eq!(source.read(1).unwrap(), second);
+    assert_eq!(source.read(1, Vec::new()).unwrap(), second);
     let plain = fs::read(&pair.images).unwrap();
     fs::write(&pair.images, gzip(&plain)).unwrap();
     let zipped = pair.open(KeyKind::Place);
     assert_eq!(zipped.fingerprint(), source.fingerprint());
-    assert_eq!(zipped.read(1).unwrap(), second);
+    assert_eq!(zipped.read(1, Vec::new()).unwrap(), second);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn rgb_images_have_three_channels_innermost() {
     let pair = Pair::new(&idx(&[2, 2, 2, 3], &pixels), &idx(&[2], &[1, 1]));
     let source = conforms(|| pair.open(KeyKind::Content));
     let last = Payload::Pixels { width: 2, height: 2, channels: 3, bytes: (12..24).collect() };
-    assert_eq!(source.read(1).unwrap(), last);
+    assert_eq!(source.read(1, Vec::new()).unwrap(), last);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn the_mnist_sample_is_what_its_card_says() {
         counts[record.label.unwrap() as usize] += 1;
     }
     assert_eq!(counts, [390, 451, 412, 410, 423, 375, 380, 403, 360, 396]);
-    let Payload::Pixels { width: 28, height: 28, channels: 1, bytes } = source.read(3999).unwrap() else {
+    let Payload::Pixels { width: 28, height: 28, channels: 1, bytes } = source.read(3999, Vec::new()).unwrap() else {
         panic!("not 28 x 28 gray");
     };
     assert!(bytes.iter().any(|pixel| *pixel > 200));

@@ -1,0 +1,260 @@
+//! `prepare`: bytes to samples, decoded and augmented in one stroke straight into this worker's part of the batch.
+//!
+//! One operator, because a decoder that knows what the view will cut out decodes no more than that, and because pixels
+//! that go nowhere in between need no buffer of their own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use millstream_data::{Block, DeadLetter, Key, Payload, Row, Stage};
+use millstream_imageops::{Image, Picture, Renderer, SampleKey, View};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Stream, StreamVec};
+
+use super::read::{Failure, Fallible};
+use crate::flow::Credit;
+use crate::job::Job;
+use crate::pool::Pool;
+use crate::schedule::Slot;
+use crate::time::Time;
+
+/// Records prepared before the other operators of the worker get their turn: a photo takes milliseconds, and
+/// the training node must not wait for a whole step's worth of them.
+const AT_ONCE: usize = 16;
+
+/// One worker's share of a batch.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// The first slot of the share.
+    pub(crate) first: u32,
+    /// What came of it, in slot order, as in [`millstream_data::Batch`].
+    pub(crate) rows: Vec<Row>,
+    /// The pixels of these rows.
+    pub(crate) pixels: Block,
+}
+
+/// The buffers that files are read into, and those that parts are rendered into.
+#[derive(Clone)]
+pub(crate) struct Buffers {
+    pub(crate) files: Pool,
+    pub(crate) parts: Pool,
+}
+
+/// Renders each record with every view of its pass. Emits one part a step and, beside it, the dead letters of
+/// records that failed here or before: each key once a worker.
+pub(crate) fn prepare<'scope>(
+    records: Stream<'scope, Time, Vec<Fallible<Payload>>>,
+    job: Arc<Job>,
+    credit: Credit,
+    buffers: Buffers,
+) -> (StreamVec<'scope, Time, Part>, StreamVec<'scope, Time, DeadLetter>) {
+    let scope = records.scope();
+    let mut builder = OperatorBuilder::new("Prepare".to_owned(), records.scope());
+    let activator = scope.activator_for(builder.operator_info().address);
+    let mut input = builder.new_input(records, Pipeline);
+    let (parts_output, parts_stream) = builder.new_output();
+    let (dead_output, dead_stream) = builder.new_output();
+    let (mut parts_output, mut dead_output) = (OutputBuilder::from(parts_output), OutputBuilder::from(dead_output));
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        let mut queue = VecDeque::new();
+        let mut steps: BTreeMap<Time, Step> = BTreeMap::new();
+        let mut kitchen = Kitchen::new(job, buffers);
+        move |_| {
+            let (mut parts_out, mut dead_out) = (parts_output.activate(), dead_output.activate());
+            input.for_each(|capability, records| {
+                let Some(time) = capability.least().copied() else {
+                    return;
+                };
+                let hold = |port| capability.delayed(&time, port);
+                steps.entry(time).or_insert_with(|| Step { part: None, ports: [hold(0), hold(1)] });
+                queue.extend(records.drain(..).map(|record| (time, record)));
+            });
+            for _ in 0..AT_ONCE.min(queue.len()) {
+                let Some((time, (slot, payload))) = queue.pop_front() else {
+                    break;
+                };
+                let Some(step) = steps.get_mut(&time) else { continue };
+                if let Some(letter) = kitchen.serve(&time, slot, payload, step) {
+                    dead_out.session(&step.ports[1]).give(letter);
+                }
+                credit.end_record();
+                if step.part.as_ref().is_some_and(|part| part.missing == 0)
+                    && let Some(Step { part: Some(part), ports }) = steps.remove(&time)
+                {
+                    parts_out.session(&ports[0]).give(part.close());
+                }
+            }
+            if !queue.is_empty() {
+                activator.activate();
+            }
+        }
+    });
+    (parts_stream, dead_stream)
+}
+
+/// A step that records of this worker's share have come in for.
+struct Step {
+    part: Option<OpenPart>,
+    /// The right to emit parts and dead letters at its time.
+    ports: [Capability<Time>; 2],
+}
+
+/// A part whose records are still coming in, in any order. Each has its place from the start.
+struct OpenPart {
+    first: u32,
+    /// Slots that are still to come.
+    missing: u32,
+    rows: Vec<Option<Row>>,
+    pixels: Vec<u8>,
+    /// Bytes of one row.
+    bytes: usize,
+}
+
+impl OpenPart {
+    fn new(slot: &Slot, rows: usize, bytes: usize, mut pixels: Vec<u8>) -> Self {
+        pixels.resize(rows * bytes, 0);
+        let missing = slot.share.end - slot.share.start;
+        OpenPart { first: slot.share.start, missing, rows: vec![None; rows], pixels, bytes }
+    }
+
+    /// Closes the gaps that bad records left.
+    fn close(mut self) -> Part {
+        let mut kept = 0;
+        for (at, row) in self.rows.iter().enumerate() {
+            if row.is_some() {
+                if kept < at {
+                    self.pixels.copy_within(at * self.bytes..(at + 1) * self.bytes, kept * self.bytes);
+                }
+                kept += 1;
+            }
+        }
+        self.pixels.truncate(kept * self.bytes);
+        Part { first: self.first, rows: self.rows.into_iter().flatten().collect(), pixels: Block(self.pixels) }
+    }
+}
+
+/// Where samples are made: the renderer with its buffers, and who has been reported as bad.
+struct Kitchen {
+    job: Arc<Job>,
+    buffers: Buffers,
+    renderer: Renderer,
+    /// The decoded image, where several views are made of it.
+    whole: Image,
+    reported: BTreeSet<Key>,
+}
+
+impl Kitchen {
+    fn new(job: Arc<Job>, buffers: Buffers) -> Self {
+        let reported = job.known_bad.iter().copied().collect();
+        let renderer = Renderer::new(job.decode);
+        Kitchen { job, buffers, renderer, whole: Image::default(), reported }
+    }
+
+    /// Makes all samples of a record, or the letter that says why not, unless it was sent before.
+    fn serve(
+        &mut self,
+        time: &Time,
+        slot: Slot,
+        payload: Result<Payload, Failure>,
+        step: &mut Step,
+    ) -> Option<DeadLetter> {
+        let job = Arc::clone(&self.job);
+        let bytes = job.shape.bytes();
+        let places = |numbers| job.rows_of(time, numbers);
+        let part = step.part.get_or_insert_with(|| {
+            OpenPart::new(&slot, places(slot.share.clone()).len(), bytes, self.buffers.parts.take())
+        });
+        part.missing = part.missing.saturating_sub(1);
+        let shift = places(0..slot.share.start).end;
+        let own = places(0..slot.number).end - shift..places(0..slot.number + 1).end - shift;
+        let out = &mut part.pixels[own.start * bytes..own.end * bytes];
+        let rendered = payload.and_then(|payload| self.render(time, &slot, payload, out));
+        let record = slot.record;
+        match rendered {
+            Ok(()) => part.rows[own].iter_mut().zip(rows(&job, time, slot)).for_each(|(to, row)| *to = Some(row)),
+            Err(failure) => return self.report(time, record, failure),
+        }
+        None
+    }
+
+    /// Renders the views of one record side by side.
+    fn render(&mut self, time: &Time, slot: &Slot, payload: Payload, out: &mut [u8]) -> Result<(), Failure> {
+        let job = Arc::clone(&self.job);
+        let views = job.views(time, slot.labelled);
+        let picture = match &payload {
+            Payload::Encoded(bytes) => Picture::Encoded(bytes),
+            Payload::Pixels { width, height, channels, bytes } => {
+                Picture::Pixels { width: *width, height: *height, channels: *channels, pixels: bytes }
+            }
+        };
+        let done = self.render_views(&job, views, time, slot, picture, out);
+        let bytes = match payload {
+            Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes,
+        };
+        let done = done.map_err(|error| {
+            let stage = if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment };
+            Failure { stage, reason: error.to_string(), bytes_hash: Some(*blake3::hash(&bytes).as_bytes()) }
+        });
+        self.buffers.files.give(bytes);
+        done
+    }
+
+    fn render_views<'job>(
+        &mut self,
+        job: &Job,
+        views: impl Iterator<Item = (u8, &'job View)>,
+        time: &Time,
+        slot: &Slot,
+        picture: Picture<'_>,
+        out: &mut [u8],
+    ) -> Result<(), millstream_imageops::ImageError> {
+        let mut outs = out.chunks_exact_mut(job.shape.bytes());
+        // Several views of one image: decoded once, and then wholly.
+        let picture = match picture {
+            Picture::Encoded(bytes) if outs.len() > 1 => {
+                self.renderer.decode(bytes, job.shape.channels, &mut self.whole)?;
+                self.whole.picture()
+            }
+            picture => picture,
+        };
+        let key = job.manifest.entries()[slot.record as usize].key.0;
+        for ((view_number, view), out) in views.zip(&mut outs) {
+            let sample = SampleKey {
+                seed: job.seed,
+                round: time.round,
+                epoch: slot.epoch,
+                key,
+                copy: slot.copy,
+                view: view_number,
+            };
+            self.renderer.render(view, picture, &sample, out)?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, time: &Time, record: u32, failure: Failure) -> Option<DeadLetter> {
+        let letter = DeadLetter {
+            key: self.job.manifest.entries()[record as usize].key,
+            place: self.job.manifest.place(record),
+            stage: failure.stage,
+            reason: failure.reason,
+            bytes_hash: failure.bytes_hash,
+            round: time.round,
+        };
+        tracing::debug!(place = letter.place, reason = letter.reason, "bad record");
+        self.reported.insert(letter.key).then_some(letter)
+    }
+}
+
+/// What is known about the samples of a slot: one row a view.
+fn rows(job: &Job, time: &Time, slot: Slot) -> impl Iterator<Item = Row> {
+    let key = job.manifest.entries()[slot.record as usize].key;
+    let row =
+        move |(view, _)| Row { record: slot.record, key, view, target: slot.target.clone(), labelled: slot.labelled };
+    job.views(time, slot.labelled).map(row)
+}
