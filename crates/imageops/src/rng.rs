@@ -3,7 +3,7 @@
 //! Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). Ten rounds of multiply and
 //! xor turn (key, counter) into 256 random bits. The identity of a sample fits into key and counter without hashing,
 //! so two different draws can never share a stream. The stream is what numpy gives for
-//! `np.random.Philox(key=[seed, round << 32 | epoch], counter=[0, key_low, key_high, copy << 32 | op]).random_raw()`.
+//! `np.random.Philox(key=[seed, round << 32 | epoch], counter=[0, key_low, key_high, view << 56 | copy << 32 | op]).random_raw()`.
 
 /// Identity of one sample: everything that its pixels may depend on besides the record itself.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,8 +16,10 @@ pub struct SampleKey {
     pub epoch: u32,
     /// Key of the record.
     pub key: u128,
-    /// Which copy of the record it is, where one record is used several times in an epoch.
+    /// Which copy of the record it is, where one record is used several times in an epoch; below 2^24.
     pub copy: u32,
+    /// Which of its views: a record that is emitted weak and strong has views 0 and 1.
+    pub view: u8,
 }
 
 /// The random numbers of one op on one sample.
@@ -34,7 +36,7 @@ impl Rng {
     #[must_use]
     pub fn new(sample: &SampleKey, op: u32) -> Self {
         let key = [sample.seed, u64::from(sample.round) << 32 | u64::from(sample.epoch)];
-        let last = u64::from(sample.copy) << 32 | u64::from(op);
+        let last = u64::from(sample.view) << 56 | u64::from(sample.copy) << 32 | u64::from(op);
         let counter = [0, sample.key as u64, (sample.key >> 64) as u64, last];
         Self { key, counter, block: [0; 4], used: 4 }
     }
