@@ -34,9 +34,9 @@ mod view;
 
 pub use decode::{Limits, decode};
 pub use error::ImageError;
-pub use op::{Area, Filter, Op, Sampling, apply};
+pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
 pub use renderer::{Options, Picture, Renderer};
 pub use rng::{Rng, SampleKey};
-pub use step::Step;
+pub use step::{LearnedPolicy, Step, Variant};
 pub use view::View;

@@ -11,12 +11,15 @@ mod point;
 mod resize;
 mod warp;
 
+use serde::Serialize;
+
 use crate::pixels::check_size;
 use crate::scratch::{self, Scratch};
 use crate::{Image, ImageError, MAX_SIDE};
 
 /// How a resize computes a pixel. All but `Nearest` are antialiased when they shrink, as in Pillow.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Filter {
     /// The one source pixel in the middle.
     Nearest,
@@ -29,16 +32,19 @@ pub enum Filter {
 }
 
 /// How a geometric op reads between pixels.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sampling {
     /// The pixel that covers the place.
     Nearest,
     /// Weighted mean of the four pixels around.
     Bilinear,
+    /// Weighted mean of the sixteen pixels around (cubic with a = -0.5).
+    Bicubic,
 }
 
 /// A rectangle of pixels. It may reach over the edges of an image: what lies outside has the fill value.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Area {
     /// First column.
     pub left: i32,
@@ -50,8 +56,25 @@ pub struct Area {
     pub height: u32,
 }
 
+/// The value of pixels that come in from outside, by channel. A gray image takes the first.
+pub type Fill = [u8; 3];
+
+/// What an erased area is filled with.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Erasure {
+    /// The fill value.
+    Fill,
+    /// Independent noise in each value, normal with mean 127.5 and standard deviation 63.75, cut to 0..=255.
+    Noise {
+        /// Where its random numbers start.
+        seed: u64,
+    },
+}
+
 /// An operator with its argument.
-#[derive(Copy, Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Leaves the image as it is.
     Identity,
@@ -61,16 +84,41 @@ pub enum Op {
     Equalize,
     /// 255 - value.
     Invert,
-    /// Rotates counter-clockwise by this many degrees about the centre, nearest sampling, same size.
-    Rotate(f32),
-    /// Reads row `y` shifted by `tangent * y` pixels to the right, nearest sampling; the top row stays.
-    ShearX(f32),
-    /// Reads column `x` shifted by `tangent * x` pixels down, nearest sampling; the left column stays.
-    ShearY(f32),
-    /// Moves the image this many pixels to the right.
-    TranslateX(i32),
-    /// Moves the image this many pixels down.
-    TranslateY(i32),
+    /// Rotates about the centre, same size.
+    Rotate {
+        /// Counter-clockwise, in degrees.
+        degrees: f32,
+        /// How to read between pixels.
+        sampling: Sampling,
+    },
+    /// Reads row `y` shifted by `tangent * y` pixels to the right; the top row stays.
+    ShearX {
+        /// Shear as a tangent.
+        tangent: f32,
+        /// How to read between pixels.
+        sampling: Sampling,
+    },
+    /// Reads column `x` shifted by `tangent * x` pixels down; the left column stays.
+    ShearY {
+        /// Shear as a tangent.
+        tangent: f32,
+        /// How to read between pixels.
+        sampling: Sampling,
+    },
+    /// Moves the image to the right.
+    TranslateX {
+        /// How far, in pixels.
+        pixels: f32,
+        /// How to read between pixels.
+        sampling: Sampling,
+    },
+    /// Moves the image down.
+    TranslateY {
+        /// How far, in pixels.
+        pixels: f32,
+        /// How to read between pixels.
+        sampling: Sampling,
+    },
     /// Blends with black: 0 is black, 1 the image.
     Brightness(f32),
     /// Blends with the gray image: 0 is gray, 1 the image.
@@ -83,6 +131,34 @@ pub enum Op {
     Posterize(u8),
     /// Inverts values at or above this threshold.
     Solarize(f32),
+    /// Adds to the values below a threshold, cut to 0..=255.
+    SolarizeAdd {
+        /// What is added, -255 to 255.
+        add: i16,
+        /// Values from this one on stay; 128 in the papers.
+        threshold: u8,
+    },
+    /// Turns the hue by this share of the colour circle, -0.5 to 0.5 (torchvision's `adjust_hue` on a Pillow image: through
+    /// Pillow's HSV with 8 bits a channel). A gray image stays.
+    Hue(f32),
+    /// Makes all channels the gray value (ITU-R 601-2 luma).
+    Grayscale,
+    /// Pillow's `GaussianBlur` of this radius (its standard deviation in pixels), 0 to 100.
+    GaussianBlur(f32),
+    /// Adds normal noise to each value.
+    GaussianNoise {
+        /// Standard deviation on the scale of 0..=255.
+        sigma: f32,
+        /// Where its random numbers start.
+        seed: u64,
+    },
+    /// Erases an area, as far as it lies in the image.
+    Erase {
+        /// What is erased.
+        area: Area,
+        /// What comes in its place.
+        with: Erasure,
+    },
     /// Mirrors left-right.
     FlipHorizontal,
     /// Mirrors top-bottom.
@@ -102,6 +178,14 @@ pub enum Op {
         translate_y: f32,
         /// How to read between pixels.
         sampling: Sampling,
+    },
+    /// AugMix (Hendrycks et al. 2020): `keep` times the image plus `1 - keep` times the weighted mean of the image after
+    /// each chain of ops, as torchvision's `AugMix` computes it.
+    AugMix {
+        /// Share of the image itself, 0 to 1.
+        keep: f32,
+        /// The chains with their weights, which sum to 1. No op in them changes the size.
+        chains: Vec<(f32, Vec<Op>)>,
     },
     /// Cuts out an area.
     Crop(Area),
