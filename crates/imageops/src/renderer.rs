@@ -1,14 +1,21 @@
-//! The renderer: what a worker keeps from image to image.
+//! The renderer: from an encoded image to a sample, with the buffers that stay from one to the next.
+//!
+//! The view's random choices come first, so that it is known what will be cut out before anything is decoded. Only that
+//! is decoded; the last change of size writes into the caller's buffer, and the ops after it work there.
 
-use crate::decode::{Limits, decode};
-use crate::{Image, ImageError, SampleKey, View};
+mod stroke;
 
-/// How images are decoded.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// How large an image may be.
-    pub limits: Limits,
-}
+use stroke::{Placed, Stroke};
+
+use crate::decode::{Decoder, Options};
+use crate::op::{self, Canvas};
+use crate::pixels::check_pixels;
+use crate::resample::Resampler;
+use crate::scratch::Scratch;
+use crate::{Fill, Image, ImageError, Op, SampleKey, View};
+
+/// Width and height in pixels.
+type Size = (u32, u32);
 
 /// An image as a source has it.
 #[derive(Copy, Clone, Debug)]
@@ -28,32 +35,39 @@ pub enum Picture<'a> {
     },
 }
 
-/// Turns pictures into samples.
-#[derive(Debug)]
+/// Turns pictures into samples, one after the other.
+///
+/// Once its buffers have grown to the size of the images, it allocates nothing (the decoders of formats other than JPEG
+/// do).
+#[derive(Default)]
 pub struct Renderer {
     options: Options,
+    decoder: Decoder,
+    work: Workshop,
+    ops: Vec<(Op, Fill)>,
 }
 
 impl Renderer {
     /// A renderer that decodes so.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options }
+        Self { options, ..Self::default() }
     }
 
-    /// Decodes a whole image file, gray (1) or RGB (3), into `image`.
+    /// Decodes a whole image file into `image`, gray (1) or RGB (3).
     ///
     /// # Errors
-    /// Those of [`decode`].
+    /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        *image = decode(bytes, channels, &self.options.limits)?;
-        Ok(())
+        self.decoder.decode(bytes, channels, &self.options, image)
     }
 
-    /// Renders one sample into `out`.
+    /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized
+    /// (bilinear) to the view's shape if it does not have it.
     ///
     /// # Errors
-    /// Those of [`decode`] and [`View::render`].
+    /// Those of [`decode`](crate::decode()); [`ImageError::Shape`] if the fields of the picture do not fit together or
+    /// `out` has another length than [`View::bytes`].
     pub fn render(
         &mut self,
         view: &View,
@@ -61,12 +75,138 @@ impl Renderer {
         sample: &SampleKey,
         out: &mut [u8],
     ) -> Result<(), ImageError> {
-        let image = match picture {
-            Picture::Encoded(bytes) => decode(bytes, view.channels(), &self.options.limits)?,
-            Picture::Pixels { width, height, channels, pixels } => {
-                Image::from_pixels(width, height, channels, pixels.to_vec())?
+        view.check_output(out.len())?;
+        let mut ops = std::mem::take(&mut self.ops);
+        let done = self.render_with(&mut ops, view, picture, sample, out);
+        self.ops = ops;
+        done
+    }
+
+    fn render_with(
+        &mut self,
+        ops: &mut Vec<(Op, Fill)>,
+        view: &View,
+        picture: Picture<'_>,
+        sample: &SampleKey,
+        out: &mut [u8],
+    ) -> Result<(), ImageError> {
+        let channels = view.channels();
+        match picture {
+            Picture::Encoded(bytes) => {
+                let opened = self.decoder.open(bytes, &self.options)?;
+                let size = (opened.width(), opened.height());
+                view.choose(size, sample, ops);
+                let wanted = stroke::wanted(ops, size)?;
+                let placed = opened.read(channels, &wanted, &mut self.work.image)?;
+                self.work.run(ops, None, Placed::of(&placed, size), out)
             }
-        };
-        view.render(image, sample, out)
+            Picture::Pixels { width, height, channels: own, pixels } => {
+                check_pixels(width, height, own, pixels.len())?;
+                view.choose((width, height), sample, ops);
+                let whole = Placed::whole((width, height));
+                if own == channels {
+                    let borrowed = Borrowed { width, height, channels, pixels };
+                    return self.work.run(ops, Some(borrowed), whole, out);
+                }
+                self.work.image.assign(width, height, own, pixels);
+                self.work.image.convert(channels);
+                self.work.run(ops, None, whole, out)
+            }
+        }
     }
 }
+
+/// Pixels that lie with somebody else.
+#[derive(Copy, Clone)]
+struct Borrowed<'a> {
+    width: u32,
+    height: u32,
+    channels: u8,
+    pixels: &'a [u8],
+}
+
+/// Where ops are run.
+#[derive(Default)]
+struct Workshop {
+    /// The image at hand.
+    image: Image,
+    /// What the next change of size makes of it.
+    spare: Image,
+    resampler: Resampler,
+    scratch: Scratch,
+}
+
+impl Workshop {
+    /// Runs ops on the borrowed pixels, or on `self.image` if there are none. `placed` says what part of the picture
+    /// they are.
+    fn run(
+        &mut self,
+        ops: &[(Op, Fill)],
+        mut borrowed: Option<Borrowed<'_>>,
+        mut placed: Placed,
+        out: &mut [u8],
+    ) -> Result<(), ImageError> {
+        let mut rest = ops;
+        while let Some(before) = rest.iter().position(|(op, _)| !op.keeps_size()) {
+            if before > 0 {
+                self.own(borrowed.take());
+                op::run(&rest[..before], &mut self.image.canvas(), &mut self.scratch);
+            }
+            let (stroke, used) = Stroke::of(&rest[before..], placed.size)?;
+            rest = &rest[before + used..];
+            let (width, height) = stroke.size();
+            if rest.iter().all(|(op, _)| op.keeps_size()) {
+                self.stroke(&stroke, borrowed, &placed, out)?;
+                let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+                op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+                return Ok(());
+            }
+            self.enlarge(&stroke, borrowed, &placed)?;
+            (borrowed, placed) = (None, Placed::whole((width, height)));
+        }
+        let pixels = borrowed.map_or(&self.image.pixels[..], |borrowed| borrowed.pixels);
+        out.copy_from_slice(pixels);
+        let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+        let (width, height) = placed.size;
+        op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+        Ok(())
+    }
+
+    /// Copies borrowed pixels, so that ops may change them.
+    fn own(&mut self, borrowed: Option<Borrowed<'_>>) {
+        if let Some(Borrowed { width, height, channels, pixels }) = borrowed {
+            self.image.assign(width, height, channels, pixels);
+        }
+    }
+
+    /// Makes the result of a stroke that is not the last one the image at hand.
+    fn enlarge(
+        &mut self,
+        stroke: &Stroke,
+        borrowed: Option<Borrowed<'_>>,
+        placed: &Placed,
+    ) -> Result<(), ImageError> {
+        let (width, height) = stroke.size();
+        let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+        let mut next = std::mem::take(&mut self.spare);
+        next.reshape(width, height, channels);
+        let done = self.stroke(stroke, borrowed, placed, &mut next.pixels);
+        self.spare = std::mem::replace(&mut self.image, next);
+        done
+    }
+
+    fn stroke(
+        &mut self,
+        stroke: &Stroke,
+        borrowed: Option<Borrowed<'_>>,
+        placed: &Placed,
+        out: &mut [u8],
+    ) -> Result<(), ImageError> {
+        let Image { width, height, channels, ref pixels } = self.image;
+        let source = borrowed.unwrap_or(Borrowed { width, height, channels, pixels });
+        stroke.run(source, placed, &mut self.resampler, out)
+    }
+}
+
+#[cfg(test)]
+mod tests;
