@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("train", &["data"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),
     ("cluster", &["spec", "data", "dataflow", "train"]),
-    ("cli", &["spec", "data", "dataflow", "train", "cluster"]),
+    ("cli", &["spec", "imageops", "data", "dataflow", "train", "cluster"]),
 ];
 
 /// What only some crates may know.

@@ -6,6 +6,7 @@
 
 mod ask;
 mod commit;
+mod drain;
 mod error;
 mod group;
 mod handshake;
@@ -21,6 +22,7 @@ mod run_dir;
 mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
+pub use drain::{Consumer, ConsumerFactory, drain};
 pub use commit::{Commit, FileEntry};
 pub use error::ClusterError;
 pub use handshake::HandshakeError;

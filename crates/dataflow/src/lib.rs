@@ -12,6 +12,7 @@
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
 mod event;
+mod feed;
 mod flow;
 mod job;
 mod learner;
@@ -29,6 +30,7 @@ pub use event::{Event, EventSink, RoundResult, Tally, Trained};
 // A round's result holds it: whoever reads one needs the type.
 pub use millstream_labels::RoundStats;
 
+pub use feed::Feed;
 pub use job::{Job, JobError, MixJob, RoundJob, RoundView};
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};

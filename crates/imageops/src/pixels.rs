@@ -63,6 +63,19 @@ impl Image {
         self
     }
 
+    /// Gives the image a size; what it shows then is anything.
+    pub(crate) fn reshape(&mut self, width: u32, height: u32, channels: u8) {
+        self.pixels.resize(width as usize * height as usize * usize::from(channels), 0);
+        (self.width, self.height, self.channels) = (width, height, channels);
+    }
+
+    /// Makes the image a copy of these pixels, which fit its fields.
+    pub(crate) fn assign(&mut self, width: u32, height: u32, channels: u8, pixels: &[u8]) {
+        self.pixels.clear();
+        self.pixels.extend_from_slice(pixels);
+        (self.width, self.height, self.channels) = (width, height, channels);
+    }
+
     /// Bytes of one row.
     pub(crate) fn stride(&self) -> usize {
         self.width as usize * usize::from(self.channels)

@@ -8,7 +8,7 @@ mod stroke;
 use stroke::{Placed, Stroke};
 
 use crate::decode::{Decoder, Options};
-use crate::op::{self, Canvas};
+use crate::op::{self, Canvas, check_target};
 use crate::pixels::check_pixels;
 use crate::resample::Resampler;
 use crate::scratch::Scratch;
@@ -76,41 +76,69 @@ impl Renderer {
         out: &mut [u8],
     ) -> Result<(), ImageError> {
         view.check_output(out.len())?;
-        let mut ops = std::mem::take(&mut self.ops);
-        let done = self.render_with(&mut ops, view, picture, sample, out);
-        self.ops = ops;
-        done
+        self.render_to(view, picture, sample, |_, _| Ok(out))
     }
 
-    fn render_with(
+    /// Renders one sample of whatever size the steps give; of a view with a fixed shape it has that.
+    ///
+    /// # Errors
+    /// Those of [`Renderer::render`].
+    pub fn render_image(
         &mut self,
-        ops: &mut Vec<(Op, Fill)>,
         view: &View,
         picture: Picture<'_>,
         sample: &SampleKey,
-        out: &mut [u8],
+        image: &mut Image,
     ) -> Result<(), ImageError> {
+        self.render_to(view, picture, sample, |width, height| {
+            check_target("view", "result", width, height)?;
+            image.reshape(width, height, view.channels());
+            Ok(&mut image.pixels[..])
+        })
+    }
+
+    /// The ops of the last sample, in order, each with the value of what comes in from outside. A coin that fell on the other
+    /// side leaves none.
+    #[must_use]
+    pub fn last_ops(&self) -> &[(Op, Fill)] {
+        &self.ops
+    }
+
+    /// `target` gives the buffer for a sample of that width and height.
+    fn render_to<'out>(
+        &mut self,
+        view: &View,
+        picture: Picture<'_>,
+        sample: &SampleKey,
+        target: impl FnOnce(u32, u32) -> Result<&'out mut [u8], ImageError>,
+    ) -> Result<(), ImageError> {
+        let Self { options, decoder, work, ops } = self;
         let channels = view.channels();
+        let mut choose = |size: Size| {
+            view.choose(size, sample, ops);
+            let (width, height) = ops.iter().fold(size, |size, (op, _)| op.size_after(size));
+            target(width, height)
+        };
         match picture {
             Picture::Encoded(bytes) => {
-                let opened = self.decoder.open(bytes, &self.options)?;
+                let opened = decoder.open(bytes, options)?;
                 let size = (opened.width(), opened.height());
-                view.choose(size, sample, ops);
+                let out = choose(size)?;
                 let wanted = stroke::wanted(ops, size)?;
-                let placed = opened.read(channels, &wanted, &mut self.work.image)?;
-                self.work.run(ops, None, Placed::of(&placed, size), out)
+                let placed = opened.read(channels, &wanted, &mut work.image)?;
+                work.run(ops, None, Placed::of(&placed, size), out)
             }
             Picture::Pixels { width, height, channels: own, pixels } => {
                 check_pixels(width, height, own, pixels.len())?;
-                view.choose((width, height), sample, ops);
+                let out = choose((width, height))?;
                 let whole = Placed::whole((width, height));
                 if own == channels {
                     let borrowed = Borrowed { width, height, channels, pixels };
-                    return self.work.run(ops, Some(borrowed), whole, out);
+                    return work.run(ops, Some(borrowed), whole, out);
                 }
-                self.work.image.assign(width, height, own, pixels);
-                self.work.image.convert(channels);
-                self.work.run(ops, None, whole, out)
+                work.image.assign(width, height, own, pixels);
+                work.image.convert(channels);
+                work.run(ops, None, whole, out)
             }
         }
     }

@@ -3,30 +3,37 @@
 use crate::op::{Filter, check_target, refuse};
 use crate::{Fill, ImageError, Op, Rng, SampleKey, Step};
 
-/// An ordered list of steps that ends in a fixed shape.
+/// An ordered list of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     steps: Vec<Step>,
-    height: u32,
-    width: u32,
+    /// (width, height) of every result, if that is fixed.
+    size: Option<(u32, u32)>,
     channels: u8,
 }
 
 impl View {
-    /// Checks every argument. `shape` is (height, width, channels) of the result.
+    /// A view whose results all have one shape: (height, width, channels).
     ///
     /// # Errors
     /// [`ImageError::Argument`] names the step (from 1) and the argument that is out of range.
-    pub fn new(steps: Vec<Step>, shape: (u32, u32, u8)) -> Result<Self, ImageError> {
-        let (height, width, channels) = shape;
+    pub fn new(steps: Vec<Step>, (height, width, channels): (u32, u32, u8)) -> Result<Self, ImageError> {
         check_target("view", "shape", width, height)?;
+        Ok(Self { size: Some((width, height)), ..Self::of_any_size(steps, channels)? })
+    }
+
+    /// A view whose results have the size that the steps give: that of the image, if none of them changes it.
+    ///
+    /// # Errors
+    /// Those of [`View::new`].
+    pub fn of_any_size(steps: Vec<Step>, channels: u8) -> Result<Self, ImageError> {
         if !matches!(channels, 1 | 3) {
             return Err(refuse("view", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
         }
         for (number, step) in steps.iter().enumerate() {
             step.check(&format!("step {}", number + 1))?;
         }
-        Ok(Self { steps, height, width, channels })
+        Ok(Self { steps, size: None, channels })
     }
 
     /// Channels of one rendered sample.
@@ -34,24 +41,14 @@ impl View {
         self.channels
     }
 
-    /// Bytes of one rendered sample.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.height as usize * self.width as usize * usize::from(self.channels)
-    }
-
     /// Refuses a buffer that is not made for this view.
     pub(crate) fn check_output(&self, length: usize) -> Result<(), ImageError> {
-        if length == self.bytes() {
+        let (width, height) = self.size.unwrap_or_default();
+        let expected = u64::from(height) * u64::from(width) * u64::from(self.channels);
+        if length as u64 == expected {
             return Ok(());
         }
-        Err(ImageError::Shape {
-            width: self.width,
-            height: self.height,
-            channels: self.channels,
-            expected: self.bytes() as u64,
-            found: length as u64,
-        })
+        Err(ImageError::Shape { width, height, channels: self.channels, expected, found: length as u64 })
     }
 
     /// Makes all random choices for an image of `size` (width, height): step number `n` draws from the stream of op `n`, so
@@ -65,8 +62,9 @@ impl View {
                 ops.push((op, step.fill()));
             });
         }
-        if size != (self.width, self.height) {
-            let (height, width) = (self.height, self.width);
+        if let Some((width, height)) = self.size
+            && size != (width, height)
+        {
             ops.push((Op::Resize { area: None, height, width, filter: Filter::Bilinear }, [0; 3]));
         }
     }

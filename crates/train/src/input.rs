@@ -40,7 +40,7 @@ impl Normalise {
             [only] => block(only)?,
             blocks => Tensor::f_cat(&blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?, 0)?,
         };
-        let bytes = bytes.f_view(sizes)?.f_to_device(self.device)?;
+        let bytes = bytes.f_view(*sizes)?.f_to_device(self.device)?;
         self.shift.f_addcmul(&bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?, &self.scale)
     }
 }

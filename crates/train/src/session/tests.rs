@@ -1,6 +1,6 @@
 //! A session from outside: what it learns, keeps, repeats and refuses.
 
-use millstream_data::{Key, Row, Shape, Target};
+use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;
 use crate::ScheduleKind;
