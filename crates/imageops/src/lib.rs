@@ -11,11 +11,11 @@
 //! use millstream_imageops::{Image, SampleKey, Step, View};
 //!
 //! let view = View::new(
-//!     vec![Step::RandomFlip { horizontal: true, p: 0.5 }, Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 }],
+//!     vec![Step::RandomFlip { horizontal: true, p: 0.5 }, Step::RandomFlip { horizontal: false, p: 0.5 }],
 //!     (28, 28, 1),
 //! )?;
 //! let image = Image::from_pixels(28, 28, 1, vec![7; 28 * 28])?;
-//! let sample = SampleKey { seed: 1, round: 0, epoch: 0, key: 42, copy: 0 };
+//! let sample = SampleKey { seed: 1, round: 0, epoch: 0, key: 42, copy: 0, view: 0 };
 //! let mut pixels = vec![0; 28 * 28];
 //! view.render(image, &sample, &mut pixels)?;
 //! # Ok::<(), millstream_imageops::ImageError>(())
@@ -23,9 +23,10 @@
 
 mod decode;
 mod error;
+mod mix;
 mod op;
 mod pixels;
-mod randaugment;
+mod policy;
 mod rng;
 mod scratch;
 mod step;
@@ -33,6 +34,7 @@ mod view;
 
 pub use decode::{Limits, decode};
 pub use error::ImageError;
+pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
 pub use rng::{Rng, SampleKey};

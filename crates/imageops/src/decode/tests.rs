@@ -117,7 +117,7 @@ fn only_gray_and_rgb_can_be_asked_for() {
 /// Damaged files of every format: an image or an error, never a panic that leaves `decode`.
 #[test]
 fn flipped_bits_never_panic() {
-    let mut rng = crate::Rng::new(&crate::SampleKey { seed: 3, round: 0, epoch: 0, key: 0, copy: 0 }, 0);
+    let mut rng = crate::Rng::new(&crate::SampleKey { seed: 3, round: 0, epoch: 0, key: 0, copy: 0, view: 0 }, 0);
     for format in FORMATS {
         let whole = encode(&gradient(), format);
         for _ in 0..60 {
