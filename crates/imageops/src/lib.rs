@@ -11,7 +11,7 @@
 //! use millstream_imageops::{Image, SampleKey, Step, View};
 //!
 //! let view = View::new(
-//!     vec![Step::RandomFlip { horizontal: true, p: 0.5 }, Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 }],
+//!     vec![Step::RandomFlip { horizontal: true, p: 0.5 }, Step::RandomFlip { horizontal: false, p: 0.5 }],
 //!     (28, 28, 1),
 //! )?;
 //! let image = Image::from_pixels(28, 28, 1, vec![7; 28 * 28])?;
@@ -23,20 +23,25 @@
 
 mod decode;
 mod error;
+mod mix;
+mod normalize;
 mod op;
 mod pixels;
-mod randaugment;
+mod policy;
 mod renderer;
+mod resample;
 mod rng;
 mod scratch;
 mod step;
 mod view;
 
-pub use decode::{Limits, decode};
+pub use decode::{JPEG_LIBRARY, Limits, Options, Truncated, decode};
 pub use error::ImageError;
+pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
-pub use renderer::{Options, Picture, Renderer};
+pub use normalize::{Layout, normalize};
+pub use renderer::{Picture, Renderer};
 pub use rng::{Rng, SampleKey};
 pub use step::{LearnedPolicy, Step, Variant};
 pub use view::View;

@@ -17,7 +17,7 @@ pub(crate) struct Scratch {
     /// The resampler and its own buffers.
     pub(crate) resizer: fast_image_resize::Resizer,
     /// The ops of the sample being rendered, each with its fill value.
-    pub(crate) ops: Vec<(Op, u8)>,
+    pub(crate) ops: Vec<(Op, crate::Fill)>,
 }
 
 thread_local! {
