@@ -23,6 +23,7 @@
 
 mod decode;
 mod error;
+mod mix;
 mod op;
 mod pixels;
 mod randaugment;
@@ -33,6 +34,7 @@ mod view;
 
 pub use decode::{Limits, decode};
 pub use error::ImageError;
+pub use mix::{Mixing, Per};
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
 pub use rng::{Rng, SampleKey};

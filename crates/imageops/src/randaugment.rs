@@ -57,11 +57,11 @@ impl Kind {
         let factor = (1.0 + sign * 0.9 * f) as f32;
         match self {
             Kind::Identity => Op::Identity,
-            Kind::ShearX => Op::ShearX(shear),
-            Kind::ShearY => Op::ShearY(shear),
-            Kind::TranslateX => Op::TranslateX(shift(size.0)),
-            Kind::TranslateY => Op::TranslateY(shift(size.1)),
-            Kind::Rotate => Op::Rotate((sign * 30.0 * f) as f32),
+            Kind::ShearX => Op::ShearX { tangent: shear, sampling: crate::Sampling::Nearest },
+            Kind::ShearY => Op::ShearY { tangent: shear, sampling: crate::Sampling::Nearest },
+            Kind::TranslateX => Op::TranslateX { pixels: shift(size.0) as f32, sampling: crate::Sampling::Nearest },
+            Kind::TranslateY => Op::TranslateY { pixels: shift(size.1) as f32, sampling: crate::Sampling::Nearest },
+            Kind::Rotate => Op::Rotate { degrees: (sign * 30.0 * f) as f32, sampling: crate::Sampling::Nearest },
             Kind::Brightness => Op::Brightness(factor),
             Kind::Color => Op::Color(factor),
             Kind::Contrast => Op::Contrast(factor),

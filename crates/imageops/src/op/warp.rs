@@ -58,8 +58,8 @@ pub(super) fn warp(image: &mut Image, matrix: &Matrix, sampling: Sampling, fill:
     match (sampling, image.channels) {
         (Sampling::Nearest, 1) => nearest::<1>(image, matrix, fill, scratch),
         (Sampling::Nearest, _) => nearest::<3>(image, matrix, fill, scratch),
-        (Sampling::Bilinear, 1) => bilinear::<1>(image, matrix, fill, scratch),
-        (Sampling::Bilinear, _) => bilinear::<3>(image, matrix, fill, scratch),
+        (Sampling::Bilinear | Sampling::Bicubic, 1) => bilinear::<1>(image, matrix, fill, scratch),
+        (_, _) => bilinear::<3>(image, matrix, fill, scratch),
     }
 }
 

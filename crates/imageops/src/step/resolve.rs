@@ -22,20 +22,21 @@ impl Step {
             Step::RandomFlip { p, .. } | Step::Apply { p, .. } if !rng.coin(f64::from(p)) => {}
             Step::RandomFlip { horizontal: true, .. } => emit(Op::FlipHorizontal),
             Step::RandomFlip { horizontal: false, .. } => emit(Op::FlipVertical),
-            Step::Apply { op, .. } => emit(op),
+            Step::Apply { ref op, .. } => emit(op.clone()),
             Step::RandomAffine { degrees, shear, translate, .. } => {
                 emit(random_affine(degrees, shear, translate, rng));
             }
             Step::RandAugment { ops, magnitude, bins, .. } => {
-                (0..ops).for_each(|_| emit(randaugment::draw(rng, magnitude, bins, size)));
+                (0..ops).for_each(|_| emit(randaugment::draw(rng, magnitude as u32, bins, size)));
             }
+            _ => {}
         }
     }
 
     /// Value of what comes in from outside of the image.
     pub(crate) fn fill(&self) -> u8 {
         match *self {
-            Step::PadCrop { fill, .. } | Step::RandomAffine { fill, .. } | Step::RandAugment { fill, .. } => fill,
+            Step::PadCrop { fill, .. } | Step::RandomAffine { fill, .. } | Step::RandAugment { fill, .. } => fill[0],
             _ => 0,
         }
     }
