@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take};
-use millstream_imageops::{Filter, Op, Step, View};
+use millstream_imageops::{Step, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
-    BalancePlan, FilterPlan, KeyPlan, LayoutPlan, MaxBad, OpPlan, Plan, RoundPlan, SourcePlan, SplitPlan, StepPlan,
-    TakePlan, TargetsPlan,
+    BalancePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TargetsPlan,
 };
 
 use crate::job::{Job, JobError, RoundJob};
@@ -164,11 +163,12 @@ fn labelled_throughout(job: &Job, split: &str, records: &[u32]) -> Result<(), Jo
 
 fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob, JobError> {
     let training = &round.training;
+    let steps = training.views.first().map_or(&[][..], |view| &view.steps);
     Ok(RoundJob {
         steps: training.steps,
         batch: training.batch,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
-        view: view(&training.augment, shape, &format!("rounds[{number}].training.augment"))?,
+        view: view(steps, shape, &format!("rounds[{number}].training"))?,
         soft: match training.targets {
             TargetsPlan::Hard => None,
             TargetsPlan::Soft { temperature } => Some(temperature),
@@ -181,59 +181,9 @@ fn eval_view(plan: &Plan) -> Result<View, JobError> {
 }
 
 /// The steps of a view; `place` says where the pipeline has them.
-fn view(steps: &[StepPlan], shape: Shape, place: &str) -> Result<View, JobError> {
-    View::new(steps.iter().map(step).collect(), (shape.height, shape.width, shape.channels))
+fn view(steps: &[Step], shape: Shape, place: &str) -> Result<View, JobError> {
+    View::new(steps.to_vec(), (shape.height, shape.width, shape.channels))
         .map_err(|source| JobError::View { place: place.to_owned(), source })
-}
-
-/// A step of the plan as imageops has it.
-fn step(plan: &StepPlan) -> Step {
-    match *plan {
-        StepPlan::Resize { height, width, filter } => Step::Resize { height, width, filter: filter_of(filter) },
-        StepPlan::ResizeShort { size, filter } => Step::ResizeShort { size, filter: filter_of(filter) },
-        StepPlan::RandomResizedCrop { scale, ratio, height, width, filter } => {
-            Step::RandomResizedCrop { scale, ratio, height, width, filter: filter_of(filter) }
-        }
-        StepPlan::CenterCrop { height, width } => Step::CenterCrop { height, width },
-        StepPlan::PadCrop { pad, fill } => Step::PadCrop { pad, fill },
-        StepPlan::RandomFlip { horizontal, p } => Step::RandomFlip { horizontal, p },
-        StepPlan::RandomAffine { degrees, shear, translate, fill } => {
-            Step::RandomAffine { degrees, shear, translate, fill }
-        }
-        StepPlan::RandAugment { ops, magnitude, bins, fill } => Step::RandAugment { ops, magnitude, bins, fill },
-        StepPlan::Apply { op, p } => Step::Apply { op: op_of(op), p },
-    }
-}
-
-fn filter_of(filter: FilterPlan) -> Filter {
-    match filter {
-        FilterPlan::Nearest => Filter::Nearest,
-        FilterPlan::Bilinear => Filter::Bilinear,
-        FilterPlan::Bicubic => Filter::Bicubic,
-        FilterPlan::Lanczos => Filter::Lanczos,
-    }
-}
-
-fn op_of(op: OpPlan) -> Op {
-    match op {
-        OpPlan::Identity => Op::Identity,
-        OpPlan::AutoContrast => Op::AutoContrast,
-        OpPlan::Equalize => Op::Equalize,
-        OpPlan::Invert => Op::Invert,
-        OpPlan::Rotate(degrees) => Op::Rotate(degrees),
-        OpPlan::ShearX(tangent) => Op::ShearX(tangent),
-        OpPlan::ShearY(tangent) => Op::ShearY(tangent),
-        OpPlan::TranslateX(pixels) => Op::TranslateX(pixels),
-        OpPlan::TranslateY(pixels) => Op::TranslateY(pixels),
-        OpPlan::Brightness(factor) => Op::Brightness(factor),
-        OpPlan::Color(factor) => Op::Color(factor),
-        OpPlan::Contrast(factor) => Op::Contrast(factor),
-        OpPlan::Sharpness(factor) => Op::Sharpness(factor),
-        OpPlan::Posterize(bits) => Op::Posterize(bits),
-        OpPlan::Solarize(threshold) => Op::Solarize(threshold),
-        OpPlan::FlipHorizontal => Op::FlipHorizontal,
-        OpPlan::FlipVertical => Op::FlipVertical,
-    }
 }
 
 /// A label of a committed round, as the label book takes it.

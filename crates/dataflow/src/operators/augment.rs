@@ -80,7 +80,8 @@ pub(crate) fn augment<'scope>(
 /// Renders one sample at the end of the part.
 fn render(job: &Job, time: &Time, slot: Slot, image: Image, part: &mut Part) -> Result<(), Failure> {
     let key = job.manifest.entries()[slot.record as usize].key;
-    let sample = SampleKey { seed: job.seed, round: time.round, epoch: slot.epoch, key: key.0, copy: slot.copy };
+    let sample =
+        SampleKey { seed: job.seed, round: time.round, epoch: slot.epoch, key: key.0, copy: slot.copy, view: 0 };
     let start = part.pixels.len();
     part.pixels.resize(start + job.shape.bytes(), 0);
     if let Err(error) = view(job, time).render(image, &sample, &mut part.pixels[start..]) {
