@@ -71,3 +71,6 @@ fn raw_steps(value: Value, single: bool) -> Option<Vec<raw::Step>> {
         false => serde_json::from_value(value).ok(),
     }
 }
+
+#[cfg(test)]
+mod tests;

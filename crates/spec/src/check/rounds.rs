@@ -138,7 +138,7 @@ impl<'a> Round<'a, '_> {
         let (Some(OrOff::On(raw)), path) = self.setting("mix", |training| &training.mix) else {
             return None;
         };
-        if raw.cutmix == 0.0 && raw.mixup == 0.0 {
+        if raw.cutmix == 0.0 && raw.mixup == 0.0 && self.checker.untouched(&path) {
             let message = "`mix` mixes nothing: both `cutmix` and `mixup` are 0";
             let help = "give an alpha, such as `cutmix: 1.0` or `mixup: 0.2`, or write `mix: off`";
             self.checker.key_error(&path, Code::Missing, message, help);
