@@ -9,7 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const EDGES: &[(&str, &[&str])] = &[
     ("imageops", &[]),
     ("data", &[]),
-    ("spec", &[]),
+    ("spec", &["imageops"]),
     ("labels", &["data"]),
     ("train", &["data"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),

@@ -85,11 +85,15 @@ impl Mixer {
     ) {
         let Some(block) = batch.blocks.first_mut() else { return };
         let bytes = batch.shape.bytes();
-        let (size, channels) = ((batch.shape.width, batch.shape.height), batch.shape.channels);
-        let key = MixKey { seed: job.seed, round: time.round, epoch: time.epoch, step: time.step, group };
-        settings.mixing.draw(rows.len() as u32, size, &key, &mut self.plan);
+        let shape = (batch.shape.height, batch.shape.width, batch.shape.channels);
+        let key = MixKey { seed: job.seed, round: time.round, epoch: time.epoch, step: u64::from(time.step), group };
+        settings.mixing.draw(rows.len() as u32, (shape.1, shape.0), &key, &mut self.plan);
         let pixels = &mut block.0[rows.start * bytes..rows.end * bytes];
-        mix_pixels(pixels, size, channels, &self.plan, &mut self.scratch);
+        if let Err(error) = mix_pixels(pixels, shape, &self.plan, &mut self.scratch) {
+            // The plan was drawn for just these pixels.
+            tracing::error!(%error, "a batch was not mixed");
+            return;
+        }
         mix_labels(&mut batch.rows[rows], &self.plan, job.classes.len(), settings.smoothing);
     }
 }
