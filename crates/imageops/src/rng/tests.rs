@@ -1,7 +1,7 @@
 use super::*;
 
 fn sample(seed: u64, round: u32, epoch: u32, key: u128, copy: u32) -> SampleKey {
-    SampleKey { seed, round, epoch, key, copy }
+    SampleKey { seed, round, epoch, key, copy, view: 0 }
 }
 
 fn numbers<const N: usize>(sample: &SampleKey, op: u32) -> [u64; N] {
