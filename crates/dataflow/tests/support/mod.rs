@@ -221,7 +221,15 @@ impl Trainer for Counting {
     }
 }
 
-const NOISE: Step = Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 };
+const NOISE: Step = Step::RandAugment {
+    variant: millstream_imageops::Variant::Torchvision,
+    ops: 2,
+    magnitude: 9.0,
+    deviation: 0.0,
+    bins: 31,
+    p: 1.0,
+    fill: [0; 3],
+};
 
 /// A round; the last one learns from soft labels.
 fn round(number: u32, setting: &Setting, view: View) -> RoundJob {

@@ -54,7 +54,7 @@ impl Step {
                 "degrees 0 to 180, shear 0 to 2, translate 0 to 65535",
             ),
             Step::RandAugment { ops, magnitude, bins, .. } => (
-                ops <= MOST_OPS && bins >= 2 && magnitude < bins as f32,
+                ops <= MOST_OPS && bins >= 2 && (magnitude < bins as f32 || magnitude <= 100.0),
                 format!("ops {ops}, magnitude {magnitude}, bins {bins}"),
                 "ops 0 to 64, bins at least 2, magnitude below bins",
             ),
