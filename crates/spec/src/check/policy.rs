@@ -31,23 +31,20 @@ pub(super) fn randaugment(context: &mut Context<'_, '_>, raw: &raw::RandAugment)
     }
 }
 
-/// Each variant has its own scale.
+/// Each variant has its own scale; where magnitudes are numbered there is nothing between them.
 fn magnitude(context: &mut Context<'_, '_>, magnitude: f64, variant: Variant, bins: u32) {
     let most = match variant {
         Variant::Torchvision | Variant::Dali => bins.saturating_sub(1),
-        Variant::Timm | Variant::TimmInc | Variant::Fixmatch => 10,
-        Variant::Tf => 100,
+        Variant::Timm | Variant::TimmInc | Variant::Tf => 100,
+        Variant::Fixmatch => 10,
     };
-    if magnitude <= f64::from(most) {
+    let numbered = is_binned(variant);
+    if magnitude <= f64::from(most) && (!numbered || magnitude.fract() == 0.0) {
         return;
     }
-    let name = name(variant);
-    let message = if is_binned(variant) {
-        format!("with {bins} `bins` the `magnitude` of `{name}` is 0 to {most}, but it is {magnitude}")
-    } else {
-        format!("the `magnitude` of `{name}` is 0 to {most}, but it is {magnitude}")
-    };
-    let help = format!("the strongest is {most}; one magnitude means something else in each variant");
+    let what = if numbered { format!(" with {bins} `bins` is a whole number of") } else { " is".to_string() };
+    let message = format!("the `magnitude` of `{}`{what} 0 to {most}, but here it is {magnitude}", name(variant));
+    let help = "one magnitude means something else in each variant: look at its scale";
     context.checker.error(&context.path.key("magnitude"), Code::OutOfRange, message, help);
 }
 

@@ -14,8 +14,8 @@ pub(crate) struct RandAugment {
     /// Ops drawn for each image (N).
     #[schemars(range(min = 0, max = 64))]
     pub(crate) ops: u32,
-    /// Their strength (M): 0 to `bins` - 1 for torchvision and dali, 0 to 10 for timm, timm-inc and fixmatch, 0 to 100
-    /// for tf.
+    /// Their strength (M): a whole number of 0 to `bins` - 1 for torchvision and dali, 0 to 100 for timm and timm-inc
+    /// (where more than 10 is cut to 10) and for tf, 0 to 10 for fixmatch.
     #[schemars(range(min = 0.0, max = 1000.0))]
     pub(crate) magnitude: f64,
     /// Standard deviation of the strength from op to op (timm's mstd), only for timm and timm-inc: 0 unless given.

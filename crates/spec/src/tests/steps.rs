@@ -17,7 +17,7 @@ fn augment(steps: &str) -> Vec<Step> {
 
 /// Checks what one step becomes.
 fn becomes(step: &str, expected: &Step) {
-    assert_eq!(augment(&format!("[{step}]")), [expected.clone()], "{step}");
+    assert_eq!(augment(&format!("[{step}]")), std::slice::from_ref(expected), "{step}");
 }
 
 fn op_becomes(step: &str, op: &Op) {
@@ -159,6 +159,44 @@ fn names_are_those_of_the_image_crate() {
     }
 }
 
+/// The widest arguments: what the language allows the image crate must not refuse when the run begins.
+#[test]
+fn the_image_crate_allows_what_the_language_allows() {
+    for step in [
+        "random_resized_crop: { scale: [0.0001, 0.0001], ratio: [0.01, 100] }",
+        "resize_short: { size: 16384 }",
+        "pad_crop: { pad: 32767 }",
+        "affine: { degrees: 180, shear: 2, translate: 65535 }",
+        "randaugment: { ops: 64, magnitude: 1000, bins: 1001 }",
+        "randaugment: { variant: timm, magnitude: 100, deviation: 1000 }",
+        "randaugment: { variant: timm-inc, magnitude: 0 }",
+        "randaugment: { variant: tf, magnitude: 100 }",
+        "randaugment: { variant: dali, magnitude: 1, bins: 2 }",
+        "randaugment: { variant: fixmatch, magnitude: 10, p: 0 }",
+        "trivial_augment_wide: { bins: 2 }",
+        "trivial_augment_wide: { bins: 1001 }",
+        "augmix: { severity: 10, width: 10, depth: 10, alpha: 1000 }",
+        "color_jitter: { brightness: 99, contrast: 99, saturation: 99, hue: 0.5 }",
+        "gaussian_blur: { sigma: [0, 100] }",
+        "gaussian_blur: 100",
+        "gaussian_noise: { sigma: 255 }",
+        "cutout: 65535",
+        "random_erasing: { scale: [0.0001, 1], ratio: [0.01, 100] }",
+        "rotate: -360",
+        "shear_x: 10",
+        "translate_y: -65535",
+        "sharpness: 100",
+        "posterize: 8",
+        "solarize: 256",
+        "solarize_add: { add: -255, threshold: 255 }",
+        "hue: -0.5",
+        "erase: { left: -65535, top: 65535, width: 65535, height: 1 }",
+        "crop: { left: -65535, top: 65535, width: 1, height: 65535 }",
+    ] {
+        assert_eq!(augment(&format!("[{step}]")).len(), 1, "{step}");
+    }
+}
+
 #[test]
 fn timm_fills_with_the_mean_of_each_channel() {
     let text = changed("channels: gray", "channels: rgb")
@@ -191,9 +229,11 @@ fn mistakes_in_steps() {
         ("pad_crop: { fill: black }", "black", "`fill` must be a whole number from 0 to 255 or a list of 3 numbers", ""),
         ("affine: { sampling: lanczos }", "lanczos", "`sampling` cannot be `lanczos`", "`nearest`, `bilinear`, `bicubic`"),
         ("randaugment: { variant: tim }", "tim", "`variant` cannot be `tim`", "did you mean `timm`?"),
-        ("randaugment: { variant: timm, magnitude: 15 }", "15", "the `magnitude` of `timm` is 0 to 10, but it is 15", "strongest is 10"),
+        ("randaugment: { variant: timm, magnitude: 101 }", "101", "the `magnitude` of `timm` is 0 to 100, but here it is 101", "in each variant"),
+        ("randaugment: { variant: fixmatch, magnitude: 11 }", "11", "the `magnitude` of `fixmatch` is 0 to 10", ""),
+        ("randaugment: { magnitude: 9.5 }", "9.5", "the `magnitude` of `torchvision` with 31 `bins` is a whole number of 0 to 30", ""),
         ("randaugment: { variant: tf, magnitude: 101 }", "101", "the `magnitude` of `tf` is 0 to 100", ""),
-        ("randaugment: { variant: dali, bins: 9 }", "randaugment", "with 9 `bins` the `magnitude` of `dali` is 0 to 8, but it is 9", ""),
+        ("randaugment: { variant: dali, bins: 9 }", "randaugment", "the `magnitude` of `dali` with 9 `bins` is a whole number of 0 to 8, but here it is 9", ""),
         ("randaugment: { deviation: 0.5 }", "deviation", "`torchvision` has no `deviation`", "`timm` and `timm-inc`"),
         ("randaugment: { variant: timm, bins: 31 }", "bins", "`timm` has no `bins`", "`torchvision` and `dali`"),
         ("auto_augment: { policy: mnist }", "mnist", "`policy` cannot be `mnist`", "`imagenet`"),
