@@ -139,3 +139,6 @@ fn blur(sigma: (f32, f32)) -> Verdict {
         "sigma 0 <= low <= high <= 100",
     )
 }
+
+#[cfg(test)]
+mod tests;
