@@ -48,7 +48,9 @@ struct Batch {
 impl Batch {
     fn new((height, width, channels): (u32, u32, u8)) -> Self {
         let channels = usize::from(channels);
-        Self { height, width, channels, bytes: height as usize * width as usize * channels }
+        // A product that does not fit is longer than any slice, so the check refuses it.
+        let bytes = (height as usize).saturating_mul(width as usize).saturating_mul(channels);
+        Self { height, width, channels, bytes }
     }
 
     fn range(&self, sample: usize) -> Range<usize> {
