@@ -39,7 +39,8 @@ impl Kind {
     /// The op with its argument: degrees, tangent, pixels, factor, bits, threshold or what is added. A kind without an
     /// argument ignores it. Values beyond the range of an 8 bit image are cut to it, which changes no pixel.
     fn with(self, argument: f64, sampling: Sampling) -> Op {
-        let value = argument as f32;
+        // The sum makes a -0 a 0, which reads better where ops are printed.
+        let value = argument as f32 + 0.0;
         match self {
             Kind::Identity => Op::Identity,
             Kind::AutoContrast => Op::AutoContrast,

@@ -90,7 +90,7 @@ impl Rng {
 
     /// Gamma with this shape, above 0, and scale 1 (Marsaglia, Tsang 2000). A shape below 1 is drawn as one above 1
     /// times a power of a uniform number, as their section 6 shows; where that power is below the smallest f64 it is 0.
-    pub fn gamma(&mut self, shape: f64) -> f64 {
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             let power = libm::pow(1.0 - self.uniform(), 1.0 / shape);
             return self.gamma(shape + 1.0) * power;
@@ -108,7 +108,7 @@ impl Rng {
     }
 
     /// Beta with these parameters, both above 0: a number in 0..=1 with mean `a / (a + b)`.
-    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
         let (x, y) = (self.gamma(a), self.gamma(b));
         match x + y {
             // Parameters so small that both underflow; what is left of the distribution is its two ends.
@@ -118,7 +118,7 @@ impl Rng {
     }
 
     /// `count` weights that sum to 1, from the Dirichlet distribution whose parameters are all `alpha`, above 0.
-    pub fn dirichlet(&mut self, alpha: f64, count: usize) -> Vec<f64> {
+    pub(crate) fn dirichlet(&mut self, alpha: f64, count: usize) -> Vec<f64> {
         let mut weights: Vec<f64> = (0..count).map(|_| self.gamma(alpha)).collect();
         let sum: f64 = weights.iter().sum();
         if sum > 0.0 {
@@ -139,7 +139,7 @@ impl Rng {
 
     /// Brings the items into a random order in which none stays in its place, if there are two or more (Sattolo 1986).
     /// The order is one cycle: following the places leads through all items.
-    pub fn derange<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn derange<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.range(last as u32) as usize);
         }

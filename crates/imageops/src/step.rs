@@ -90,10 +90,11 @@ pub enum Step {
         variant: Variant,
         /// How many ops are drawn, 0 to 64.
         ops: u32,
-        /// Magnitude: 0 to `bins - 1` (torchvision, dali), 0 to 10 (timm; more is clamped), 0 to 100 (tf: M / 10 is the level, not
-        /// clamped), 0 to 10 (fixmatch: M / 10 is the level).
+        /// Magnitude: a whole number of 0 to `bins - 1` (torchvision, dali); 0 to 100, where more than 10 is cut to 10
+        /// (timm); 0 to 100, where M / 10 is the level and nothing is cut (tf); 0 to 10, where M / 10 is the level (fixmatch).
         magnitude: f32,
-        /// Standard deviation of the magnitude from op to op (timm's `mstd`); above 100 it is uniform in 0..=magnitude.
+        /// Standard deviation of the magnitude from op to op (timm's `mstd`); above 100 the magnitude is uniform in
+        /// 0..=magnitude. 0 in the other variants, which have no such thing.
         deviation: f32,
         /// Number of magnitudes (torchvision, dali), 2 to 1001; the others ignore it.
         bins: u32,

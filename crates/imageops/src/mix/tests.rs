@@ -158,6 +158,15 @@ fn plans_that_do_not_fit_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn a_shape_that_does_not_fit_is_refused() {
+    let plan = plan(BOTH, 2, &KEY);
+    for shape in [(u32::MAX, u32::MAX, 255), (1, 3, 1), (1, 1, 1)] {
+        assert!(mix(&mut [1, 2, 3, 4], shape, &plan, &mut Vec::new()).is_err(), "{shape:?}");
+    }
+    assert_eq!(mix(&mut [], (0, 0, 3), &[Mix { partner: 0, keep: 0.5, how: How::Blend }], &mut Vec::new()), Ok(()));
+}
+
+#[test]
 fn arguments_out_of_range_are_named() {
     assert_eq!(BOTH.check("mix"), Ok(()));
     let named = |mixing: Mixing, name: &str| {

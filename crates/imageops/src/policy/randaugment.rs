@@ -1,7 +1,8 @@
 //! RandAugment (Cubuk, Zoph, Shlens, Le 2019) in the versions that go by this name.
 //!
 //! They share an idea, not a scale: magnitude 9 rotates by 9 degrees in torchvision and by 27 in timm. So each keeps its
-//! own list of ops, scale and sampling, and an argument is the number that the original computes.
+//! own list of ops, scale and sampling, and an argument is the number that the original computes. (Which way a positive
+//! shift or shear goes differs too, but every sign is drawn, so that nothing depends on it.)
 
 use super::torchvision::{self, RANDAUGMENT};
 use super::{Kind, Size, either_sign, pick};
@@ -34,9 +35,6 @@ const LEVELLED: [Kind; 15] = [
     Kind::TranslateY,
 ];
 
-/// DALI's 14 ops, those of torchvision.
-const DALI: [Kind; 14] = torchvision::KINDS;
-
 /// Above this deviation timm draws the magnitude evenly.
 const UNIFORM: f32 = 100.0;
 
@@ -47,7 +45,7 @@ pub(crate) fn draw(variant: Variant, strength: Strength, size: Size, rng: &mut R
             let bin = (strength.magnitude as u32, strength.bins);
             RANDAUGMENT.op(pick(&torchvision::KINDS, rng), bin, size, Sampling::Nearest, rng)
         }
-        Variant::Dali => dali(pick(&DALI, rng), strength, size, rng),
+        Variant::Dali => dali(pick(&torchvision::KINDS, rng), strength, size, rng),
         Variant::Timm | Variant::TimmInc => {
             let kind = pick(&LEVELLED, rng);
             let level = noisy_magnitude(strength, rng) / 10.0;

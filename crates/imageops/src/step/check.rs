@@ -45,7 +45,11 @@ impl Step {
                 format!("degrees {degrees}, shear {shear}, translate {translate}"),
                 "degrees 0 to 180, shear 0 to 2, translate 0 to 65535",
             ),
-            Step::RandAugment { p, .. } => first_bad([self.strength(), chance(p)]),
+            Step::RandAugment { variant, ops, magnitude, deviation, bins, p, .. } => {
+                let (good, allowed) = strength(variant, magnitude, deviation, bins);
+                let found = format!("ops {ops}, magnitude {magnitude}, deviation {deviation}, bins {bins}");
+                first_bad([(good && ops <= MOST_OPS, found, allowed), chance(p)])
+            }
             Step::TrivialAugmentWide { bins, .. } => (good_bins(bins), format!("bins {bins}"), "2 to 1001 bins"),
             Step::AutoAugment { .. } => (true, String::new(), ""),
             Step::AugMix { severity, width, depth, alpha, .. } => augmix([severity, width], depth, alpha),
@@ -67,35 +71,24 @@ impl Step {
             Step::RandomErasing { scale, ratio, p, .. } => first_bad([areas(scale, ratio, scale.0 >= 0.0), chance(p)]),
         }
     }
+}
 
-    /// The ranges of RandAugment, which differ by variant.
-    fn strength(&self) -> Verdict {
-        let Step::RandAugment { variant, ops, magnitude, deviation, bins, .. } = *self else {
-            return (true, String::new(), "");
-        };
-        let (good, allowed) = match variant {
-            Variant::Torchvision | Variant::Dali => (
-                good_bins(bins)
-                    && magnitude >= 0.0
-                    && magnitude.fract() == 0.0
-                    && magnitude < bins as f32
-                    && deviation == 0.0,
-                "ops 0 to 64, bins 2 to 1001, a whole magnitude of 0 to bins - 1, no deviation",
-            ),
-            Variant::Timm | Variant::TimmInc => (
-                (0.0..=100.0).contains(&magnitude) && deviation >= 0.0,
-                "ops 0 to 64, magnitude 0 to 100 (more than 10 is cut to 10), deviation at least 0",
-            ),
-            Variant::Tf => (
-                (0.0..=100.0).contains(&magnitude) && deviation == 0.0,
-                "ops 0 to 64, magnitude 0 to 100, no deviation",
-            ),
-            Variant::Fixmatch => {
-                ((0.0..=10.0).contains(&magnitude) && deviation == 0.0, "ops 0 to 64, magnitude 0 to 10, no deviation")
-            }
-        };
-        let found = format!("ops {ops}, magnitude {magnitude}, deviation {deviation}, bins {bins}");
-        (good && ops <= MOST_OPS, found, allowed)
+/// Whether the numbers of RandAugment, whose ranges differ by variant, are good, and what they must be.
+fn strength(variant: Variant, magnitude: f32, deviation: f32, bins: u32) -> (bool, &'static str) {
+    let steady = deviation == 0.0;
+    match variant {
+        Variant::Torchvision | Variant::Dali => (
+            steady && good_bins(bins) && (0.0..bins as f32).contains(&magnitude) && magnitude.fract() == 0.0,
+            "ops 0 to 64, bins 2 to 1001, a whole magnitude of 0 to bins - 1, no deviation",
+        ),
+        Variant::Timm | Variant::TimmInc => (
+            (0.0..=100.0).contains(&magnitude) && deviation >= 0.0,
+            "ops 0 to 64, magnitude 0 to 100 (more than 10 is cut to 10), deviation at least 0",
+        ),
+        Variant::Tf => (steady && (0.0..=100.0).contains(&magnitude), "ops 0 to 64, magnitude 0 to 100, no deviation"),
+        Variant::Fixmatch => {
+            (steady && (0.0..=10.0).contains(&magnitude), "ops 0 to 64, magnitude 0 to 10, no deviation")
+        }
     }
 }
 
@@ -139,3 +132,6 @@ fn blur(sigma: (f32, f32)) -> Verdict {
         "sigma 0 <= low <= high <= 100",
     )
 }
+
+#[cfg(test)]
+mod tests;

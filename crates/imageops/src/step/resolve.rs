@@ -31,9 +31,11 @@ impl Step {
             }
             Step::RandAugment { variant, ops, magnitude, deviation, bins, p, .. } => {
                 let strength = Strength { magnitude, deviation, bins };
-                (0..ops)
-                    .filter_map(|_| rng.coin(f64::from(p)).then(|| randaugment::draw(variant, strength, size, rng)))
-                    .for_each(emit);
+                for _ in 0..ops {
+                    if rng.coin(f64::from(p)) {
+                        emit(randaugment::draw(variant, strength, size, rng));
+                    }
+                }
             }
             Step::TrivialAugmentWide { bins, .. } => emit(trivial::draw(bins, size, rng)),
             Step::AutoAugment { policy, .. } => autoaugment::draw(policy, size, rng, emit),

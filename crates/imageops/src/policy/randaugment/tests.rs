@@ -99,6 +99,19 @@ fn the_tpu_code_gives_the_known_vectors() {
     assert_eq!(levelled(Variant::Tf, Kind::SolarizeAdd, 9.0), Op::SolarizeAdd { add: 99, threshold: 128 });
 }
 
+/// Its level is M / 10 as in the TPU code, and its shift 100 pixels at level 1 whatever the size.
+#[test]
+fn fixmatch_has_the_same_maps() {
+    let at = |kind| levelled(Variant::Fixmatch, kind, 7.0);
+    let sampling = Sampling::Nearest;
+    assert_eq!(at(Kind::TranslateX), Op::TranslateX { pixels: 70.0, sampling });
+    assert_eq!(at(Kind::Rotate), Op::Rotate { degrees: 21.0, sampling });
+    assert_eq!(at(Kind::Posterize), Op::Posterize(2));
+    assert_eq!(at(Kind::Solarize), Op::Solarize(179.0));
+    assert_eq!(at(Kind::SolarizeAdd), Op::SolarizeAdd { add: 77, threshold: 128 });
+    assert_eq!(at(Kind::Sharpness), Op::Sharpness(1.36));
+}
+
 #[test]
 fn the_cutout_of_the_tpu_code_is_a_square_about_a_pixel_of_the_image() {
     for key in 0..1000 {
