@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod horizontal;
 mod nearest;
 mod scalar;
@@ -118,16 +120,27 @@ enum Path {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Path {
-    /// The fastest that this CPU has.
-    fn detect() -> Self {
+    /// Those that this CPU has, the fastest last.
+    fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            return Path::Avx2;
-        }
-        Path::Scalar
+        let simd = {
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vnni");
+            let avx2 = is_x86_feature_detected!("avx2");
+            [(Path::Avx2, avx2), (Path::Avx512, avx2 && avx512)]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let simd = [];
+        let simd = simd.into_iter().filter_map(|(path, there)| there.then_some(path));
+        std::iter::once(Path::Scalar).chain(simd)
     }
 }
 
@@ -144,7 +157,7 @@ pub(crate) struct Resampler {
 
 impl Default for Resampler {
     fn default() -> Self {
-        Self::with_path(Path::detect())
+        Self::with_path(Path::available().last().unwrap_or_default())
     }
 }
 

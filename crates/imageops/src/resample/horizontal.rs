@@ -17,6 +17,8 @@ pub(super) struct Horizontal {
     path: Path,
     #[cfg(target_arch = "x86_64")]
     avx2: super::avx2::Columns,
+    #[cfg(target_arch = "x86_64")]
+    avx512: super::avx512::Columns,
     /// A row with margin behind it.
     edge: Vec<u8>,
 }
@@ -32,8 +34,14 @@ impl Horizontal {
     /// Fills the table of a path; gives the path that can do it.
     fn tabulate(&mut self, path: Path) -> Path {
         match path {
+            _ if !self.weights.small => Path::Scalar,
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 if self.channels == 3 && self.weights.small => {
+            Path::Avx512 => match self.avx512.prepare(&self.weights, self.channels) {
+                Some(()) => path,
+                None => self.tabulate(Path::Avx2),
+            },
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 if self.channels == 3 => {
                 self.avx2.prepare(&self.weights);
                 path
             }
@@ -83,6 +91,8 @@ impl Horizontal {
             Path::Scalar => self.scalar(rows, stride, origin, out),
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 => self.avx2.run(rows, stride, origin, out),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => self.avx512.run(rows, stride, origin as isize * self.channels as isize, out),
         }
     }
 
@@ -101,7 +111,7 @@ impl Horizontal {
         let mut held = self.weights.capacity() + self.edge.capacity();
         #[cfg(target_arch = "x86_64")]
         {
-            held += self.avx2.capacity();
+            held += self.avx2.capacity() + self.avx512.capacity();
         }
         if held > keep {
             *self = Self::default();

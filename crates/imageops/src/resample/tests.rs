@@ -15,15 +15,6 @@ fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     (0..bytes).map(|_| cut(value())).collect()
 }
 
-fn paths() -> Vec<Path> {
-    let mut paths = vec![Path::Scalar];
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        paths.push(Path::Avx2);
-    }
-    paths
-}
-
 fn whole(length: u32, size: u32) -> Axis {
     Axis { length, from: 0.0, to: f64::from(length), size, window: 0..size }
 }
@@ -62,7 +53,7 @@ fn check_line(line: &str) -> Result<(), String> {
     let x = Axis { from: numbers[0], to: numbers[2], ..whole(width, target.0) };
     let y = Axis { from: numbers[1], to: numbers[3], ..whole(height, target.1) };
     let filter = FILTERS.into_iter().find(|filter| format!("{filter:?}").to_lowercase() == name).unwrap();
-    for path in paths() {
+    for path in Path::available() {
         let found = format!("{:08x}", crc32(&run(path, &source(&pixels, width, height, channels), &x, &y, filter, false)));
         if found != expected {
             return Err(format!("{line}: {path:?} gives {found}"));
@@ -78,4 +69,30 @@ fn every_case_has_pillows_bits() {
     let wrong: Vec<String> = text.lines().filter_map(|line| check_line(line).err()).collect();
     let shown = wrong[..wrong.len().min(20)].join("\n");
     assert!(wrong.is_empty(), "{} of {} cases\n{shown}", wrong.len(), text.lines().count());
+}
+
+#[test]
+#[ignore]
+fn bench_tmp() {
+    for path in Path::available() {
+        for (w, h, c, tw, th, win) in [(300, 270, 3, 224, 224, 224), (480, 395, 3, 311, 256, 224), (1500, 1000, 3, 224, 224, 224), (100,80,3,224,224,224), (28, 28, 1, 28, 28, 28), (28, 28, 1, 32, 32, 32), (300,270,1,224,224,224)] {
+            for filter in [Filter::Bilinear, Filter::Bicubic] {
+                let pixels = noise(w * h * c, 0);
+                let x = |k: u32| Axis { window: (tw - win) / 2..(tw - win) / 2 + win, from: f64::from(k % 2) * 1e-3, ..whole(w as u32, tw) };
+                let y = Axis { window: (th - win) / 2..(th - win) / 2 + win, ..whole(h as u32, th) };
+                let mut out = vec![0; (win * win) as usize * c];
+                let mut r = Resampler::with_path(path);
+                let mut times: Vec<f64> = (0..if w > 1000 { 300 } else { 2000 })
+                    .map(|k| {
+                        let y = Axis { from: f64::from(k % 2) * 1e-3, ..y.clone() };
+                        let t = std::time::Instant::now();
+                        r.resample(&source(&pixels, w as u32, h as u32, c as u8), &x(k), &y, filter, false, &mut out).unwrap();
+                        t.elapsed().as_secs_f64() * 1e6
+                    })
+                    .collect();
+                times.sort_by(f64::total_cmp);
+                println!("{path:?} {w}x{h}x{c} -> {tw}x{th} win {win} {filter:?}: best {:.1} median {:.1} us", times[0], times[times.len() / 2]);
+            }
+        }
+    }
 }

@@ -13,6 +13,8 @@ pub(super) struct Vertical {
     path: Path,
     #[cfg(target_arch = "x86_64")]
     avx2: super::avx2::Rows,
+    #[cfg(target_arch = "x86_64")]
+    avx512: super::avx512::Rows,
 }
 
 impl Vertical {
@@ -24,13 +26,14 @@ impl Vertical {
 
     fn tabulate(&mut self, path: Path) -> Path {
         match path {
+            _ if !self.weights.small => return Path::Scalar,
+            Path::Scalar => {}
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 if self.weights.small => {
-                self.avx2.prepare(&self.weights);
-                path
-            }
-            _ => Path::Scalar,
+            Path::Avx2 => self.avx2.prepare(&self.weights),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => self.avx512.prepare(&self.weights),
         }
+        path
     }
 
     /// The most source rows that an output row reads.
@@ -60,6 +63,8 @@ impl Vertical {
             Path::Scalar => scalar::vertical(self.weights.of(&self.weights.spans[index]), rows, stride, out),
             #[cfg(target_arch = "x86_64")]
             Path::Avx2 => self.avx2.run(index, rows, stride, out),
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx512 => self.avx512.run(index, rows, stride, out),
         }
     }
 
@@ -68,7 +73,7 @@ impl Vertical {
         let mut held = self.weights.capacity();
         #[cfg(target_arch = "x86_64")]
         {
-            held += self.avx2.capacity();
+            held += self.avx2.capacity() + self.avx512.capacity();
         }
         if held > keep {
             *self = Self::default();
