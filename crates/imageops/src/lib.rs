@@ -31,7 +31,7 @@ mod scratch;
 mod step;
 mod view;
 
-pub use decode::{Limits, decode};
+pub use decode::{Decoder, JPEG_LIBRARY, Limits, Opened, Options, Placed, Truncated, Wanted, decode};
 pub use error::ImageError;
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
