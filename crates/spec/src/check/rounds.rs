@@ -111,14 +111,13 @@ impl<'a> Round<'a, '_> {
         }
         let (_, path) = self.setting("batch", |training| &training.batch);
         let TrainingPlan { batch, unlabelled_ratio, .. } = plan;
-        let message = match plan.views.iter().map(|view| view.count).sum() {
-            1 => format!(
-                "{batch} labelled and {unlabelled_ratio} times as many unlabelled images are {images} in a step"
-            ),
-            views => format!(
-                "{batch} labelled and {unlabelled_ratio} times as many unlabelled records, in {views} views, are {images} images in a step"
-            ),
+        let views = match plan.views.iter().map(|view| view.count).sum() {
+            1 => String::new(),
+            views => format!(", in {views} views,"),
         };
+        let message = format!(
+            "{batch} labelled and {unlabelled_ratio} times as many unlabelled images{views} are {images} in a step"
+        );
         self.checker.error(&path, Code::OutOfRange, message, format!("a step has at most {MOST_IMAGES} images"));
     }
 

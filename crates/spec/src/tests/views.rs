@@ -102,7 +102,7 @@ fn views_count_as_images_of_a_step() {
     assert!(message.contains("2048 images are 1720320 bytes"), "{message}");
     let (message, help) =
         mistake(&[("training.batch", "65536"), ("rounds.1.training.views", "[{ name: a, count: 8 }]")]);
-    assert!(message.contains("in 8 views, are 2097152 images in a step") && help.contains("1048576"), "{message}");
+    assert!(message.contains("in 8 views, are 2097152 in a step") && help.contains("1048576"), "{message}");
 }
 
 #[test]
