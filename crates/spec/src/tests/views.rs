@@ -119,6 +119,7 @@ fn mixing_is_off_or_has_a_kind() {
     for (value, message, help) in [
         ("{}", "mixes nothing", "mixup: 0.2"),
         ("{ p: 0.5 }", "mixes nothing", "mix: off"),
+        ("{ mixup: 1e-60 }", "mixes nothing", "mix: off"),
         ("on", "`mix` must be a mapping (`key: value`) or `off`", "`cutmix`, `mixup`"),
         ("{ cutmx: 1 }", "unknown key `cutmx`", "`cutmix`"),
         ("{ mixup: -1 }", "from 0 to 1000", ""),
