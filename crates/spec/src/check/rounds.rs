@@ -111,14 +111,13 @@ impl<'a> Round<'a, '_> {
         }
         let (_, path) = self.setting("batch", |training| &training.batch);
         let TrainingPlan { batch, unlabelled_ratio, .. } = plan;
-        let message = match plan.views.iter().map(|view| view.count).sum() {
-            1 => format!(
-                "{batch} labelled and {unlabelled_ratio} times as many unlabelled images are {images} in a step"
-            ),
-            views => format!(
-                "{batch} labelled and {unlabelled_ratio} times as many unlabelled records, in {views} views, are {images} images in a step"
-            ),
+        let views = match plan.views.iter().map(|view| view.count).sum() {
+            1 => String::new(),
+            views => format!(", in {views} views,"),
         };
+        let message = format!(
+            "{batch} labelled and {unlabelled_ratio} times as many unlabelled images{views} are {images} in a step"
+        );
         self.checker.error(&path, Code::OutOfRange, message, format!("a step has at most {MOST_IMAGES} images"));
     }
 
@@ -138,7 +137,8 @@ impl<'a> Round<'a, '_> {
         let (Some(OrOff::On(raw)), path) = self.setting("mix", |training| &training.mix) else {
             return None;
         };
-        if raw.cutmix == 0.0 && raw.mixup == 0.0 && self.checker.untouched(&path) {
+        let [cutmix, mixup, p, switch] = [raw.cutmix, raw.mixup, raw.p, raw.switch].map(|number| number as f32);
+        if cutmix == 0.0 && mixup == 0.0 && self.checker.untouched(&path) {
             let message = "`mix` mixes nothing: both `cutmix` and `mixup` are 0";
             let help = "give an alpha, such as `cutmix: 1.0` or `mixup: 0.2`, or write `mix: off`";
             self.checker.key_error(&path, Code::Missing, message, help);
@@ -147,7 +147,6 @@ impl<'a> Round<'a, '_> {
             raw::Per::Batch => Per::Batch,
             raw::Per::Element => Per::Element,
         };
-        let [cutmix, mixup, p, switch] = [raw.cutmix, raw.mixup, raw.p, raw.switch].map(|number| number as f32);
         Some(Mixing { cutmix, mixup, p, switch, per })
     }
 

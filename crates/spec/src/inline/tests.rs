@@ -1,4 +1,5 @@
 use millstream_imageops::{Op, Sampling};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -81,5 +82,25 @@ error: `cutout` must be a whole number from 1 to 65535, but it is 0
         let mistakes = parse(text).unwrap_err();
         let [item] = mistakes.items() else { panic!("{text}: {mistakes}") };
         assert!(item.message.contains(message), "{mistakes}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[a-z_:{}\\[\\]\\-, .0-9]{0,60}") {
+        if let Err(mistakes) = parse(&text) {
+            prop_assert!(!mistakes.items().is_empty());
+        }
+    }
+
+    /// Words of the language in any order: more of these get through to the checks.
+    #[test]
+    fn no_words_make_it_panic(words in proptest::collection::vec(prop::sample::select(vec![
+        "[", "]", "{", "}", ": ", ", ", "cutout", "randaugment", "gaussian_blur", "apply", "op", "size", "fill", "p",
+        "variant", "timm", "magnitude", "crop", "5", "0.5", "-1", "[1, 2, 3]",
+    ]), 0..16)) {
+        if let Err(mistakes) = parse(&words.concat()) {
+            prop_assert!(!mistakes.items().is_empty());
+        }
     }
 }

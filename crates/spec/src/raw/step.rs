@@ -74,7 +74,8 @@ pub(crate) enum Kind {
     RandomResizedCrop(RandomResizedCrop),
     /// Cuts out the middle. Where the image is smaller the rest is black.
     CenterCrop(CenterCrop),
-    /// One of five crops: the corners and the middle, by the number of the view. With `count: 5` a view has all of them.
+    /// One of five crops: the corners and the middle, by the number of the view. With `count: 5` a view has all of them; a
+    /// single view, as in `eval`, has the top-left one.
     FiveCrop(FiveCrop),
     /// Pads all sides, then cuts out the old size at a random place (the CIFAR recipe).
     PadCrop(PadCrop),

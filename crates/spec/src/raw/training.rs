@@ -62,7 +62,7 @@ pub(crate) struct Training {
 #[serde(deny_unknown_fields)]
 pub(crate) struct View {
     /// Its name: letters, digits, `-` and `_`.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), extend("pattern" = "^[A-Za-z0-9_-]+$"))]
     pub(crate) name: String,
     /// Its steps, in order. An image that has another size after the last one is resized to `stream.size`.
     #[serde(default)]

@@ -102,7 +102,7 @@ fn views_count_as_images_of_a_step() {
     assert!(message.contains("2048 images are 1720320 bytes"), "{message}");
     let (message, help) =
         mistake(&[("training.batch", "65536"), ("rounds.1.training.views", "[{ name: a, count: 8 }]")]);
-    assert!(message.contains("in 8 views, are 2097152 images in a step") && help.contains("1048576"), "{message}");
+    assert!(message.contains("in 8 views, are 2097152 in a step") && help.contains("1048576"), "{message}");
 }
 
 #[test]
@@ -119,6 +119,7 @@ fn mixing_is_off_or_has_a_kind() {
     for (value, message, help) in [
         ("{}", "mixes nothing", "mixup: 0.2"),
         ("{ p: 0.5 }", "mixes nothing", "mix: off"),
+        ("{ mixup: 1e-60 }", "mixes nothing", "mix: off"),
         ("on", "`mix` must be a mapping (`key: value`) or `off`", "`cutmix`, `mixup`"),
         ("{ cutmx: 1 }", "unknown key `cutmx`", "`cutmix`"),
         ("{ mixup: -1 }", "from 0 to 1000", ""),
