@@ -22,8 +22,8 @@ mod run_dir;
 mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
-pub use drain::{Consumer, ConsumerFactory, drain};
 pub use commit::{Commit, FileEntry};
+pub use drain::{Consumer, ConsumerFactory, drain};
 pub use error::ClusterError;
 pub use handshake::HandshakeError;
 pub use launch::Orders;

@@ -6,7 +6,8 @@ use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shap
 use millstream_imageops::{Limits, Mixing, Options, Step, Truncated, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
-    BalancePlan, DecodePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TargetsPlan, ViewOf,
+    BalancePlan, DecodePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan,
+    TargetsPlan, ViewOf,
 };
 
 use crate::job::{Job, JobError, MixJob, RoundJob, RoundView};

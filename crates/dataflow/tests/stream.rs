@@ -5,8 +5,8 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use millstream_dataflow::{Event, StopReason};
 use millstream_data::Target;
+use millstream_dataflow::{Event, StopReason};
 use millstream_imageops::{Mixing, Per};
 use support::{Corpus, Setting, Views, broken_folder, rss_bytes, run};
 

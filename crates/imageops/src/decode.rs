@@ -77,32 +77,32 @@ impl Default for Options {
 
 /// The part of an image to decode.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Wholly inside the upright image.
-    pub area: Area,
+    pub(crate) area: Area,
     /// (width, height): the area may come scaled down as long as it stays at least this large. `None`: no scaling.
-    pub least: Option<(u32, u32)>,
+    pub(crate) least: Option<(u32, u32)>,
 }
 
 /// Where decoded pixels lie: they are the part that begins at (`left`, `top`) of the upright image scaled by `scale`,
 /// which is `width` x `height` then.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub(crate) struct Placed {
     /// First column.
-    pub left: u32,
+    pub(crate) left: u32,
     /// First row.
-    pub top: u32,
+    pub(crate) top: u32,
     /// Width of the whole scaled image.
-    pub width: u32,
+    pub(crate) width: u32,
     /// Height of the whole scaled image.
-    pub height: u32,
+    pub(crate) height: u32,
     /// Numerator and denominator: (1, 1), or for a JPEG that was scaled (1, 2), (1, 4) or (1, 8).
-    pub scale: (u32, u32),
+    pub(crate) scale: (u32, u32),
 }
 
 /// Decodes one image after another, with the same buffers.
 #[derive(Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     jpeg: Option<library::Decompressor>,
     spare: Vec<u8>,
 }
@@ -110,7 +110,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder without buffers yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -118,7 +118,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ImageError::UnknownFormat`], [`ImageError::Broken`] or [`ImageError::TooLarge`].
-    pub fn open<'a>(&'a mut self, bytes: &'a [u8], options: &'a Options) -> Result<Opened<'a>, ImageError> {
+    pub(crate) fn open<'a>(&'a mut self, bytes: &'a [u8], options: &'a Options) -> Result<Opened<'a>, ImageError> {
         if self.spare.capacity() > KEEP {
             self.spare = Vec::new();
         }
@@ -143,7 +143,7 @@ enum Source<'a> {
 }
 
 /// An image whose header was read.
-pub struct Opened<'a> {
+pub(crate) struct Opened<'a> {
     source: Source<'a>,
     turn: orient::Turn,
     scale: bool,
@@ -153,13 +153,13 @@ pub struct Opened<'a> {
 impl Opened<'_> {
     /// Width of the whole upright image in pixels, at full size.
     #[must_use]
-    pub fn width(&self) -> u32 {
+    pub(crate) fn width(&self) -> u32 {
         self.size().0
     }
 
     /// Height of the whole upright image in pixels, at full size.
     #[must_use]
-    pub fn height(&self) -> u32 {
+    pub(crate) fn height(&self) -> u32 {
         self.size().1
     }
 
@@ -185,7 +185,7 @@ impl Opened<'_> {
     /// # Errors
     /// [`ImageError::Broken`] or [`ImageError::TooLarge`]; [`ImageError::Argument`] for another number of channels or an
     /// area that is not inside. `image` holds garbage then.
-    pub fn read(self, channels: u8, wanted: &Wanted, image: &mut Image) -> Result<Placed, ImageError> {
+    pub(crate) fn read(self, channels: u8, wanted: &Wanted, image: &mut Image) -> Result<Placed, ImageError> {
         let size = self.size();
         check_arguments(channels, wanted.area, size)?;
         let area = self.turn.stored(wanted.area, size);

@@ -1,26 +1,33 @@
 //! The op table: every operator with its argument in it and no randomness left.
 //!
 //! Ops follow Pillow: angles are counter-clockwise degrees, shear is a tangent, factors are those of `ImageEnhance`.
-//! One file a family; a new op is a variant here, one line in `run`, and its range in `check`.
+//! One file a family; a new op is a variant here, one line in `run_one` (or in `point`, if it is a table), and its range in
+//! `check`.
 
-#[allow(dead_code)]
+mod augmix;
+mod blur;
+mod canvas;
+mod check;
 mod crop;
-#[allow(dead_code)]
 mod enhance;
 mod flip;
-#[allow(dead_code)]
 mod histogram;
-#[allow(dead_code)]
+mod hue;
+mod lookup;
+mod noise;
 mod point;
-mod resize;
-#[allow(dead_code)]
+mod simd;
 mod warp;
 
 use serde::Serialize;
 
-use crate::pixels::check_size;
-use crate::scratch::{self, Scratch};
-use crate::{Image, ImageError, MAX_SIDE};
+pub(crate) use canvas::Canvas;
+pub(crate) use check::{check_target, refuse};
+pub(crate) use crop::{crop_into, overlap};
+use point::Curves;
+
+use crate::scratch::Scratch;
+use crate::{Image, ImageError, Renderer};
 
 /// How a resize computes a pixel. All but `Nearest` are antialiased when they shrink, as in Pillow.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -207,7 +214,7 @@ pub enum Op {
     },
 }
 
-/// Applies one op in place; `fill` is the value of pixels that come in from outside, in every channel.
+/// Applies one op; `fill` is the value of pixels that come in from outside.
 ///
 /// # Errors
 /// [`ImageError::Shape`] if the image's fields do not fit together, [`ImageError::Argument`] if the op's argument is
@@ -215,20 +222,48 @@ pub enum Op {
 pub fn apply(op: &Op, image: &mut Image, fill: Fill) -> Result<(), ImageError> {
     image.check()?;
     op.check("op")?;
-    scratch::with(|scratch| run(op, image, fill, scratch))
+    Renderer::default().apply(op, image, fill)
 }
 
-/// One line an op: what the table says, done to the pixels. Arguments and image have been checked.
-pub(crate) fn run(op: &Op, image: &mut Image, fill: Fill, scratch: &mut Scratch) -> Result<(), ImageError> {
-    let fill = fill[0];
+/// Runs ops that keep the size, in order. Consecutive ops that work value by value become one pass.
+pub(crate) fn run(ops: &[(Op, Fill)], canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
+    let mut curves = Curves::new();
+    for (op, fill) in ops {
+        if !curves.take(op, canvas) {
+            run_one(op, canvas, *fill, scratch);
+        }
+    }
+    curves.settle(canvas);
+}
+
+/// One line an op that is no table.
+fn run_one(op: &Op, canvas: &mut Canvas<'_>, fill: Fill, scratch: &mut Scratch) {
     match *op {
-        Op::FlipHorizontal => flip::horizontal(image),
-        Op::FlipVertical => flip::vertical(image),
-        Op::Crop(area) => crop::crop(image, area, fill, scratch),
-        Op::Resize { area, height, width, filter } => resize::resize(image, area, (width, height), filter, scratch)?,
+        Op::Rotate { degrees, sampling } => {
+            let matrix = warp::affine(canvas, degrees, [0.0; 2], [0.0; 2]);
+            warp::warp(canvas, &matrix, sampling, fill, scratch);
+        }
+        Op::ShearX { tangent, sampling } => warp::shear_x(canvas, tangent, sampling, fill, scratch),
+        Op::ShearY { tangent, sampling } => warp::shear_y(canvas, tangent, sampling, fill, scratch),
+        Op::TranslateX { pixels, sampling } => warp::translate(canvas, [pixels, 0.0], sampling, fill, scratch),
+        Op::TranslateY { pixels, sampling } => warp::translate(canvas, [0.0, pixels], sampling, fill, scratch),
+        Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling } => {
+            let matrix = warp::affine(canvas, degrees, [shear_x, shear_y], [translate_x, translate_y]);
+            warp::warp(canvas, &matrix, sampling, fill, scratch);
+        }
+        Op::Color(factor) => enhance::color(canvas, factor),
+        Op::Sharpness(factor) => enhance::sharpness(canvas, factor, scratch),
+        Op::Hue(share) => hue::turn(canvas, share),
+        Op::Grayscale => enhance::grayscale(canvas),
+        Op::GaussianBlur(radius) => blur::gaussian(canvas, radius, scratch),
+        Op::GaussianNoise { sigma, seed } => noise::add(canvas, sigma, seed),
+        Op::Erase { area, with } => noise::erase(canvas, area, with, fill),
+        Op::FlipHorizontal => flip::horizontal(canvas),
+        Op::FlipVertical => flip::vertical(canvas),
+        Op::AugMix { keep, ref chains } => augmix::mix(canvas, keep, chains, fill, scratch),
+        // Tables are done before, and changes of size by the renderer.
         _ => {}
     }
-    Ok(())
 }
 
 impl Op {
@@ -257,13 +292,18 @@ impl Op {
             Op::GaussianBlur(_) => "gaussian_blur",
             Op::GaussianNoise { .. } => "gaussian_noise",
             Op::Erase { .. } => "erase",
-            Op::AugMix { .. } => "augmix",
             Op::FlipHorizontal => "flip_horizontal",
             Op::FlipVertical => "flip_vertical",
             Op::Affine { .. } => "affine",
+            Op::AugMix { .. } => "augmix",
             Op::Crop(_) => "crop",
             Op::Resize { .. } => "resize",
         }
+    }
+
+    /// Whether the result has the size of the image.
+    pub(crate) fn keeps_size(&self) -> bool {
+        !matches!(self, Op::Crop(_) | Op::Resize { .. })
     }
 
     /// (width, height) after the op.
@@ -274,66 +314,7 @@ impl Op {
             _ => size,
         }
     }
-
-    /// Refuses an argument out of range. The ranges keep all later arithmetic far from overflow. `place` says whose
-    /// argument it is.
-    pub(crate) fn check(&self, place: &str) -> Result<(), ImageError> {
-        let within = |value: f32, low: f32, high: f32, allowed| {
-            let good = value >= low && value <= high;
-            good.then_some(()).ok_or_else(|| refuse(place, self.name(), value.to_string(), allowed))
-        };
-        let side = MAX_SIDE as f32;
-        match *self {
-            Op::Rotate { degrees, .. } => within(degrees, -360.0, 360.0, DEGREES),
-            Op::ShearX { tangent, .. } | Op::ShearY { tangent, .. } => within(tangent, -10.0, 10.0, SHEAR),
-            Op::TranslateX { pixels, .. } | Op::TranslateY { pixels, .. } => within(pixels, -side, side, SHIFT),
-            Op::Brightness(f) | Op::Color(f) | Op::Contrast(f) | Op::Sharpness(f) => within(f, 0.0, 100.0, "0 to 100"),
-            Op::Posterize(bits) => within(f32::from(bits), 0.0, 8.0, "0 to 8 bits"),
-            Op::Solarize(threshold) => within(threshold, 0.0, 256.0, "0 to 256"),
-            Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling: _ } => {
-                within(degrees, -360.0, 360.0, DEGREES)?;
-                within(shear_x, -10.0, 10.0, SHEAR)?;
-                within(shear_y, -10.0, 10.0, SHEAR)?;
-                within(translate_x, -side, side, SHIFT)?;
-                within(translate_y, -side, side, SHIFT)
-            }
-            Op::Crop(area) => area.check(place, self.name()),
-            Op::Resize { area, height, width, .. } => {
-                area.map_or(Ok(()), |area| area.check(place, self.name()))?;
-                check_target(place, self.name(), width, height)
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
-const DEGREES: &str = "-360 to 360 degrees";
-const SHEAR: &str = "a tangent of -10 to 10";
-const SHIFT: &str = "-65535 to 65535 pixels";
-
-impl Area {
-    fn check(&self, place: &str, name: &str) -> Result<(), ImageError> {
-        let reach = MAX_SIDE as i32;
-        let near = (-reach..=reach).contains(&self.left) && (-reach..=reach).contains(&self.top);
-        if near {
-            return check_target(place, name, self.width, self.height);
-        }
-        Err(refuse(place, name, format!("at {},{}", self.left, self.top), SHIFT))
-    }
-}
-
-/// Refuses a result of no pixels or of too many.
-pub(crate) fn check_target(place: &str, name: &str, width: u32, height: u32) -> Result<(), ImageError> {
-    if check_size(width, height) {
-        return Ok(());
-    }
-    Err(refuse(place, name, format!("{width}x{height}"), "1 to 65535 pixels a side and at most 2^28 in all"))
-}
-
-/// The error for an argument out of range.
-pub(crate) fn refuse(place: &str, name: &str, found: String, allowed: &'static str) -> ImageError {
-    ImageError::Argument { what: format!("{place}: {name}"), found, allowed }
-}
-
-#[cfg(any())]
+#[cfg(test)]
 mod tests;

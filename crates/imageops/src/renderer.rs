@@ -7,12 +7,12 @@ mod stroke;
 
 use stroke::{Placed, Stroke};
 
-use crate::decode::{Decoder, Options};
+use crate::decode::{Decoder, Options, Wanted};
 use crate::op::{self, Canvas, check_target};
 use crate::pixels::check_pixels;
 use crate::resample::Resampler;
 use crate::scratch::Scratch;
-use crate::{Fill, Image, ImageError, Op, SampleKey, View};
+use crate::{Area, Fill, Image, ImageError, Op, SampleKey, View};
 
 /// Width and height in pixels.
 type Size = (u32, u32);
@@ -59,7 +59,9 @@ impl Renderer {
     /// # Errors
     /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        self.decoder.decode(bytes, channels, &self.options, image)
+        let opened = self.decoder.open(bytes, &self.options)?;
+        let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
+        opened.read(channels, &Wanted { area, least: None }, image).map(drop)
     }
 
     /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized
@@ -97,6 +99,19 @@ impl Renderer {
         })
     }
 
+    /// Applies one op to an image; its argument and the image have been checked.
+    pub(crate) fn apply(&mut self, op: &Op, image: &mut Image, fill: Fill) -> Result<(), ImageError> {
+        if op.keeps_size() {
+            op::run(&[(op.clone(), fill)], &mut image.canvas(), &mut self.work.scratch);
+            return Ok(());
+        }
+        let (width, height) = op.size_after((image.width, image.height));
+        std::mem::swap(&mut self.work.image, image);
+        image.reshape(width, height, self.work.image.channels);
+        let placed = Placed::whole((self.work.image.width, self.work.image.height));
+        self.work.run(&[(op.clone(), fill)], None, placed, &mut image.pixels)
+    }
+
     /// The ops of the last sample, in order, each with the value of what comes in from outside. A coin that fell on the other
     /// side leaves none.
     #[must_use]
@@ -114,7 +129,7 @@ impl Renderer {
     ) -> Result<(), ImageError> {
         let Self { options, decoder, work, ops } = self;
         let channels = view.channels();
-        let mut choose = |size: Size| {
+        let choose = |size: Size| {
             view.choose(size, sample, ops);
             let (width, height) = ops.iter().fold(size, |size, (op, _)| op.size_after(size));
             target(width, height)
@@ -174,6 +189,7 @@ impl Workshop {
         mut placed: Placed,
         out: &mut [u8],
     ) -> Result<(), ImageError> {
+        self.scratch.trim();
         let mut rest = ops;
         while let Some(before) = rest.iter().position(|(op, _)| !op.keeps_size()) {
             if before > 0 {
@@ -208,12 +224,7 @@ impl Workshop {
     }
 
     /// Makes the result of a stroke that is not the last one the image at hand.
-    fn enlarge(
-        &mut self,
-        stroke: &Stroke,
-        borrowed: Option<Borrowed<'_>>,
-        placed: &Placed,
-    ) -> Result<(), ImageError> {
+    fn enlarge(&mut self, stroke: &Stroke, borrowed: Option<Borrowed<'_>>, placed: &Placed) -> Result<(), ImageError> {
         let (width, height) = stroke.size();
         let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
         let mut next = std::mem::take(&mut self.spare);

@@ -78,6 +78,3 @@ impl View {
         ops
     }
 }
-
-#[cfg(test)]
-mod tests;

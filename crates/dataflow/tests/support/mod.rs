@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_data::{
-    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take,
-    Target,
+    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take, Target,
 };
 use millstream_dataflow::{
-    Event, Job, ModelHash, MixJob, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings, Trainer,
-    TrainerError,
+    Event, Job, MixJob, ModelHash, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings,
+    Trainer, TrainerError,
 };
 use millstream_imageops::{Mixing, Options, Step, Variant, View};
 use millstream_labels::{Pseudo, Rule};

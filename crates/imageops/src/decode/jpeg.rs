@@ -73,7 +73,7 @@ impl<'a> Opened<'a> {
     ) -> Result<Placed, ImageError> {
         let header = *self.started.header();
         let eighths = scale(&header, area, least);
-        let region = region(&header, area, eighths, channels);
+        let region = region(&header, area, eighths);
         let cmyk = region.channels == 4;
         let pixels = if cmyk { &mut *spare } else { &mut image.pixels };
         let Options { limits, truncated, .. } = self.options;
@@ -132,7 +132,7 @@ fn scale(header: &Header, area: Area, least: Option<(u32, u32)>) -> u32 {
 }
 
 /// The pixels to decode so that those of `area` are exactly what they are in the whole image.
-fn region(header: &Header, area: Area, eighths: u32, channels: u8) -> Region {
+fn region(header: &Header, area: Area, eighths: u32) -> Region {
     let channels = match header.components {
         1 => 1,
         3 => 3,

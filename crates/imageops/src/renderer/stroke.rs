@@ -94,7 +94,8 @@ impl Stroke {
         match *self {
             Self::Crop { area, fill } => {
                 let area = Area { left: area.left - placed.left as i32, top: area.top - placed.top as i32, ..area };
-                op::crop_into(from.pixels, (from.width, from.height, from.channels), area, fill, out);
+                let Borrowed { width, height, channels, pixels } = from;
+                op::crop_into(pixels, (width, height, channels), area, fill, out);
                 Ok(())
             }
             Self::Resize { area, size, window, filter, mirror } => {

@@ -1,7 +1,5 @@
 //! Against Pillow 13.0.0 without tolerance: `golden/resample.txt`, written by `golden/resample.py`.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::{Rng, SampleKey};
 
@@ -54,7 +52,8 @@ fn check_line(line: &str) -> Result<(), String> {
     let y = Axis { from: numbers[1], to: numbers[3], ..whole(height, target.1) };
     let filter = FILTERS.into_iter().find(|filter| format!("{filter:?}").to_lowercase() == name).unwrap();
     for path in Path::available() {
-        let found = format!("{:08x}", crc32(&run(path, &source(&pixels, width, height, channels), &x, &y, filter, false)));
+        let found =
+            format!("{:08x}", crc32(&run(path, &source(&pixels, width, height, channels), &x, &y, filter, false)));
         if found != expected {
             return Err(format!("{line}: {path:?} gives {found}"));
         }
@@ -65,7 +64,8 @@ fn check_line(line: &str) -> Result<(), String> {
 #[test]
 fn every_case_has_pillows_bits() {
     let path = std::env::var("MILLSTREAM_GOLDEN_RESAMPLE");
-    let text = path.map_or(include_str!("../../golden/resample.txt").to_string(), |p| std::fs::read_to_string(p).unwrap());
+    let text =
+        path.map_or(include_str!("../../golden/resample.txt").to_string(), |p| std::fs::read_to_string(p).unwrap());
     let wrong: Vec<String> = text.lines().filter_map(|line| check_line(line).err()).collect();
     let shown = wrong[..wrong.len().min(20)].join("\n");
     assert!(wrong.is_empty(), "{} of {} cases\n{shown}", wrong.len(), text.lines().count());
@@ -75,10 +75,22 @@ fn every_case_has_pillows_bits() {
 #[ignore]
 fn bench_tmp() {
     for path in Path::available() {
-        for (w, h, c, tw, th, win) in [(300, 270, 3, 224, 224, 224), (480, 395, 3, 311, 256, 224), (1500, 1000, 3, 224, 224, 224), (100,80,3,224,224,224), (28, 28, 1, 28, 28, 28), (28, 28, 1, 32, 32, 32), (300,270,1,224,224,224)] {
+        for (w, h, c, tw, th, win) in [
+            (300, 270, 3, 224, 224, 224),
+            (480, 395, 3, 311, 256, 224),
+            (1500, 1000, 3, 224, 224, 224),
+            (100, 80, 3, 224, 224, 224),
+            (28, 28, 1, 28, 28, 28),
+            (28, 28, 1, 32, 32, 32),
+            (300, 270, 1, 224, 224, 224),
+        ] {
             for filter in [Filter::Bilinear, Filter::Bicubic] {
                 let pixels = noise(w * h * c, 0);
-                let x = |k: u32| Axis { window: (tw - win) / 2..(tw - win) / 2 + win, from: f64::from(k % 2) * 1e-3, ..whole(w as u32, tw) };
+                let x = |k: u32| Axis {
+                    window: (tw - win) / 2..(tw - win) / 2 + win,
+                    from: f64::from(k % 2) * 1e-3,
+                    ..whole(w as u32, tw)
+                };
                 let y = Axis { window: (th - win) / 2..(th - win) / 2 + win, ..whole(h as u32, th) };
                 let mut out = vec![0; (win * win) as usize * c];
                 let mut r = Resampler::with_path(path);
@@ -86,12 +98,17 @@ fn bench_tmp() {
                     .map(|k| {
                         let y = Axis { from: f64::from(k % 2) * 1e-3, ..y.clone() };
                         let t = std::time::Instant::now();
-                        r.resample(&source(&pixels, w as u32, h as u32, c as u8), &x(k), &y, filter, false, &mut out).unwrap();
+                        r.resample(&source(&pixels, w as u32, h as u32, c as u8), &x(k), &y, filter, false, &mut out)
+                            .unwrap();
                         t.elapsed().as_secs_f64() * 1e6
                     })
                     .collect();
                 times.sort_by(f64::total_cmp);
-                println!("{path:?} {w}x{h}x{c} -> {tw}x{th} win {win} {filter:?}: best {:.1} median {:.1} us", times[0], times[times.len() / 2]);
+                println!(
+                    "{path:?} {w}x{h}x{c} -> {tw}x{th} win {win} {filter:?}: best {:.1} median {:.1} us",
+                    times[0],
+                    times[times.len() / 2]
+                );
             }
         }
     }

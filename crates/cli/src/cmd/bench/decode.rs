@@ -17,7 +17,9 @@ pub(super) fn measure(manifest: &Manifest, workers: usize, passes: u32) -> anyho
     for record in manifest.split("unlabelled") {
         match manifest.read(*record, Vec::new())? {
             Payload::Encoded(bytes) => files.push(bytes),
-            Payload::Pixels { .. } => return Err(Request("an IDX file holds pixels: there is nothing to decode".to_owned()).into()),
+            Payload::Pixels { .. } => {
+                return Err(Request("an IDX file holds pixels: there is nothing to decode".to_owned()).into());
+            }
         }
     }
     let barrier = Barrier::new(workers + 1);

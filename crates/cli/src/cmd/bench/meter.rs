@@ -97,7 +97,8 @@ impl Reading {
     }
 
     pub(super) fn as_text(&self, task: &str, workers: usize) -> String {
-        let (low, high) = self.rates.iter().fold((f64::MAX, 0f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
+        let (low, high) =
+            self.rates.iter().fold((f64::MAX, 0f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
         let first = self.first_batch.map_or(String::new(), |seconds| format!("\nfirst batch after {seconds:.3} s"));
         format!(
             "{task}: {:.0} images/s ({low:.0} to {high:.0} over {} passes of {} images, {workers} workers, {:.2} cores used)\n\
