@@ -292,7 +292,10 @@ fn check(source: &Source<'_>, x: &Axis, y: &Axis, filter: Filter, length: usize)
         return Ok(());
     };
     let show = |x: &dyn std::fmt::Display, y: &dyn std::fmt::Display| format!("{x}x{y}");
-    let from = show(&format_args!("{}..{} of {}", x.from, x.to, x.length), &format_args!("{}..{} of {}", y.from, y.to, y.length));
+    let from = show(
+        &format_args!("{}..{} of {}", x.from, x.to, x.length),
+        &format_args!("{}..{} of {}", y.from, y.to, y.length),
+    );
     Err(ImageError::Resize { from, to: show(&x.size, &y.size), reason })
 }
 

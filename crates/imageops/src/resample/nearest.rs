@@ -25,14 +25,7 @@ pub(super) fn reach(axis: &Axis) -> Range<u32> {
 }
 
 /// Fills `out`; `columns` is a buffer.
-pub(super) fn resample(
-    source: &Source<'_>,
-    x: &Axis,
-    y: &Axis,
-    mirror: bool,
-    columns: &mut Vec<u32>,
-    out: &mut [u8],
-) {
+pub(super) fn resample(source: &Source<'_>, x: &Axis, y: &Axis, mirror: bool, columns: &mut Vec<u32>, out: &mut [u8]) {
     columns.clear();
     columns.extend(places(x).map(|place| source.column(place) as u32));
     if mirror {
