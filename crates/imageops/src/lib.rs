@@ -3,6 +3,7 @@
 
 mod error;
 
+mod normalize;
 mod op {
     use serde::Serialize;
     /// How a resize computes a pixel. All but `Nearest` are antialiased when they shrink, as in Pillow.
@@ -25,6 +26,7 @@ mod rng;
 
 pub use error::ImageError;
 
+pub use normalize::{Layout, normalize};
 pub use op::Filter;
 pub use pixels::{Image, MAX_PIXELS, MAX_SIDE};
 pub use rng::{Rng, SampleKey};
