@@ -140,6 +140,17 @@ proptest! {
     }
 }
 
+/// 33 to 43 rows with the cubic filter: row 21 lies on a source row, and all its other weights are 0.
+#[test]
+fn rows_that_only_the_next_output_row_reads_are_kept() {
+    let (x, y) = (whole(7, 5), whole(33, 43));
+    let pixels = noise(7 * 33, 1);
+    let source = source(&pixels, 7, 33, 1);
+    let all = run(Path::Scalar, &source, &x, &y, Filter::Bicubic, false);
+    let part = run(Path::Scalar, &source, &x, &Axis { window: 21..23, ..y }, Filter::Bicubic, false);
+    assert_eq!(part, all[21 * 5..23 * 5]);
+}
+
 /// A crop that is resized: memory holds more than the source, and nothing around the crop bleeds in.
 #[test]
 fn memory_may_hold_more_than_the_source() {

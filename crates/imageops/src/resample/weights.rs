@@ -88,14 +88,11 @@ impl Weights {
         }
     }
 
-    /// Adds the span of the weights in `real`, without the zeros at its ends.
+    /// Adds the span of the weights in `real`. Zeros at its ends stay: without them a span could begin before the one
+    /// before it, and the passes rely on spans going forward.
     fn push(&mut self, first: u32, sum: f64) {
-        let offset = self.fixed.len();
+        self.spans.push(Span { first, count: self.real.len() as u32, offset: self.fixed.len() });
         self.fixed.extend(self.real.iter().map(|weight| fixed_point(weight / sum)));
-        let weights = &self.fixed[offset..];
-        let start = weights.iter().position(|&weight| weight != 0).unwrap_or(0);
-        let end = weights.iter().rposition(|&weight| weight != 0).unwrap_or(0) + 1;
-        self.spans.push(Span { first: first + start as u32, count: (end - start) as u32, offset: offset + start });
     }
 }
 
