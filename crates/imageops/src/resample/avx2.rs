@@ -151,18 +151,24 @@ fn load32(bytes: &[u8], at: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
-/// Writes the first bytes of a vector, at most 16.
+/// Writes the first bytes of a vector, at most 12.
 #[inline]
 #[target_feature(enable = "avx2")]
 #[allow(unsafe_code)]
 fn store(out: &mut [u8], vector: __m128i) {
+    if let Some(pixels) = out.first_chunk_mut::<12>() {
+        let (front, back) = pixels.split_at_mut(8);
+        // SAFETY: the parts have 8 and 4 bytes.
+        unsafe {
+            _mm_storeu_si64(front.as_mut_ptr(), vector);
+            _mm_storeu_si32(back.as_mut_ptr(), _mm_srli_si128::<8>(vector));
+        }
+        return;
+    }
     let mut bytes = [0; 16];
     // SAFETY: the array has 16 bytes.
     unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), vector) };
-    match out.first_chunk_mut::<12>() {
-        Some(pixels) => pixels.copy_from_slice(&bytes[..12]),
-        None => out.copy_from_slice(&bytes[..out.len()]),
-    }
+    out.copy_from_slice(&bytes[..out.len()]);
 }
 
 /// The table of the pass along y.

@@ -56,9 +56,7 @@ impl Horizontal {
 
     /// Source columns that are read.
     pub(super) fn reach(&self) -> Range<u32> {
-        let ends = self.weights.spans.iter().map(|span| span.first + span.count);
-        let starts = self.weights.spans.iter().map(|span| span.first);
-        starts.min().unwrap_or(0)..ends.max().unwrap_or(0)
+        self.weights.reach.clone()
     }
 
     /// Resamples as many rows as `out` holds. They begin `stride` apart; `origin` is the column of their first byte.
@@ -75,14 +73,18 @@ impl Horizontal {
         let (head, tail) = out.split_at_mut(roomy * width);
         self.kernel(rows, stride, origin, head);
         for (index, line) in tail.chunks_exact_mut(width).enumerate() {
-            let row = &rows[(roomy + index) * stride..][..needed];
-            let mut edge = std::mem::take(&mut self.edge);
-            edge.clear();
-            edge.extend_from_slice(row);
-            edge.resize(needed + MARGIN, 0);
-            self.kernel(&edge, edge.len(), origin, line);
-            self.edge = edge;
+            self.edge_row(&rows[(roomy + index) * stride..][..needed], origin, line);
         }
+    }
+
+    /// Resamples a row that lies at the end of memory.
+    fn edge_row(&mut self, row: &[u8], origin: i32, out: &mut [u8]) {
+        let mut edge = std::mem::take(&mut self.edge);
+        edge.clear();
+        edge.extend_from_slice(row);
+        edge.resize(row.len() + MARGIN, 0);
+        self.kernel(&edge, edge.len(), origin, out);
+        self.edge = edge;
     }
 
     /// As `run`; the SIMD paths need [`MARGIN`] bytes behind what they use of each row.

@@ -54,7 +54,7 @@ impl Vertical {
 
     /// Behind the last source row that is read.
     pub(super) fn end(&self) -> u32 {
-        self.weights.spans.iter().map(|span| span.first + span.count).max().unwrap_or(0)
+        self.weights.reach.end
     }
 
     /// Makes one output row. `rows` begins with the first source row that it reads; they lie `stride` apart.

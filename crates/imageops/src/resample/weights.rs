@@ -29,6 +29,8 @@ pub(super) struct Weights {
     made_for: Option<(Axis, Filter, bool)>,
     /// One for each output pixel.
     pub(super) spans: Vec<Span>,
+    /// All source pixels from the first to the last that is read.
+    pub(super) reach: Range<u32>,
     /// The most source pixels that an output pixel has.
     pub(super) taps: usize,
     /// Whether each weight is below 1.9 in magnitude, which the SIMD paths rely on. No filter gives more than 1.3.
@@ -55,6 +57,9 @@ impl Weights {
         if mirror {
             self.spans.reverse();
         }
+        let starts = self.spans.iter().map(|span| span.first);
+        let ends = self.spans.iter().map(|span| span.first + span.count);
+        self.reach = starts.min().unwrap_or(0)..ends.max().unwrap_or(0);
         self.taps = self.spans.iter().map(|span| span.count as usize).max().unwrap_or(0);
         self.small = self.fixed.iter().all(|weight| weight.unsigned_abs() < (19 << BITS) / 10);
         self.made_for = Some((axis.clone(), filter, mirror));
@@ -83,14 +88,11 @@ impl Weights {
         }
     }
 
-    /// Adds the span of the weights in `real`, without the zeros at its ends.
+    /// Adds the span of the weights in `real`. Zeros at its ends stay: without them a span could begin before the one
+    /// before it, and the passes rely on spans going forward.
     fn push(&mut self, first: u32, sum: f64) {
-        let offset = self.fixed.len();
+        self.spans.push(Span { first, count: self.real.len() as u32, offset: self.fixed.len() });
         self.fixed.extend(self.real.iter().map(|weight| fixed_point(weight / sum)));
-        let weights = &self.fixed[offset..];
-        let start = weights.iter().position(|&weight| weight != 0).unwrap_or(0);
-        let end = weights.iter().rposition(|&weight| weight != 0).unwrap_or(0) + 1;
-        self.spans.push(Span { first: first + start as u32, count: (end - start) as u32, offset: offset + start });
     }
 }
 
