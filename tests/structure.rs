@@ -21,7 +21,6 @@ const EDGES: &[(&str, &[&str])] = &[
 const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("tch", &["train"]),
     ("image", &["imageops"]),
-    ("fast_image_resize", &["imageops"]),
     ("parquet", &["data"]),
     ("arrow-array", &["data"]),
     ("csv", &["data"]),

@@ -77,7 +77,7 @@ fn truncated_files_are_broken_whatever_could_be_shown() {
     }
     let jpeg = encode(&gradient(), ImageFormat::Jpeg);
     let cut = all(&jpeg[..jpeg.len() - 2]).unwrap_err().to_string();
-    assert_eq!(cut, "broken JPG image: truncated: the end marker is missing");
+    assert_eq!(cut, "broken JPEG image: truncated: the end marker is missing");
     // What follows the end does not matter, and neither does an end marker inside of a segment.
     assert!(all(&[&jpeg[..], b"trailing"].concat()).is_ok());
     let thumbnail = [&jpeg[..2], b"\xff\xfe\0\x04\xff\xd9", &jpeg[2..]].concat();

@@ -1,5 +1,7 @@
 //! Against Pillow 13.0.0 without tolerance: `golden/resample.txt`, written by `golden/resample.py`.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{Rng, SampleKey};
 
@@ -71,46 +73,6 @@ fn every_case_has_pillows_bits() {
     assert!(wrong.is_empty(), "{} of {} cases\n{shown}", wrong.len(), text.lines().count());
 }
 
-<<<<<<< HEAD
-#[test]
-#[ignore]
-fn bench_tmp() {
-    for path in Path::available() {
-        for (w, h, c, tw, th, win) in [
-            (300, 270, 3, 224, 224, 224),
-            (480, 395, 3, 311, 256, 224),
-            (1500, 1000, 3, 224, 224, 224),
-            (100, 80, 3, 224, 224, 224),
-            (28, 28, 1, 28, 28, 28),
-            (28, 28, 1, 32, 32, 32),
-            (300, 270, 1, 224, 224, 224),
-        ] {
-            for filter in [Filter::Bilinear, Filter::Bicubic] {
-                let pixels = noise(w * h * c, 0);
-                let x = |k: u32| Axis {
-                    window: (tw - win) / 2..(tw - win) / 2 + win,
-                    from: f64::from(k % 2) * 1e-3,
-                    ..whole(w as u32, tw)
-                };
-                let y = Axis { window: (th - win) / 2..(th - win) / 2 + win, ..whole(h as u32, th) };
-                let mut out = vec![0; (win * win) as usize * c];
-                let mut r = Resampler::with_path(path);
-                let mut times: Vec<f64> = (0..if w > 1000 { 300 } else { 2000 })
-                    .map(|k| {
-                        let y = Axis { from: f64::from(k % 2) * 1e-3, ..y.clone() };
-                        let t = std::time::Instant::now();
-                        r.resample(&source(&pixels, w as u32, h as u32, c as u8), &x(k), &y, filter, false, &mut out)
-                            .unwrap();
-                        t.elapsed().as_secs_f64() * 1e6
-                    })
-                    .collect();
-                times.sort_by(f64::total_cmp);
-                println!(
-                    "{path:?} {w}x{h}x{c} -> {tw}x{th} win {win} {filter:?}: best {:.1} median {:.1} us",
-                    times[0],
-                    times[times.len() / 2]
-                );
-=======
 prop_compose! {
     /// An axis with any interval and the whole window.
     fn axis()(length in 1u32..300, size in 1u32..300, ends in (0.0f64..1.0, 0.001f64..1.0), cut in any::<bool>()) -> Axis {
@@ -172,7 +134,6 @@ proptest! {
             for row in expected.chunks_exact_mut((x.size * channels) as usize) {
                 row.reverse();
                 row.chunks_exact_mut(channels as usize).for_each(<[u8]>::reverse);
->>>>>>> resample
             }
             prop_assert_eq!(run(path, &source, &x, &y, FILTERS[kind], true), expected);
         }
