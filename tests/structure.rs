@@ -9,19 +9,18 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 const EDGES: &[(&str, &[&str])] = &[
     ("imageops", &[]),
     ("data", &[]),
-    ("spec", &[]),
+    ("spec", &["imageops"]),
     ("labels", &["data"]),
     ("train", &["data"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),
     ("cluster", &["spec", "data", "dataflow", "train"]),
-    ("cli", &["spec", "data", "dataflow", "train", "cluster"]),
+    ("cli", &["spec", "imageops", "data", "dataflow", "train", "cluster"]),
 ];
 
 /// What only some crates may know.
 const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("tch", &["train"]),
     ("image", &["imageops"]),
-    ("fast_image_resize", &["imageops"]),
     ("parquet", &["data"]),
     ("arrow-array", &["data"]),
     ("csv", &["data"]),

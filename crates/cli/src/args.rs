@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Label images with a trained model.
     Predict(PredictArgs),
+    /// Measure how fast images stream on this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Look at this machine: libtorch, CUDA, cores, memory, tools.
     Doctor(DoctorArgs),
     /// Re-hash the files of a run, or compare two runs bit by bit.
@@ -155,6 +158,65 @@ pub(crate) struct PredictArgs {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Decode, augment and batch a corpus, with nothing to train.
+    Stream(BenchStreamArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchStreamArgs {
+    /// The images: a folder, or for `fmnist` an IDX file.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) corpus: PathBuf,
+    /// What is done to them.
+    #[arg(long, value_enum, default_value_t = Task::Basic)]
+    pub(crate) task: Task,
+    /// Worker threads [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Passes over the corpus that are measured, after one to warm up.
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) passes: u32,
+    /// Images in a batch [default: 64, of fmnist 256].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) batch: Option<u32>,
+    /// Seed of order and augmentation.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Decode JPEGs at full size even where the result is much smaller.
+    #[arg(long)]
+    pub(crate) no_scale: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Task {
+    /// Random-resized crop to 224, flip, normalise.
+    Basic,
+    /// The same with RandAugment(2, 9).
+    Randaug,
+    /// Short side to 256, centre crop 224, normalise.
+    Eval,
+    /// Images of 28x28: pad-crop, flip, RandAugment(2, 9), normalise.
+    Fmnist,
+    /// Full decode to RGB from memory, no stream: the ceiling.
+    Decode,
+}
+
+impl Task {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Task::Basic => "basic",
+            Task::Randaug => "randaug",
+            Task::Eval => "eval",
+            Task::Fmnist => "fmnist",
+            Task::Decode => "decode",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `millstream`: an image pipeline that trains itself better.
 
+mod allocations;
 mod args;
 mod cmd;
 mod exit;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command};
+use args::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,6 +33,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Schema => cmd::schema::schema(),
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),
+        Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),
         Command::Doctor(args) => cmd::doctor::doctor(args),
         Command::Verify(args) => cmd::verify::verify(args),
         Command::Worker => cmd::worker::worker(),

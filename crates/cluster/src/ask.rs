@@ -99,7 +99,7 @@ fn fits(model: &Path, job: &Job, options: AskOptions) -> Result<(), ClusterError
     Err(ClusterError::OtherModel { path: model.to_owned(), trained })
 }
 
-/// A manifest of one source, all of which is to be labelled.
+/// A manifest of one source, all of it in the split `unlabelled`.
 pub fn unlabelled(
     source: &millstream_data::SourceConfig,
     key: millstream_data::KeyKind,

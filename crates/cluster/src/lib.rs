@@ -6,6 +6,7 @@
 
 mod ask;
 mod commit;
+mod drain;
 mod error;
 mod group;
 mod handshake;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
 pub use commit::{Commit, FileEntry};
+pub use drain::{Consumer, ConsumerFactory, drain};
 pub use error::ClusterError;
 pub use handshake::HandshakeError;
 pub use launch::Orders;

@@ -24,6 +24,10 @@ pub struct Row {
     pub key: Key,
     /// Which view of its record it is, from 0.
     pub view: u8,
+    /// How often the list of its record had been gone through before: its random numbers depend on it.
+    pub epoch: u32,
+    /// Which copy of its record it is, where the list has several.
+    pub copy: u32,
     /// What it should be taken for.
     pub target: Target,
     /// Whether the target comes from a human.
@@ -67,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_batch_crosses_a_wire_unchanged_with_its_pixels_in_one_run() {
-        let row = |record, target| Row { record, key: Key(9), view: 0, target, labelled: true };
+        let row = |record, target| Row { record, key: Key(9), view: 0, epoch: 0, copy: 0, target, labelled: true };
         let batch = Batch {
             shape: Shape { height: 2, width: 2, channels: 1 },
             blocks: vec![Block((0..8).collect()), Block((8..12).collect())],

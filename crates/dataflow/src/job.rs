@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use millstream_data::{Key, Manifest, Shape};
-use millstream_imageops::{Options, View};
+use millstream_imageops::{Mixing, Options, View};
 use millstream_labels::{Pseudo, Rule};
 
 use crate::schedule::Pass;
@@ -64,6 +64,17 @@ pub struct RoundJob {
     pub views: Vec<RoundView>,
     /// The temperature of soft pseudo-labels, none for hard ones.
     pub soft: Option<f64>,
+    /// CutMix and MixUp, if wanted.
+    pub mix: Option<MixJob>,
+}
+
+/// How the samples of a step are mixed with each other.
+#[derive(Clone, Debug)]
+pub struct MixJob {
+    /// What is drawn.
+    pub mixing: Mixing,
+    /// Label smoothing, in [0, 1): what is mixed are smoothed labels, since soft labels are not smoothed any more.
+    pub smoothing: f32,
 }
 
 /// A view of a round.

@@ -1,7 +1,7 @@
 //! The stream: one timely dataflow from records to trained models and back, the same graph on every worker.
 //!
 //! ```text
-//!  sample ─► read ─► prepare ═exchange by rank═► batch ─► learn ─► label book ─► select
+//!  sample ─► read ─► prepare ═exchange by rank═► batch ─► mix ─► learn ─► label book ─► select
 //!    ▲                  │(dead letters)                     │                      │
 //!    │                  └──────────────► conclude ◄─────────┴──────────────────────┤
 //!    └──────────────────── feedback: round + 1 ◄───────────────────────────────────┘
@@ -12,6 +12,7 @@
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
 mod event;
+mod feed;
 mod flow;
 mod job;
 mod learner;
@@ -29,7 +30,8 @@ pub use event::{Event, EventSink, RoundResult, Tally, Trained};
 // A round's result holds it: whoever reads one needs the type.
 pub use millstream_labels::RoundStats;
 
-pub use job::{Job, JobError, RoundJob, RoundView};
+pub use feed::Feed;
+pub use job::{Job, JobError, MixJob, RoundJob, RoundView};
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
 pub use stop::{Stop, StopOnPanic, StopReason};

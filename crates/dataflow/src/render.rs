@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take};
-use millstream_imageops::{Filter, Op, Options, Step, View};
+use millstream_imageops::{Limits, Mixing, Options, Step, Truncated, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
-    BalancePlan, FilterPlan, KeyPlan, LayoutPlan, MaxBad, OpPlan, Plan, RoundPlan, SourcePlan, SplitPlan, StepPlan,
-    TakePlan, TargetsPlan,
+    BalancePlan, DecodePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan,
+    TargetsPlan, ViewOf,
 };
 
-use crate::job::{Job, JobError, RoundJob, RoundView};
+use crate::job::{Job, JobError, MixJob, RoundJob, RoundView};
 
 /// Opens the sources of a plan and draws its splits.
 pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
@@ -77,7 +77,7 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
 /// A job that measures a model on one split.
 pub fn render_eval(plan: &Plan, manifest: Arc<Manifest>, split: &str) -> Result<Job, JobError> {
     let test = manifest.split(split).to_vec();
-    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None }];
+    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None, mix: None }];
     let job = Job { test, rounds, ..base(plan, manifest)? };
     labelled_throughout(&job, split, &job.test)?;
     Ok(job)
@@ -91,7 +91,7 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
         labelled: Vec::new(),
         test: Vec::new(),
         shape,
-        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None }],
+        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None, mix: None }],
         first_round: 0,
         restored: Vec::new(),
         known_bad: Vec::new(),
@@ -121,7 +121,7 @@ fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         first_round: 0,
         restored: Vec::new(),
         known_bad: Vec::new(),
-        decode: Options::default(),
+        decode: decode_options(&plan.stream.decode),
         eval_view: eval_view(plan)?,
         eval_batch: plan.stream.eval_batch,
         memory: plan.memory,
@@ -164,16 +164,39 @@ fn labelled_throughout(job: &Job, split: &str, records: &[u32]) -> Result<(), Jo
 
 fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob, JobError> {
     let training = &round.training;
+    let place = format!("rounds[{number}].training");
+    let mix = |mixing: &Mixing| match mixing.check("mix") {
+        Ok(()) => Ok(MixJob { mixing: *mixing, smoothing: training.label_smoothing as f32 }),
+        Err(source) => Err(JobError::View { place: place.clone(), source }),
+    };
+    let mut views = Vec::new();
+    for plan in &training.views {
+        let view = RoundView {
+            view: view(&plan.steps, shape, &format!("{place}: the view `{}`", plan.name))?,
+            labelled: plan.of != ViewOf::Unlabelled,
+            unlabelled: plan.of != ViewOf::Labelled,
+        };
+        views.extend(std::iter::repeat_n(view, plan.count as usize));
+    }
     Ok(RoundJob {
         steps: training.steps,
         batch: training.batch,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
-        views: vec![RoundView::only(view(&training.augment, shape, &format!("rounds[{number}].training.augment"))?)],
+        views,
         soft: match training.targets {
             TargetsPlan::Hard => None,
             TargetsPlan::Soft { temperature } => Some(temperature),
         },
+        mix: training.mix.as_ref().map(mix).transpose()?,
     })
+}
+
+fn decode_options(plan: &DecodePlan) -> Options {
+    Options {
+        limits: Limits { pixels: plan.max_pixels, ..Limits::default() },
+        truncated: if plan.keep_truncated { Truncated::Keep } else { Truncated::Refuse },
+        scale: plan.scale,
+    }
 }
 
 fn eval_view(plan: &Plan) -> Result<View, JobError> {
@@ -181,59 +204,9 @@ fn eval_view(plan: &Plan) -> Result<View, JobError> {
 }
 
 /// The steps of a view; `place` says where the pipeline has them.
-fn view(steps: &[StepPlan], shape: Shape, place: &str) -> Result<View, JobError> {
-    View::new(steps.iter().map(step).collect(), (shape.height, shape.width, shape.channels))
+fn view(steps: &[Step], shape: Shape, place: &str) -> Result<View, JobError> {
+    View::new(steps.to_vec(), (shape.height, shape.width, shape.channels))
         .map_err(|source| JobError::View { place: place.to_owned(), source })
-}
-
-/// A step of the plan as imageops has it.
-fn step(plan: &StepPlan) -> Step {
-    match *plan {
-        StepPlan::Resize { height, width, filter } => Step::Resize { height, width, filter: filter_of(filter) },
-        StepPlan::ResizeShort { size, filter } => Step::ResizeShort { size, filter: filter_of(filter) },
-        StepPlan::RandomResizedCrop { scale, ratio, height, width, filter } => {
-            Step::RandomResizedCrop { scale, ratio, height, width, filter: filter_of(filter) }
-        }
-        StepPlan::CenterCrop { height, width } => Step::CenterCrop { height, width },
-        StepPlan::PadCrop { pad, fill } => Step::PadCrop { pad, fill },
-        StepPlan::RandomFlip { horizontal, p } => Step::RandomFlip { horizontal, p },
-        StepPlan::RandomAffine { degrees, shear, translate, fill } => {
-            Step::RandomAffine { degrees, shear, translate, fill }
-        }
-        StepPlan::RandAugment { ops, magnitude, bins, fill } => Step::RandAugment { ops, magnitude, bins, fill },
-        StepPlan::Apply { op, p } => Step::Apply { op: op_of(op), p },
-    }
-}
-
-fn filter_of(filter: FilterPlan) -> Filter {
-    match filter {
-        FilterPlan::Nearest => Filter::Nearest,
-        FilterPlan::Bilinear => Filter::Bilinear,
-        FilterPlan::Bicubic => Filter::Bicubic,
-        FilterPlan::Lanczos => Filter::Lanczos,
-    }
-}
-
-fn op_of(op: OpPlan) -> Op {
-    match op {
-        OpPlan::Identity => Op::Identity,
-        OpPlan::AutoContrast => Op::AutoContrast,
-        OpPlan::Equalize => Op::Equalize,
-        OpPlan::Invert => Op::Invert,
-        OpPlan::Rotate(degrees) => Op::Rotate(degrees),
-        OpPlan::ShearX(tangent) => Op::ShearX(tangent),
-        OpPlan::ShearY(tangent) => Op::ShearY(tangent),
-        OpPlan::TranslateX(pixels) => Op::TranslateX(pixels),
-        OpPlan::TranslateY(pixels) => Op::TranslateY(pixels),
-        OpPlan::Brightness(factor) => Op::Brightness(factor),
-        OpPlan::Color(factor) => Op::Color(factor),
-        OpPlan::Contrast(factor) => Op::Contrast(factor),
-        OpPlan::Sharpness(factor) => Op::Sharpness(factor),
-        OpPlan::Posterize(bits) => Op::Posterize(bits),
-        OpPlan::Solarize(threshold) => Op::Solarize(threshold),
-        OpPlan::FlipHorizontal => Op::FlipHorizontal,
-        OpPlan::FlipVertical => Op::FlipVertical,
-    }
 }
 
 /// A label of a committed round, as the label book takes it.

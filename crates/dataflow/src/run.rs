@@ -19,6 +19,7 @@ use crate::operators::batch::batch;
 use crate::operators::conclude::{Finding, conclude};
 use crate::operators::credit::credit;
 use crate::operators::learn::{Answer, Node, Prediction, learn};
+use crate::operators::mix::mix;
 use crate::operators::prepare::{Buffers, prepare};
 use crate::operators::read::read;
 use crate::operators::sample::{Choice, sample};
@@ -84,6 +85,7 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
     let (parts, dead) = prepare(records, Arc::clone(job), room.clone(), buffers);
     let batches = batch(parts, job.shape, RANK_WORKER as u64);
+    let batches = mix(batches, Arc::clone(job), around.parts.clone());
     let node = (scope.index() == RANK_WORKER).then(|| Node {
         factory: Arc::clone(&around.trainer),
         events: Arc::clone(&around.events),

@@ -5,8 +5,10 @@ mod support;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_data::Target;
 use millstream_dataflow::{Event, StopReason};
-use support::{Corpus, Setting, broken_folder, rss_bytes, run};
+use millstream_imageops::{Mixing, Per};
+use support::{Corpus, Setting, Views, broken_folder, rss_bytes, run};
 
 #[test]
 fn the_loop_closes_once_a_round_and_ends() {
@@ -60,6 +62,38 @@ fn a_run_resumed_after_any_round_goes_on_as_if_nothing_had_happened() {
         let churn = |outcome: &support::Outcome| outcome.rounds.last().unwrap().selection.clone();
         assert_eq!(churn(&resumed), churn(&whole), "statistics compare with the restored labels too");
     }
+}
+
+#[test]
+fn a_record_is_emitted_once_for_each_view_that_is_for_it() {
+    let setting = Setting { views: Views::WeakAndStrong, ..Setting::default() };
+    let outcome = run(setting.clone());
+    assert_eq!(outcome.batches[0].views, [0; 4], "only the weak view is for human labels");
+    let student = &outcome.batches[5];
+    assert_eq!(student.views[..8], [0, 0, 0, 0, 0, 1, 0, 1]);
+    assert_eq!(student.rows, 4 + 2 * 8);
+    for pair in student.records[4..].chunks(2) {
+        assert_eq!(pair[0], pair[1], "both views of a record lie side by side");
+    }
+    let noised = student.pixels[4..].chunks(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(noised >= 4, "strong differs from weak: {noised} of 8");
+    assert_eq!(run(Setting { workers: 3, ..setting }).batches, outcome.batches);
+}
+
+#[test]
+fn mixed_samples_carry_the_labels_of_what_they_show() {
+    let mixing = Mixing { cutmix: 1.0, mixup: 0.4, p: 1.0, switch: 0.5, per: Per::Element };
+    let setting = Setting { mixing: Some(mixing), ..Setting::default() };
+    let outcome = run(setting.clone());
+    let plain = run(Setting::default());
+    assert_eq!(outcome.batches[0].records, plain.batches[0].records);
+    assert_ne!(outcome.batches[0].pixels, plain.batches[0].pixels);
+    let targets: Vec<&Target> = outcome.batches.iter().flat_map(|batch| &batch.targets).collect();
+    let soft =
+        |target: &&&Target| matches!(target, Target::Soft(weights) if (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    // A few cuts are smaller than a pixel: these samples keep their label.
+    assert!(targets.iter().filter(soft).count() * 10 > targets.len() * 8);
+    assert_eq!(run(Setting { workers: 3, ..setting }).batches, outcome.batches);
 }
 
 #[test]

@@ -1,21 +1,31 @@
 //! From encoded bytes to pixels.
+//!
+//! JPEG is decoded by libjpeg-turbo, which can decode only a part and only at a smaller scale; the other formats by the
+//! `image` crate, whole. Colours and orientation come out as Pillow's `exif_transpose` and `convert` have them.
 
+mod channels;
+mod exif;
 mod jpeg;
+mod library;
+mod orient;
+mod raster;
 
-use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use image::ImageFormat;
 
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-
+use crate::op::{self, Area};
+use crate::pixels::check_size;
 use crate::{Image, ImageError};
+pub use library::JPEG_LIBRARY;
+
+/// Larger buffers are given back after use: one huge image must not hold its memory for the rest of the run.
+const KEEP: usize = 64 << 20;
 
 /// How large a decoded image may be: encoded bytes come from anywhere, and a few hundred of them can ask for gigabytes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels (width x height).
+    /// Most pixels (width x height) of the whole image.
     pub pixels: u64,
-    /// Most bytes that the decoder may allocate.
+    /// Most bytes that the decoded image may take, and that the decoder may allocate beside it.
     pub memory: u64,
 }
 
@@ -26,57 +36,201 @@ impl Default for Limits {
     }
 }
 
-/// Decodes an image of any supported format into gray (`channels` 1) or RGB (3).
-///
-/// As Pillow's `exif_transpose` and `convert` do: the EXIF orientation is applied, alpha is dropped, gray is ITU-R
-/// 601-2 luma. Values of 16 bits are scaled to 8, of an animation the first frame is taken. A JPEG that stops before
-/// its end marker is broken, however much of it could be shown.
+impl Limits {
+    fn check(&self, width: u32, height: u32, bytes_per_pixel: u32) -> Result<(), ImageError> {
+        let pixels = u64::from(width) * u64::from(height);
+        let memory = pixels.saturating_mul(u64::from(bytes_per_pixel.max(3)));
+        match check_size(width, height) && pixels <= self.pixels && memory <= self.memory {
+            true => Ok(()),
+            false => Err(too_large(format!("{width}x{height} pixels"), self)),
+        }
+    }
+}
+
+/// What to do with a file that ends before its image does.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Truncated {
+    /// It is broken.
+    #[default]
+    Refuse,
+    /// What is there is used: the rest of a JPEG is as libjpeg fills it, of a PNG or BMP black. Other formats are
+    /// broken all the same. So is a file without a whole header.
+    Keep,
+}
+
+/// How to decode.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How large an image may be.
+    pub limits: Limits,
+    /// What to do with a file that ends early.
+    pub truncated: Truncated,
+    /// Whether a JPEG may be decoded smaller where [`Wanted::least`] allows it.
+    pub scale: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), truncated: Truncated::Refuse, scale: true }
+    }
+}
+
+/// The part of an image to decode.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Wholly inside the upright image.
+    pub(crate) area: Area,
+    /// (width, height): the area may come scaled down as long as it stays at least this large. `None`: no scaling.
+    pub(crate) least: Option<(u32, u32)>,
+}
+
+/// Where decoded pixels lie: they are the part that begins at (`left`, `top`) of the upright image scaled by `scale`,
+/// which is `width` x `height` then.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// First column.
+    pub(crate) left: u32,
+    /// First row.
+    pub(crate) top: u32,
+    /// Width of the whole scaled image.
+    pub(crate) width: u32,
+    /// Height of the whole scaled image.
+    pub(crate) height: u32,
+    /// Numerator and denominator: (1, 1), or for a JPEG that was scaled (1, 2), (1, 4) or (1, 8).
+    pub(crate) scale: (u32, u32),
+}
+
+/// Decodes one image after another, with the same buffers.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    jpeg: Option<library::Decompressor>,
+    spare: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder without buffers yet.
+    #[must_use]
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the header. Nothing is decoded yet.
+    ///
+    /// # Errors
+    /// [`ImageError::UnknownFormat`], [`ImageError::Broken`] or [`ImageError::TooLarge`].
+    pub(crate) fn open<'a>(&'a mut self, bytes: &'a [u8], options: &'a Options) -> Result<Opened<'a>, ImageError> {
+        if self.spare.capacity() > KEEP {
+            self.spare = Vec::new();
+        }
+        let (source, orientation) = match image::guess_format(bytes).map_err(|_| unknown(bytes))? {
+            ImageFormat::Jpeg => {
+                let opened = jpeg::Opened::new(&mut self.jpeg, bytes, options)?;
+                (Source::Jpeg(opened), exif::orientation(bytes))
+            }
+            format => {
+                let opened = raster::Opened::new(bytes, format, options)?;
+                let orientation = opened.orientation();
+                (Source::Raster(opened), orientation)
+            }
+        };
+        Ok(Opened { source, turn: orientation.into(), scale: options.scale, spare: &mut self.spare })
+    }
+}
+
+enum Source<'a> {
+    Jpeg(jpeg::Opened<'a>),
+    Raster(raster::Opened<'a>),
+}
+
+/// An image whose header was read.
+pub(crate) struct Opened<'a> {
+    source: Source<'a>,
+    turn: orient::Turn,
+    scale: bool,
+    spare: &'a mut Vec<u8>,
+}
+
+impl Opened<'_> {
+    /// Width of the whole upright image in pixels, at full size.
+    #[must_use]
+    pub(crate) fn width(&self) -> u32 {
+        self.size().0
+    }
+
+    /// Height of the whole upright image in pixels, at full size.
+    #[must_use]
+    pub(crate) fn height(&self) -> u32 {
+        self.size().1
+    }
+
+    fn stored_size(&self) -> (u32, u32) {
+        match &self.source {
+            Source::Jpeg(jpeg) => jpeg.size(),
+            Source::Raster(raster) => raster.size(),
+        }
+    }
+
+    fn size(&self) -> (u32, u32) {
+        self.turn.size(self.stored_size())
+    }
+
+    /// Decodes the wanted area, or more, into `image`, whose buffer is reused, as gray (`channels` 1) or RGB (3), upright.
+    /// The returned place says which part it is. Pixels that are not scaled are the same whatever area is wanted.
+    ///
+    /// As Pillow's `exif_transpose` and `convert("RGB")` do: the EXIF orientation is applied, alpha is dropped, of 16 bits
+    /// the upper 8 are taken (plain gray of 16 bits is cut off at 255), of an animation the first frame. Gray is ITU-R
+    /// 601-2 luma of RGB. A JPEG whose data are damaged is shown as far as libjpeg can, only one that ends early is
+    /// broken ([`Truncated`]).
+    ///
+    /// # Errors
+    /// [`ImageError::Broken`] or [`ImageError::TooLarge`]; [`ImageError::Argument`] for another number of channels or an
+    /// area that is not inside. `image` holds garbage then.
+    pub(crate) fn read(self, channels: u8, wanted: &Wanted, image: &mut Image) -> Result<Placed, ImageError> {
+        let size = self.size();
+        check_arguments(channels, wanted.area, size)?;
+        let area = self.turn.stored(wanted.area, size);
+        let stored = self.stored_size();
+        let least = wanted.least.filter(|_| self.scale && self.may_scale(stored)).map(|least| self.turn.size(least));
+        let mut placed = match self.source {
+            Source::Jpeg(jpeg) => jpeg.read(channels, area, least, image, self.spare)?,
+            Source::Raster(raster) => raster.read(channels, image)?,
+        };
+        self.turn.apply(image, &mut placed, self.spare);
+        Ok(placed)
+    }
+
+    /// The last pixel of a scaled row may stand for fewer than 8 pixels. Mirrored it would come first, and all others would
+    /// be shifted by a fraction of a pixel.
+    fn may_scale(&self, (width, height): (u32, u32)) -> bool {
+        self.turn.is_none() || (width % 8 == 0 && height % 8 == 0)
+    }
+}
+
+fn check_arguments(channels: u8, area: Area, (width, height): (u32, u32)) -> Result<(), ImageError> {
+    if !matches!(channels, 1 | 3) {
+        return Err(op::refuse("decode", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
+    }
+    let inside = |start: i32, length: u32, whole: u32| {
+        start >= 0 && length > 0 && i64::from(start) + i64::from(length) <= i64::from(whole)
+    };
+    if inside(area.left, area.width, width) && inside(area.top, area.height, height) {
+        return Ok(());
+    }
+    let found = format!("{}x{} at {},{} of {width}x{height}", area.width, area.height, area.left, area.top);
+    Err(op::refuse("decode", "area", found, "inside of the image"))
+}
+
+/// Decodes a whole image of any supported format at full size, as [`Opened::read`] does.
 ///
 /// # Errors
-/// [`ImageError::UnknownFormat`], [`ImageError::Broken`] or [`ImageError::TooLarge`]; [`ImageError::Argument`] for
-/// another number of channels.
-pub fn decode(bytes: &[u8], channels: u8, limits: &Limits) -> Result<Image, ImageError> {
-    if !matches!(channels, 1 | 3) {
-        return Err(crate::op::refuse("decode", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
-    }
-    let format = image::guess_format(bytes).map_err(|_| unknown(bytes))?;
-    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(broken(format, "truncated: the end marker is missing".to_string()));
-    }
-    // The decoders are other people's code fed with anybody's bytes: a panic in one costs the record, not the worker.
-    let decoded = catch_unwind(AssertUnwindSafe(|| read(bytes, format, limits)));
-    let decoded = decoded.unwrap_or_else(|_| Err(broken(format, "the decoder panicked".to_string())))?;
-    flatten(decoded, channels)
-}
-
-fn read(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<DynamicImage, ImageError> {
-    let failed = |error: image::ImageError| match error {
-        image::ImageError::Limits(_) => too_large("it decodes to more than that".to_string(), limits),
-        error => broken(format, error.to_string()),
-    };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut allowed = image::Limits::default();
-    allowed.max_alloc = Some(limits.memory);
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.pixels || decoder.total_bytes() > limits.memory {
-        return Err(too_large(format!("{width}x{height} pixels"), limits));
-    }
-    // Orientation is a courtesy: a file whose EXIF block cannot be read is shown as it lies.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut decoded = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    decoded.apply_orientation(orientation);
-    Ok(decoded)
-}
-
-fn flatten(decoded: DynamicImage, channels: u8) -> Result<Image, ImageError> {
-    let (width, height) = (decoded.width(), decoded.height());
-    let image = match decoded.color().has_color() {
-        false => Image::from_pixels(width, height, 1, decoded.into_luma8().into_raw())?,
-        true => Image::from_pixels(width, height, 3, decoded.into_rgb8().into_raw())?,
-    };
-    Ok(image.to_channels(channels))
+/// Those of [`Decoder::open`] and [`Opened::read`].
+pub fn decode(bytes: &[u8], channels: u8, options: &Options) -> Result<Image, ImageError> {
+    let mut decoder = Decoder::new();
+    let opened = decoder.open(bytes, options)?;
+    let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
+    let mut image = Image::default();
+    opened.read(channels, &Wanted { area, least: None }, &mut image)?;
+    Ok(image)
 }
 
 fn unknown(bytes: &[u8]) -> ImageError {
@@ -84,9 +238,8 @@ fn unknown(bytes: &[u8]) -> ImageError {
     ImageError::UnknownFormat { head: if head.is_empty() { "none".to_string() } else { head.join(" ") } }
 }
 
-fn broken(format: ImageFormat, reason: String) -> ImageError {
-    let format = format.extensions_str().first().map_or_else(|| format!("{format:?}"), |e| e.to_uppercase());
-    ImageError::Broken { format, reason }
+fn broken(format: &str, reason: String) -> ImageError {
+    ImageError::Broken { format: format.to_string(), reason }
 }
 
 fn too_large(found: String, limits: &Limits) -> ImageError {

@@ -40,12 +40,7 @@ impl Image {
 
     /// Whether the public fields fit together; every op relies on it.
     pub(crate) fn check(&self) -> Result<(), ImageError> {
-        let expected = u64::from(self.width) * u64::from(self.height) * u64::from(self.channels);
-        let found = self.pixels.len() as u64;
-        if check_size(self.width, self.height) && matches!(self.channels, 1 | 3) && expected == found {
-            return Ok(());
-        }
-        Err(ImageError::Shape { width: self.width, height: self.height, channels: self.channels, expected, found })
+        check_pixels(self.width, self.height, self.channels, self.pixels.len())
     }
 
     /// Converts between gray and RGB; any other channel count leaves the image as it is.
@@ -54,19 +49,54 @@ impl Image {
     /// RGB from gray repeats the value.
     #[must_use]
     pub fn to_channels(mut self, channels: u8) -> Self {
-        match (self.channels, channels) {
-            (3, 1) => self.pixels = self.pixels.chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect(),
-            (1, 3) => self.pixels = self.pixels.iter().flat_map(|&v| [v; 3]).collect(),
-            _ => return self,
-        }
-        self.channels = channels;
+        self.convert(channels);
         self
     }
 
-    /// Bytes of one row.
-    pub(crate) fn stride(&self) -> usize {
-        self.width as usize * usize::from(self.channels)
+    /// As [`Image::to_channels`], in place.
+    pub(crate) fn convert(&mut self, channels: u8) {
+        let count = self.width as usize * self.height as usize;
+        match (self.channels, channels) {
+            (3, 1) => {
+                for i in 0..count {
+                    self.pixels[i] = luma(self.pixels[3 * i], self.pixels[3 * i + 1], self.pixels[3 * i + 2]);
+                }
+                self.pixels.truncate(count);
+            }
+            (1, 3) => {
+                self.pixels.resize(3 * count, 0);
+                for i in (0..count).rev() {
+                    let value = self.pixels[i];
+                    self.pixels[3 * i..3 * i + 3].fill(value);
+                }
+            }
+            _ => return,
+        }
+        self.channels = channels;
     }
+
+    /// Gives the image a size; what it shows then is anything.
+    pub(crate) fn reshape(&mut self, width: u32, height: u32, channels: u8) {
+        self.pixels.resize(width as usize * height as usize * usize::from(channels), 0);
+        (self.width, self.height, self.channels) = (width, height, channels);
+    }
+
+    /// Makes the image a copy of these pixels, which fit its fields.
+    pub(crate) fn assign(&mut self, width: u32, height: u32, channels: u8, pixels: &[u8]) {
+        self.pixels.clear();
+        self.pixels.extend_from_slice(pixels);
+        (self.width, self.height, self.channels) = (width, height, channels);
+    }
+}
+
+/// Whether an image of this size may have so many bytes.
+pub(crate) fn check_pixels(width: u32, height: u32, channels: u8, length: usize) -> Result<(), ImageError> {
+    let expected = u64::from(width) * u64::from(height) * u64::from(channels);
+    let found = length as u64;
+    if check_size(width, height) && matches!(channels, 1 | 3) && expected == found {
+        return Ok(());
+    }
+    Err(ImageError::Shape { width, height, channels, expected, found })
 }
 
 /// Whether an image may have these sides.
@@ -79,4 +109,11 @@ pub(crate) fn check_size(width: u32, height: u32) -> bool {
 #[inline]
 pub(crate) fn luma(r: u8, g: u8, b: u8) -> u8 {
     ((u32::from(r) * 19_595 + u32::from(g) * 38_470 + u32::from(b) * 7_471 + 0x8000) >> 16) as u8
+}
+
+/// The gray value of each RGB pixel.
+pub(crate) fn luma_of(pixels: &[u8], gray: &mut [u8]) {
+    for (value, pixel) in gray.iter_mut().zip(pixels.as_chunks::<3>().0) {
+        *value = luma(pixel[0], pixel[1], pixel[2]);
+    }
 }

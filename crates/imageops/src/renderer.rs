@@ -1,14 +1,21 @@
-//! The renderer: what a worker keeps from image to image.
+//! The renderer: from an encoded image to a sample, with the buffers that stay from one to the next.
+//!
+//! The view's random choices come first, so that it is known what will be cut out before anything is decoded. Only that
+//! is decoded; the last change of size writes into the caller's buffer, and the ops after it work there.
 
-use crate::decode::{Limits, decode};
-use crate::{Image, ImageError, SampleKey, View};
+mod stroke;
 
-/// How images are decoded.
-#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// How large an image may be.
-    pub limits: Limits,
-}
+use stroke::{Placed, Stroke};
+
+use crate::decode::{Decoder, Options, Wanted};
+use crate::op::{self, Canvas, check_target};
+use crate::pixels::check_pixels;
+use crate::resample::Resampler;
+use crate::scratch::Scratch;
+use crate::{Area, Fill, Image, ImageError, Op, SampleKey, View};
+
+/// Width and height in pixels.
+type Size = (u32, u32);
 
 /// An image as a source has it.
 #[derive(Copy, Clone, Debug)]
@@ -28,32 +35,41 @@ pub enum Picture<'a> {
     },
 }
 
-/// Turns pictures into samples.
-#[derive(Debug)]
+/// Turns pictures into samples, one after the other.
+///
+/// Once its buffers have grown to the size of the images, it allocates nothing (the decoders of formats other than JPEG
+/// do).
+#[derive(Default)]
 pub struct Renderer {
     options: Options,
+    decoder: Decoder,
+    work: Workshop,
+    ops: Vec<(Op, Fill)>,
 }
 
 impl Renderer {
     /// A renderer that decodes so.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options }
+        Self { options, ..Self::default() }
     }
 
-    /// Decodes a whole image file, gray (1) or RGB (3), into `image`.
+    /// Decodes a whole image file into `image`, gray (1) or RGB (3).
     ///
     /// # Errors
-    /// Those of [`decode`].
+    /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        *image = decode(bytes, channels, &self.options.limits)?;
-        Ok(())
+        let opened = self.decoder.open(bytes, &self.options)?;
+        let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
+        opened.read(channels, &Wanted { area, least: None }, image).map(drop)
     }
 
-    /// Renders one sample into `out`.
+    /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized
+    /// (bilinear) to the view's shape if it does not have it.
     ///
     /// # Errors
-    /// Those of [`decode`] and [`View::render`].
+    /// Those of [`decode`](crate::decode()); [`ImageError::Shape`] if the fields of the picture do not fit together or
+    /// `out` has another length than [`View::bytes`].
     pub fn render(
         &mut self,
         view: &View,
@@ -61,12 +77,175 @@ impl Renderer {
         sample: &SampleKey,
         out: &mut [u8],
     ) -> Result<(), ImageError> {
-        let image = match picture {
-            Picture::Encoded(bytes) => decode(bytes, view.channels(), &self.options.limits)?,
-            Picture::Pixels { width, height, channels, pixels } => {
-                Image::from_pixels(width, height, channels, pixels.to_vec())?
-            }
+        view.check_output(out.len())?;
+        self.render_to(view, picture, sample, |_, _| Ok(out))
+    }
+
+    /// Renders one sample of whatever size the steps give; of a view with a fixed shape it has that.
+    ///
+    /// # Errors
+    /// Those of [`Renderer::render`].
+    pub fn render_image(
+        &mut self,
+        view: &View,
+        picture: Picture<'_>,
+        sample: &SampleKey,
+        image: &mut Image,
+    ) -> Result<(), ImageError> {
+        self.render_to(view, picture, sample, |width, height| {
+            check_target("view", "result", width, height)?;
+            image.reshape(width, height, view.channels());
+            Ok(&mut image.pixels[..])
+        })
+    }
+
+    /// Applies one op to an image; its argument and the image have been checked.
+    pub(crate) fn apply(&mut self, op: &Op, image: &mut Image, fill: Fill) -> Result<(), ImageError> {
+        if op.keeps_size() {
+            op::run(&[(op.clone(), fill)], &mut image.canvas(), &mut self.work.scratch);
+            return Ok(());
+        }
+        let (width, height) = op.size_after((image.width, image.height));
+        std::mem::swap(&mut self.work.image, image);
+        image.reshape(width, height, self.work.image.channels);
+        let placed = Placed::whole((self.work.image.width, self.work.image.height));
+        self.work.run(&[(op.clone(), fill)], None, placed, &mut image.pixels)
+    }
+
+    /// The ops of the last sample, in order, each with the value of what comes in from outside. A coin that fell on the other
+    /// side leaves none.
+    #[must_use]
+    pub fn last_ops(&self) -> &[(Op, Fill)] {
+        &self.ops
+    }
+
+    /// `target` gives the buffer for a sample of that width and height.
+    fn render_to<'out>(
+        &mut self,
+        view: &View,
+        picture: Picture<'_>,
+        sample: &SampleKey,
+        target: impl FnOnce(u32, u32) -> Result<&'out mut [u8], ImageError>,
+    ) -> Result<(), ImageError> {
+        let Self { options, decoder, work, ops } = self;
+        let channels = view.channels();
+        let choose = |size: Size| {
+            view.choose(size, sample, ops);
+            let (width, height) = ops.iter().fold(size, |size, (op, _)| op.size_after(size));
+            target(width, height)
         };
-        view.render(image, sample, out)
+        match picture {
+            Picture::Encoded(bytes) => {
+                let opened = decoder.open(bytes, options)?;
+                let size = (opened.width(), opened.height());
+                let out = choose(size)?;
+                let wanted = stroke::wanted(ops, size)?;
+                let placed = opened.read(channels, &wanted, &mut work.image)?;
+                work.run(ops, None, Placed::of(&placed, size), out)
+            }
+            Picture::Pixels { width, height, channels: own, pixels } => {
+                check_pixels(width, height, own, pixels.len())?;
+                let out = choose((width, height))?;
+                let whole = Placed::whole((width, height));
+                if own == channels {
+                    let borrowed = Borrowed { width, height, channels, pixels };
+                    return work.run(ops, Some(borrowed), whole, out);
+                }
+                work.image.assign(width, height, own, pixels);
+                work.image.convert(channels);
+                work.run(ops, None, whole, out)
+            }
+        }
     }
 }
+
+/// Pixels that lie with somebody else.
+#[derive(Copy, Clone)]
+struct Borrowed<'a> {
+    width: u32,
+    height: u32,
+    channels: u8,
+    pixels: &'a [u8],
+}
+
+/// Where ops are run.
+#[derive(Default)]
+struct Workshop {
+    /// The image at hand.
+    image: Image,
+    /// What the next change of size makes of it.
+    spare: Image,
+    resampler: Resampler,
+    scratch: Scratch,
+}
+
+impl Workshop {
+    /// Runs ops on the borrowed pixels, or on `self.image` if there are none. `placed` says what part of the picture
+    /// they are.
+    fn run(
+        &mut self,
+        ops: &[(Op, Fill)],
+        mut borrowed: Option<Borrowed<'_>>,
+        mut placed: Placed,
+        out: &mut [u8],
+    ) -> Result<(), ImageError> {
+        self.scratch.trim();
+        let mut rest = ops;
+        while let Some(before) = rest.iter().position(|(op, _)| !op.keeps_size()) {
+            if before > 0 {
+                self.own(borrowed.take());
+                op::run(&rest[..before], &mut self.image.canvas(), &mut self.scratch);
+            }
+            let (stroke, used) = Stroke::of(&rest[before..], placed.size)?;
+            rest = &rest[before + used..];
+            let (width, height) = stroke.size();
+            if rest.iter().all(|(op, _)| op.keeps_size()) {
+                self.stroke(&stroke, borrowed, &placed, out)?;
+                let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+                op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+                return Ok(());
+            }
+            self.enlarge(&stroke, borrowed, &placed)?;
+            (borrowed, placed) = (None, Placed::whole((width, height)));
+        }
+        let pixels = borrowed.map_or(&self.image.pixels[..], |borrowed| borrowed.pixels);
+        out.copy_from_slice(pixels);
+        let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+        let (width, height) = placed.size;
+        op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+        Ok(())
+    }
+
+    /// Copies borrowed pixels, so that ops may change them.
+    fn own(&mut self, borrowed: Option<Borrowed<'_>>) {
+        if let Some(Borrowed { width, height, channels, pixels }) = borrowed {
+            self.image.assign(width, height, channels, pixels);
+        }
+    }
+
+    /// Makes the result of a stroke that is not the last one the image at hand.
+    fn enlarge(&mut self, stroke: &Stroke, borrowed: Option<Borrowed<'_>>, placed: &Placed) -> Result<(), ImageError> {
+        let (width, height) = stroke.size();
+        let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
+        let mut next = std::mem::take(&mut self.spare);
+        next.reshape(width, height, channels);
+        let done = self.stroke(stroke, borrowed, placed, &mut next.pixels);
+        self.spare = std::mem::replace(&mut self.image, next);
+        done
+    }
+
+    fn stroke(
+        &mut self,
+        stroke: &Stroke,
+        borrowed: Option<Borrowed<'_>>,
+        placed: &Placed,
+        out: &mut [u8],
+    ) -> Result<(), ImageError> {
+        let Image { width, height, channels, ref pixels } = self.image;
+        let source = borrowed.unwrap_or(Borrowed { width, height, channels, pixels });
+        stroke.run(source, placed, &mut self.resampler, out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! so two different draws can never share a stream. The stream is what numpy gives for
 //! `np.random.Philox(key=[seed, round << 32 | epoch], counter=[0, key_low, key_high, view << 56 | copy << 32 | op]).random_raw()`.
 
+use std::f64::consts::TAU;
+
 /// Identity of one sample: everything that its pixels may depend on besides the record itself.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SampleKey {
@@ -78,6 +80,69 @@ impl Rng {
     /// True with probability `p`: never for 0, always for 1.
     pub fn coin(&mut self, p: f64) -> bool {
         self.uniform() < p
+    }
+
+    /// Normal with mean 0 and standard deviation 1 (Box, Muller 1958: one of the pair).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
+        radius * libm::cos(TAU * self.uniform())
+    }
+
+    /// Gamma with this shape, above 0, and scale 1 (Marsaglia, Tsang 2000). A shape below 1 is drawn as one above 1
+    /// times a power of a uniform number, as their section 6 shows; where that power is below the smallest f64 it is 0.
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let power = libm::pow(1.0 - self.uniform(), 1.0 / shape);
+            return self.gamma(shape + 1.0) * power;
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = self.normal();
+            let t = 1.0 + c * x;
+            let v = t * t * t;
+            if v > 0.0 && libm::log(1.0 - self.uniform()) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+                return d * v;
+            }
+        }
+    }
+
+    /// Beta with these parameters, both above 0: a number in 0..=1 with mean `a / (a + b)`.
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
+        let (x, y) = (self.gamma(a), self.gamma(b));
+        match x + y {
+            // Parameters so small that both underflow; what is left of the distribution is its two ends.
+            0.0 => f64::from(u8::from(self.coin(a / (a + b)))),
+            sum => x / sum,
+        }
+    }
+
+    /// `count` weights that sum to 1, from the Dirichlet distribution whose parameters are all `alpha`, above 0.
+    pub(crate) fn dirichlet(&mut self, alpha: f64, count: usize) -> Vec<f64> {
+        let mut weights: Vec<f64> = (0..count).map(|_| self.gamma(alpha)).collect();
+        let sum: f64 = weights.iter().sum();
+        if sum > 0.0 {
+            weights.iter_mut().for_each(|weight| *weight /= sum);
+        } else if let Some(weight) = weights.get_mut(self.range(count as u32) as usize) {
+            // As in `beta`: the corners are left.
+            *weight = 1.0;
+        }
+        weights
+    }
+
+    /// Brings the items into random order, each order as likely as the others (Fisher, Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.range(last as u32 + 1) as usize);
+        }
+    }
+
+    /// Brings the items into a random order in which none stays in its place, if there are two or more (Sattolo 1986).
+    /// The order is one cycle: following the places leads through all items.
+    pub(crate) fn derange<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.range(last as u32) as usize);
+        }
     }
 }
 

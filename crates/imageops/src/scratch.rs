@@ -1,51 +1,29 @@
-//! Buffers that a thread keeps between images, so that the steady state allocates nothing.
+//! Buffers that a renderer keeps between images, so that the steady state allocates nothing.
 
-use std::cell::RefCell;
-
-use crate::Op;
-
-/// Larger buffers are given back after use: one huge image must not hold its memory for the rest of the run.
+/// Larger buffers are given back: one huge image must not hold its memory for the rest of the run.
 const KEEP: usize = 64 << 20;
 
-/// What ops write into before it becomes the image. Contents mean nothing between two calls.
+/// What ops read the image from while they change it. Contents mean nothing between two ops.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// The result of an op that cannot work in place; swapped with the image's pixels.
+    /// The image before the op, or padded.
     pub(crate) pixels: Vec<u8>,
-    /// The image between the two passes of a resize.
-    pub(crate) half: Vec<u8>,
-    /// The resampler and its own buffers.
-    pub(crate) resizer: fast_image_resize::Resizer,
-    /// The ops of the sample being rendered, each with its fill value.
-    pub(crate) ops: Vec<(Op, u8)>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// Runs `body` with this thread's buffers.
-pub(crate) fn with<T>(body: impl FnOnce(&mut Scratch) -> T) -> T {
-    SCRATCH.with(|cell| match cell.try_borrow_mut() {
-        Ok(mut scratch) => {
-            let result = body(&mut scratch);
-            scratch.trim();
-            result
-        }
-        // Only a call from inside a call comes here; it is right all the same, merely slower.
-        Err(_) => body(&mut Scratch::default()),
-    })
+    /// The image after one chain of AugMix.
+    pub(crate) chain: Vec<u8>,
+    /// Weighted sums of AugMix.
+    pub(crate) sums: Vec<f32>,
 }
 
 impl Scratch {
-    fn trim(&mut self) {
-        for buffer in [&mut self.pixels, &mut self.half] {
+    /// Gives back what has grown too large.
+    pub(crate) fn trim(&mut self) {
+        for buffer in [&mut self.pixels, &mut self.chain] {
             if buffer.capacity() > KEEP {
                 *buffer = Vec::new();
             }
         }
-        if self.resizer.size_of_internal_buffers() > KEEP {
-            self.resizer.reset_internal_buffers();
+        if self.sums.capacity() > KEEP / 4 {
+            self.sums = Vec::new();
         }
     }
 }

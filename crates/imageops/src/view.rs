@@ -1,33 +1,39 @@
 //! A view: the steps that turn a decoded image into the pixels of a sample.
 
-use crate::op::{self, Filter, check_target, refuse};
-use crate::scratch::{self, Scratch};
-use crate::{Image, ImageError, Op, Rng, SampleKey, Step};
+use crate::op::{Filter, check_target, refuse};
+use crate::{Fill, ImageError, Op, Rng, SampleKey, Step};
 
-/// An ordered list of steps that ends in a fixed shape.
+/// An ordered list of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     steps: Vec<Step>,
-    height: u32,
-    width: u32,
+    /// (width, height) of every result, if that is fixed.
+    size: Option<(u32, u32)>,
     channels: u8,
 }
 
 impl View {
-    /// Checks every argument. `shape` is (height, width, channels) of the result.
+    /// A view whose results all have one shape: (height, width, channels).
     ///
     /// # Errors
     /// [`ImageError::Argument`] names the step (from 1) and the argument that is out of range.
-    pub fn new(steps: Vec<Step>, shape: (u32, u32, u8)) -> Result<Self, ImageError> {
-        let (height, width, channels) = shape;
+    pub fn new(steps: Vec<Step>, (height, width, channels): (u32, u32, u8)) -> Result<Self, ImageError> {
         check_target("view", "shape", width, height)?;
+        Ok(Self { size: Some((width, height)), ..Self::of_any_size(steps, channels)? })
+    }
+
+    /// A view whose results have the size that the steps give: that of the image, if none of them changes it.
+    ///
+    /// # Errors
+    /// Those of [`View::new`].
+    pub fn of_any_size(steps: Vec<Step>, channels: u8) -> Result<Self, ImageError> {
         if !matches!(channels, 1 | 3) {
             return Err(refuse("view", "channels", channels.to_string(), "1 (gray) or 3 (RGB)"));
         }
         for (number, step) in steps.iter().enumerate() {
             step.check(&format!("step {}", number + 1))?;
         }
-        Ok(Self { steps, height, width, channels })
+        Ok(Self { steps, size: None, channels })
     }
 
     /// Channels of one rendered sample.
@@ -35,75 +41,40 @@ impl View {
         self.channels
     }
 
-    /// Bytes of one rendered sample.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.height as usize * self.width as usize * usize::from(self.channels)
-    }
-
-    /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is
-    /// resized (bilinear) to the view's shape if it does not have it.
-    ///
-    /// # Errors
-    /// [`ImageError::Shape`] if the image's fields do not fit together or `out` has another length than [`View::bytes`].
-    pub fn render(&self, image: Image, sample: &SampleKey, out: &mut [u8]) -> Result<(), ImageError> {
-        image.check()?;
-        if out.len() != self.bytes() {
-            return Err(self.wrong_length(out.len()));
+    /// Refuses a buffer that is not made for this view.
+    pub(crate) fn check_output(&self, length: usize) -> Result<(), ImageError> {
+        let (width, height) = self.size.unwrap_or_default();
+        let expected = u64::from(height) * u64::from(width) * u64::from(self.channels);
+        if length as u64 == expected {
+            return Ok(());
         }
-        scratch::with(|scratch| {
-            let mut ops = std::mem::take(&mut scratch.ops);
-            ops.clear();
-            self.plan((image.width, image.height), sample, |op, fill| ops.push((op, fill)));
-            let done = run_all(&ops, image.to_channels(self.channels), scratch);
-            scratch.ops = ops;
-            out.copy_from_slice(&done?.pixels);
-            Ok(())
-        })
+        Err(ImageError::Shape { width, height, channels: self.channels, expected, found: length as u64 })
     }
 
-    /// Every op that [`View::render`] would apply to an image of this size, in order, with its argument. No op means that
-    /// a coin fell on the other side.
-    #[must_use]
-    pub fn resolve(&self, width: u32, height: u32, sample: &SampleKey) -> Vec<Op> {
-        let mut ops = Vec::new();
-        self.plan((width, height), sample, |op, _| ops.push(op));
-        ops
-    }
-
-    /// Makes all random choices: step number `n` draws from the stream of op `n`, so that a step's draws do not depend on
-    /// how many the steps before it made.
-    fn plan(&self, mut size: (u32, u32), sample: &SampleKey, mut emit: impl FnMut(Op, u8)) {
+    /// Makes all random choices for an image of `size` (width, height): step number `n` draws from the stream of op `n`, so
+    /// that a step's draws do not depend on how many the steps before it made.
+    pub(crate) fn choose(&self, mut size: (u32, u32), sample: &SampleKey, ops: &mut Vec<(Op, Fill)>) {
+        ops.clear();
         for (number, step) in (0..).zip(&self.steps) {
             let before = size;
-            step.resolve(before, &mut Rng::new(sample, number), |op| {
+            step.resolve(before, sample.view, &mut Rng::new(sample, number), |op| {
                 size = op.size_after(size);
-                emit(op, step.fill());
+                ops.push((op, step.fill()));
             });
         }
-        if size != (self.width, self.height) {
-            let (height, width) = (self.height, self.width);
-            emit(Op::Resize { area: None, height, width, filter: Filter::Bilinear }, 0);
+        if let Some((width, height)) = self.size
+            && size != (width, height)
+        {
+            ops.push((Op::Resize { area: None, height, width, filter: Filter::Bilinear }, [0; 3]));
         }
     }
 
-    fn wrong_length(&self, found: usize) -> ImageError {
-        ImageError::Shape {
-            width: self.width,
-            height: self.height,
-            channels: self.channels,
-            expected: self.bytes() as u64,
-            found: found as u64,
-        }
+    /// Every op that [`Renderer::render`](crate::Renderer::render) would apply to an image of this size, in order, with its
+    /// argument and the value of what comes in from outside. No op means that a coin fell on the other side.
+    #[must_use]
+    pub fn resolve(&self, width: u32, height: u32, sample: &SampleKey) -> Vec<(Op, Fill)> {
+        let mut ops = Vec::new();
+        self.choose((width, height), sample, &mut ops);
+        ops
     }
 }
-
-fn run_all(ops: &[(Op, u8)], mut image: Image, scratch: &mut Scratch) -> Result<Image, ImageError> {
-    for (op, fill) in ops {
-        op::run(op, &mut image, *fill, scratch)?;
-    }
-    Ok(image)
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,10 +3,15 @@
 //! Every check reports what it finds and goes on with what it has; whether the plan is any good is known at the end.
 
 mod data;
+mod op;
+mod policy;
 mod quantity;
 mod rounds;
-mod steps;
-mod stream;
+pub(crate) mod steps;
+pub(crate) mod stream;
+mod views;
+
+use millstream_imageops::MAX_PIXELS;
 
 use crate::diagnostic::{Code, Report};
 use crate::plan::{BalancePlan, LabelFormat, MaxBad, OutputPlan, Plan, SelectionPlan, StreamPlan};
@@ -126,12 +131,11 @@ fn output(raw: &raw::Output) -> OutputPlan {
 fn budget(checker: &mut Checker<'_>, plan: &Plan) {
     let StreamPlan { height, width, channels, eval_batch, .. } = plan.stream;
     let image = u64::from(height).saturating_mul(u64::from(width)).saturating_mul(u64::from(channels));
-    let rows = |batch: u32, ratio: u32| u64::from(batch).saturating_mul(u64::from(ratio) + 1);
-    let batches = plan.rounds.iter().map(|round| rows(round.training.batch, round.training.unlabelled_ratio));
-    let largest = batches.chain([u64::from(eval_batch)]).max().unwrap_or(0);
+    let steps = plan.rounds.iter().map(|round| round.training.images());
+    let largest = steps.chain([u64::from(eval_batch)]).max().unwrap_or(0);
     let needed = largest.saturating_mul(image);
     let known = [&["stream"][..], &["training"], &["rounds"]].iter().all(|path| checker.untouched(&Path::of(path)));
-    let possible = largest <= rounds::MOST_ROWS && image <= stream::MOST_PIXELS * 3;
+    let possible = largest <= rounds::MOST_IMAGES && image <= MAX_PIXELS * 3;
     if needed > plan.memory && possible && known {
         let message =
             format!("the budget of {} bytes is less than one batch: {largest} images are {needed} bytes", plan.memory);

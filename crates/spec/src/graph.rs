@@ -2,7 +2,48 @@
 
 use std::fmt::Write;
 
-use crate::plan::{ModelPlan, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan};
+use millstream_imageops::{Mixing, Per};
+
+use crate::plan::{ModelPlan, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TrainingPlan, ViewOf, ViewPlan};
+
+/// What training does to its images, in words: a line for each view, and one for mixing. Nothing for a single view
+/// without steps.
+#[must_use]
+pub fn noise(training: &TrainingPlan) -> Vec<String> {
+    let plain = |view: &ViewPlan| view.steps.is_empty() && view.count == 1;
+    let views = match training.views.as_slice() {
+        [only] if plain(only) => &[],
+        views => views,
+    };
+    views.iter().map(view_line).chain(training.mix.as_ref().map(mix_line)).collect()
+}
+
+/// "view strong, 2 of each unlabelled: flip randaugment".
+fn view_line(view: &ViewPlan) -> String {
+    let which = match (view.count, view.of) {
+        (1, ViewOf::All) => String::new(),
+        (1, ViewOf::Labelled) => " of labelled".to_string(),
+        (1, ViewOf::Unlabelled) => " of unlabelled".to_string(),
+        (count, ViewOf::All) => format!(", {count} of each"),
+        (count, ViewOf::Labelled) => format!(", {count} of each labelled"),
+        (count, ViewOf::Unlabelled) => format!(", {count} of each unlabelled"),
+    };
+    let steps: Vec<&str> = view.steps.iter().map(|step| step.name()).collect();
+    let steps = if steps.is_empty() { "as it is".to_string() } else { steps.join(" ") };
+    format!("view {}{which}: {steps}", view.name)
+}
+
+/// "mix by cutmix(1) or mixup(0.2), p 0.5, drawn for each image".
+fn mix_line(mix: &Mixing) -> String {
+    let ways = [("cutmix", mix.cutmix), ("mixup", mix.mixup)].into_iter().filter(|(_, alpha)| *alpha > 0.0);
+    let ways: Vec<String> = ways.map(|(name, alpha)| format!("{name}({alpha})")).collect();
+    let often = if mix.p < 1.0 { format!(", p {}", mix.p) } else { String::new() };
+    let per = match mix.per {
+        Per::Batch => "",
+        Per::Element => ", drawn for each image",
+    };
+    format!("mix by {}{often}{per}", ways.join(" or "))
+}
 
 /// How a graph is written.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -102,11 +143,12 @@ impl Graph {
             0 => training.batch.to_string(),
             ratio => format!("({} + {ratio} x {0})", training.batch),
         };
-        let lines = vec![
+        let mut lines = vec![
             format!("round {number}"),
             format!("{role} {}", model_line(&round.model)),
             format!("{} steps of {batch} images", training.steps),
         ];
+        lines.extend(noise(training));
         self.node(id.clone(), Shape::Round, lines);
         self.edge(split_id("labelled"), id.clone(), "", false);
         if number > 0 {

@@ -5,7 +5,7 @@
 //! [`schema`] asks for (`structure`) -> the raw structs that the schema comes from (`raw`) -> the [`Plan`] (`check`). The
 //! mistakes of all of them come back together as [`Diagnostics`].
 //!
-//! Nothing here opens data, knows what an image is or starts anything.
+//! Nothing here opens data, touches a pixel or starts anything. Steps and mixing are in the plan as the image crate has them.
 //!
 //! ```
 //! let text = "
@@ -30,6 +30,7 @@
 mod check;
 mod diagnostic;
 pub mod graph;
+mod inline;
 mod overrides;
 mod plan;
 mod raw;
@@ -44,10 +45,11 @@ use diagnostic::Report;
 use variables::Environment;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
+pub use inline::parse_steps;
 pub use plan::{
-    BalancePlan, DataPlan, FilterPlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OpPlan, OptimizerPlan,
-    OutputPlan, Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan, StepPlan, StreamPlan, TakePlan,
-    TargetsPlan, TrainingPlan,
+    BalancePlan, DataPlan, DecodePlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OptimizerPlan, OutputPlan,
+    Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan, StreamPlan, TakePlan, TargetsPlan,
+    TrainingPlan, ViewOf, ViewPlan,
 };
 pub use schema::schema;
 pub use variables::VARIABLES;
@@ -116,7 +118,8 @@ fn plan_of(
         return None;
     };
     overrides::apply(&mut tree, overrides, environment, report);
-    let structured = structure::check(&schema(), &tree, report);
+    let schema = schema();
+    let structured = structure::check(&schema, &schema, &tree, "", report);
     match serde_json::from_value(structured.value) {
         Ok(raw) => Some(check::plan(&mut check::Checker { tree: &tree, poisoned: &structured.poisoned, report }, raw)),
         // The structure fits, or what is wrong with it has been said.

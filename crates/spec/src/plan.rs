@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
 
 /// A pipeline, ready to run.
@@ -173,9 +174,22 @@ pub struct StreamPlan {
     /// Standard deviation of each channel, of pixels scaled to [0, 1]; above 0.
     pub std: Vec<f32>,
     /// The steps of the view that models are tested and label with; none of them is random.
-    pub eval: Vec<StepPlan>,
+    pub eval: Vec<Step>,
     /// Images in a batch of that view.
     pub eval_batch: u32,
+    /// How image files are read.
+    pub decode: DecodePlan,
+}
+
+/// How image files are read.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DecodePlan {
+    /// Whether a file that ends too early is used as far as it goes, and not refused.
+    pub keep_truncated: bool,
+    /// Whether a JPEG may be decoded at a fraction of its size where the steps shrink it anyway.
+    pub scale: bool,
+    /// Most pixels of an image file, 1 to 2^28.
+    pub max_pixels: u64,
 }
 
 /// One round: a model trained from fresh weights, which then labels for the next.
@@ -214,8 +228,11 @@ pub struct TrainingPlan {
     pub batch: u32,
     /// Pseudo-labelled images for each of them (mu). The first round has none whatever this says.
     pub unlabelled_ratio: u32,
-    /// The steps of the noised view that is trained on.
-    pub augment: Vec<StepPlan>,
+    /// The noised views that are trained on, each name once. At least one is of labelled images, and one of unlabelled
+    /// images where the round has any. Their counts together are at most 255.
+    pub views: Vec<ViewPlan>,
+    /// How the images of a batch are mixed with each other, if they are.
+    pub mix: Option<Mixing>,
     /// How gradients become updates.
     pub optimizer: OptimizerPlan,
     /// How the learning rate moves.
@@ -226,6 +243,52 @@ pub struct TrainingPlan {
     pub ema: Option<f64>,
     /// What a pseudo-label asks the student for.
     pub targets: TargetsPlan,
+}
+
+impl TrainingPlan {
+    /// Images that one human-labelled record of a batch becomes: one for each view of it and count.
+    #[must_use]
+    pub fn images_per_labelled(&self) -> u32 {
+        self.views.iter().filter(|view| view.of != ViewOf::Unlabelled).map(|view| view.count).sum()
+    }
+
+    /// Images that one pseudo-labelled record of a batch becomes.
+    #[must_use]
+    pub fn images_per_unlabelled(&self) -> u32 {
+        self.views.iter().filter(|view| view.of != ViewOf::Labelled).map(|view| view.count).sum()
+    }
+
+    /// Images in a step of a round that has pseudo-labels.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        let unlabelled = u64::from(self.unlabelled_ratio) * u64::from(self.images_per_unlabelled());
+        u64::from(self.batch).saturating_mul(u64::from(self.images_per_labelled()) + unlabelled)
+    }
+}
+
+/// A view: how a training image is noised. A record of a batch is emitted once for each of its views and count.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ViewPlan {
+    /// Its name: letters, digits, `-` and `_`.
+    pub name: String,
+    /// Its steps, in order.
+    pub steps: Vec<Step>,
+    /// How often each record comes in this view, 1 to 16.
+    pub count: u32,
+    /// Which records come in this view.
+    pub of: ViewOf,
+}
+
+/// Which records come in a view.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewOf {
+    /// All.
+    All,
+    /// Those with human labels.
+    Labelled,
+    /// Those with pseudo-labels.
+    Unlabelled,
 }
 
 /// An optimizer and its settings.
@@ -309,197 +372,4 @@ pub enum LabelFormat {
     Parquet,
     /// CSV.
     Csv,
-}
-
-/// How a resize computes a pixel.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FilterPlan {
-    /// The one source pixel in the middle.
-    Nearest,
-    /// Triangle filter.
-    Bilinear,
-    /// Cubic filter.
-    Bicubic,
-    /// Lanczos filter with three lobes.
-    Lanczos,
-}
-
-/// One step of a view. Variants and fields are those of the image crate's `Step`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepPlan {
-    /// To exactly this size in pixels.
-    Resize {
-        /// Rows.
-        height: u32,
-        /// Columns.
-        width: u32,
-        /// How to resample.
-        filter: FilterPlan,
-    },
-    /// To this length of the shorter side; the aspect ratio stays.
-    ResizeShort {
-        /// The shorter side in pixels.
-        size: u32,
-        /// How to resample.
-        filter: FilterPlan,
-    },
-    /// A random area, resized.
-    RandomResizedCrop {
-        /// Smallest and largest share of the area, 0 < low <= high <= 1.
-        scale: (f32, f32),
-        /// Smallest and largest width / height, 0.01 <= low <= high <= 100.
-        ratio: (f32, f32),
-        /// Rows of the result.
-        height: u32,
-        /// Columns of the result.
-        width: u32,
-        /// How to resample.
-        filter: FilterPlan,
-    },
-    /// The middle.
-    CenterCrop {
-        /// Rows.
-        height: u32,
-        /// Columns.
-        width: u32,
-    },
-    /// Padding on all sides, then a random area of the old size.
-    PadCrop {
-        /// Pixels on each side.
-        pad: u32,
-        /// Their value.
-        fill: u8,
-    },
-    /// A mirror image, sometimes.
-    RandomFlip {
-        /// Left-right, else top-bottom.
-        horizontal: bool,
-        /// How often, in [0, 1].
-        p: f32,
-    },
-    /// Random rotation, shear and shift at once.
-    RandomAffine {
-        /// Largest rotation in degrees, 0 to 180.
-        degrees: f32,
-        /// Largest shear as a tangent, 0 to 2.
-        shear: f32,
-        /// Largest shift in pixels.
-        translate: f32,
-        /// Value of what comes in from outside.
-        fill: u8,
-    },
-    /// RandAugment on torchvision's scale.
-    RandAugment {
-        /// Ops drawn for each image.
-        ops: u32,
-        /// Magnitude, below `bins`.
-        magnitude: u32,
-        /// Number of magnitudes, at least 2.
-        bins: u32,
-        /// Value of what comes in from outside.
-        fill: u8,
-    },
-    /// A fixed op.
-    Apply {
-        /// The op.
-        op: OpPlan,
-        /// How often, in [0, 1].
-        p: f32,
-    },
-}
-
-impl StepPlan {
-    /// The name as it is written in a pipeline.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            StepPlan::Resize { .. } => "resize",
-            StepPlan::ResizeShort { .. } => "resize_short",
-            StepPlan::RandomResizedCrop { .. } => "random_resized_crop",
-            StepPlan::CenterCrop { .. } => "center_crop",
-            StepPlan::PadCrop { .. } => "pad_crop",
-            StepPlan::RandomFlip { .. } => "flip",
-            StepPlan::RandomAffine { .. } => "affine",
-            StepPlan::RandAugment { .. } => "randaugment",
-            StepPlan::Apply { op, .. } => op.name(),
-        }
-    }
-
-    /// Whether two samples of one image may differ.
-    #[must_use]
-    pub fn is_random(&self) -> bool {
-        match *self {
-            StepPlan::Resize { .. } | StepPlan::ResizeShort { .. } | StepPlan::CenterCrop { .. } => false,
-            StepPlan::Apply { p, .. } => p > 0.0 && p < 1.0,
-            _ => true,
-        }
-    }
-}
-
-/// An image operator with its argument. Variants are those of the image crate's `Op` that a pipeline can name.
-#[derive(Copy, Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OpPlan {
-    /// Nothing.
-    Identity,
-    /// Stretches each channel to the full range.
-    AutoContrast,
-    /// Flattens the histogram of each channel.
-    Equalize,
-    /// 255 - value.
-    Invert,
-    /// Degrees counter-clockwise.
-    Rotate(f32),
-    /// Tangent.
-    ShearX(f32),
-    /// Tangent.
-    ShearY(f32),
-    /// Pixels to the right.
-    TranslateX(i32),
-    /// Pixels down.
-    TranslateY(i32),
-    /// Blend with black.
-    Brightness(f32),
-    /// Blend with gray.
-    Color(f32),
-    /// Blend with the mean gray.
-    Contrast(f32),
-    /// Blend with the smoothed image.
-    Sharpness(f32),
-    /// Upper bits that are kept, 0 to 8.
-    Posterize(u8),
-    /// Values at or above this are inverted, 0 to 256.
-    Solarize(f32),
-    /// Mirrors left-right.
-    FlipHorizontal,
-    /// Mirrors top-bottom.
-    FlipVertical,
-}
-
-impl OpPlan {
-    /// The name as it is written in a pipeline.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            OpPlan::Identity => "identity",
-            OpPlan::AutoContrast => "auto_contrast",
-            OpPlan::Equalize => "equalize",
-            OpPlan::Invert => "invert",
-            OpPlan::Rotate(_) => "rotate",
-            OpPlan::ShearX(_) => "shear_x",
-            OpPlan::ShearY(_) => "shear_y",
-            OpPlan::TranslateX(_) => "translate_x",
-            OpPlan::TranslateY(_) => "translate_y",
-            OpPlan::Brightness(_) => "brightness",
-            OpPlan::Color(_) => "color",
-            OpPlan::Contrast(_) => "contrast",
-            OpPlan::Sharpness(_) => "sharpness",
-            OpPlan::Posterize(_) => "posterize",
-            OpPlan::Solarize(_) => "solarize",
-            OpPlan::FlipHorizontal => "flip_horizontal",
-            OpPlan::FlipVertical => "flip_vertical",
-        }
-    }
 }

@@ -4,6 +4,10 @@
 //! kind, with a strict struct under it.
 
 mod data;
+mod noise;
+mod op;
+mod policy;
+mod step;
 mod stream;
 mod training;
 mod values;
@@ -12,11 +16,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
-pub(crate) use stream::{
-    Channels, Direction, Filter, Kind, Normalize, Op, RandAugment, RandomResizedCrop, Side, Step, Stream,
-};
-pub(crate) use training::{Ema, Model, OneCycle, Optimizer, Round, Schedule, Sgd, Targets, Training};
-pub(crate) use values::{Names, Quantity};
+pub(crate) use noise::{ColorJitter, Cutout, GaussianBlur, GaussianNoise, RandomErasing};
+pub(crate) use op::{Apply, Area, Op};
+pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, TrivialAugmentWide, Variant};
+pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
+pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
+pub(crate) use training::{Model, Of, OneCycle, Optimizer, Per, Round, Schedule, Sgd, Targets, Training, View};
+pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;
 

@@ -79,7 +79,11 @@ fn allow_bare_names(value: &mut Value, root: &Value) {
 fn bare_name(choice: &Value, root: &Value) -> Option<Value> {
     let (name, settings) = kind(choice)?;
     let settings = follow(settings, root);
-    let optional = settings.get("type")? == "object" && settings.get("required").is_none();
+    let alternatives = settings.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let optional = |settings: &Value| {
+        settings.get("type").is_some_and(|kind| kind == "object") && settings.get("required").is_none()
+    };
+    let optional = optional(settings) || alternatives.map(|settings| follow(settings, root)).any(optional);
     optional.then(|| Value::from(name))
 }
 

@@ -21,10 +21,11 @@ pub(crate) struct Structured {
     pub(crate) poisoned: Vec<Path>,
 }
 
-/// Walks along the whole tree. Mistakes go to `report`.
-pub(crate) fn check(schema: &Json, tree: &Node, report: &mut Report) -> Structured {
-    let mut walker = Walker { root: schema, report, poisoned: Vec::new() };
-    let at = At { node: tree, anchor: tree.span, name: String::new(), path: Path::default() };
+/// Walks along the whole tree. `root` holds the definitions that `schema` refers to; `name` is what messages call the whole,
+/// empty for a pipeline. Mistakes go to `report`.
+pub(crate) fn check(schema: &Json, root: &Json, tree: &Node, name: &str, report: &mut Report) -> Structured {
+    let mut walker = Walker { root, report, poisoned: Vec::new() };
+    let at = At { node: tree, anchor: tree.span, name: name.to_string(), path: Path::default() };
     let value = walker.value(schema, &at);
     Structured { value, poisoned: walker.poisoned }
 }
@@ -265,7 +266,7 @@ impl<'a> Walker<'a> {
             return self.wrong(Code::Missing, schema, at, format!("{} has no value", at.subject()), &help);
         }
         let message = format!("{} must be {expected}, but this is {}", at.subject(), found(at.node));
-        let help = describe::way_out(schema, at.node);
+        let help = describe::way_out(schema, self.root, at.node);
         self.wrong(Code::WrongType, schema, at, message, &help)
     }
 

@@ -5,6 +5,8 @@ use super::*;
 mod bad;
 mod good;
 mod pipelines;
+mod steps;
+mod views;
 
 /// A definition that is right.
 const GOOD: &str = "\
@@ -56,4 +58,10 @@ fn parse_text(text: &str) -> Result<Plan, Diagnostics> {
 fn changed(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "`{from}` is not in the definition");
     GOOD.replacen(from, to, 1)
+}
+
+/// What a mistake has under it.
+fn underlined(place: &Place) -> String {
+    let characters = place.text.chars().skip(place.column - 1);
+    characters.take(place.end_column - place.column).collect()
 }

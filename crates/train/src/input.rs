@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn each_channel_is_scaled_by_its_own_mean_and_deviation() {
         let shape = Shape { height: 1, width: 2, channels: 3 };
-        let row = Row { record: 0, key: Key(1), view: 0, target: Target::None, labelled: false };
+        let row = Row { record: 0, key: Key(1), view: 0, epoch: 0, copy: 0, target: Target::None, labelled: false };
         let batch = Batch { shape, blocks: vec![Block(vec![0, 51, 102]), Block(vec![255, 204, 153])], rows: vec![row] };
         let normalise = Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
         let images = normalise.images(&batch, &shape).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millstream_cluster::{model_name, plan_hash};
 use millstream_dataflow::Job;
-use millstream_spec::{LabelFormat, Plan, RoundPlan};
+use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -40,6 +40,8 @@ struct RoundForecast {
     /// How often each labelled image is seen.
     epochs: f64,
     training_images: u64,
+    /// The views and the mixing, in words.
+    noise: Vec<String>,
     /// Every training setting of the round, with its defaults.
     settings: serde_json::Value,
 }
@@ -94,9 +96,16 @@ fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundFore
         labelled_batch: training.batch,
         unlabelled_batch,
         epochs: drawn as f64 / job.labelled.len().max(1) as f64,
-        training_images: u64::from(training.steps) * u64::from(training.batch + unlabelled_batch),
+        training_images: u64::from(training.steps) * images(training, unlabelled_batch),
+        noise: millstream_spec::graph::noise(training),
         settings: serde_json::to_value(training)?,
     })
+}
+
+/// Images in a step: each record once for each of its views.
+fn images(training: &TrainingPlan, unlabelled_batch: u32) -> u64 {
+    let rows = |records: u32, images: u32| u64::from(records) * u64::from(images);
+    rows(training.batch, training.images_per_labelled()) + rows(unlabelled_batch, training.images_per_unlabelled())
 }
 
 fn writes(plan: &Plan, job: &Job) -> Vec<String> {
@@ -135,6 +144,7 @@ fn text(f: &Forecast) -> String {
             "round {number}   {}: {} steps of {} labelled + {} pseudo-labelled, {:.1} epochs, {} images",
             round.model, round.steps, round.labelled_batch, round.unlabelled_batch, round.epochs, round.training_images
         ));
+        lines.extend(round.noise.iter().map(|line| format!("          {line}")));
     }
     lines.push(format!("writes    into runs/{}, or --out:", f.name));
     lines.extend(f.writes.iter().map(|file| format!("          {file}")));

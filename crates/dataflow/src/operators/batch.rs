@@ -60,6 +60,8 @@ mod tests {
             record: *slot,
             key: Key(u128::from(*slot)),
             view: 0,
+            epoch: 0,
+            copy: 0,
             target: Target::None,
             labelled: true,
         };

@@ -254,7 +254,14 @@ impl Kitchen {
 /// What is known about the samples of a slot: one row a view.
 fn rows(job: &Job, time: &Time, slot: Slot) -> impl Iterator<Item = Row> {
     let key = job.manifest.entries()[slot.record as usize].key;
-    let row =
-        move |(view, _)| Row { record: slot.record, key, view, target: slot.target.clone(), labelled: slot.labelled };
+    let row = move |(view, _)| Row {
+        record: slot.record,
+        key,
+        view,
+        epoch: slot.epoch,
+        copy: slot.copy,
+        target: slot.target.clone(),
+        labelled: slot.labelled,
+    };
     job.views(time, slot.labelled).map(row)
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_data::{
-    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take,
+    Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take, Target,
 };
 use millstream_dataflow::{
-    Event, Job, ModelHash, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings, Trainer,
-    TrainerError,
+    Event, Job, MixJob, ModelHash, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings,
+    Trainer, TrainerError,
 };
-use millstream_imageops::{Options, Step, View};
+use millstream_imageops::{Mixing, Options, Step, Variant, View};
 use millstream_labels::{Pseudo, Rule};
 
 /// Where the images of a test come from.
@@ -58,6 +58,8 @@ pub(crate) struct Setting {
     pub(crate) interrupt_at: Option<(u32, u32)>,
     /// How long the trainer stops after its first step; the run is then interrupted.
     pub(crate) pause: Option<Duration>,
+    pub(crate) views: Views,
+    pub(crate) mixing: Option<Mixing>,
     pub(crate) hook: Hook,
 }
 
@@ -76,6 +78,8 @@ impl Default for Setting {
             panic_at: None,
             interrupt_at: None,
             pause: None,
+            views: Views::One,
+            mixing: None,
             hook: Arc::new(|_| {}),
         }
     }
@@ -94,6 +98,9 @@ pub(crate) struct Seen {
     pub(crate) step: u32,
     pub(crate) rows: usize,
     pub(crate) records: Vec<u32>,
+    pub(crate) views: Vec<u8>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) pixels: Vec<Vec<u8>>,
     /// Of pixels, keys and targets.
     pub(crate) hash: blake3::Hash,
 }
@@ -195,7 +202,16 @@ impl Trainer for Counting {
             hasher.update(format!("{} {:?} {}", row.key, row.target, row.labelled).as_bytes());
         }
         let records = batch.rows.iter().map(|row| row.record).collect();
-        let seen = Seen { round: self.round, step, rows: batch.rows.len(), records, hash: hasher.finalize() };
+        let seen = Seen {
+            round: self.round,
+            step,
+            rows: batch.rows.len(),
+            records,
+            views: batch.rows.iter().map(|row| row.view).collect(),
+            targets: batch.rows.iter().map(|row| row.target.clone()).collect(),
+            pixels: if batch.shape.bytes() < 1000 { batch.images().map(<[u8]>::to_vec).collect() } else { Vec::new() },
+            hash: hasher.finalize(),
+        };
         self.outcome.lock().unwrap().batches.push(seen);
         Ok(StepMetrics::default())
     }
@@ -219,13 +235,39 @@ impl Trainer for Counting {
     }
 }
 
-const NOISE: Step = Step::RandAugment { ops: 2, magnitude: 9, bins: 31, fill: 0 };
+const NOISE: Step = Step::RandAugment {
+    variant: Variant::Torchvision,
+    ops: 2,
+    magnitude: 9.0,
+    deviation: 0.0,
+    bins: 31,
+    p: 1.0,
+    fill: [0; 3],
+};
+
+/// The views that rounds train on.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Views {
+    /// One, noised.
+    One,
+    /// All records as they are, and those without human labels noised as well (FixMatch).
+    WeakAndStrong,
+}
+
+fn views(setting: &Setting, view: impl Fn(Vec<Step>) -> View) -> Vec<RoundView> {
+    let noised = RoundView::only(view(vec![NOISE]));
+    match setting.views {
+        Views::One => vec![noised],
+        Views::WeakAndStrong => vec![RoundView::only(view(Vec::new())), RoundView { labelled: false, ..noised }],
+    }
+}
 
 /// A round; the last one learns from soft labels.
-fn round(number: u32, setting: &Setting, view: View) -> RoundJob {
+fn round(number: u32, setting: &Setting, views: Vec<RoundView>) -> RoundJob {
     let batch = if matches!(setting.corpus, Corpus::Large) { 24 } else { 4 };
     let soft = (number == 2).then_some(1.0);
-    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, views: vec![RoundView::only(view)], soft }
+    let mix = setting.mixing.map(|mixing| MixJob { mixing, smoothing: 0.1 });
+    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, views, soft, mix }
 }
 
 fn job(setting: &Setting, files: &Path) -> Job {
@@ -244,7 +286,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         labelled: manifest.split("labelled").to_vec(),
         unlabelled: manifest.split("unlabelled").to_vec(),
         test: manifest.split("test").to_vec(),
-        rounds: (0..3).map(|number| round(number, setting, view(vec![NOISE]))).collect(),
+        rounds: (0..3).map(|number| round(number, setting, views(setting, view))).collect(),
         first_round: setting.first_round,
         restored: setting.restored.clone(),
         known_bad: Vec::new(),

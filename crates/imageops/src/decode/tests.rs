@@ -19,7 +19,7 @@ fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 }
 
 fn all(bytes: &[u8]) -> Result<Image, ImageError> {
-    decode(bytes, 3, &Limits::default())
+    decode(bytes, 3, &Options::default())
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn every_format_decodes_to_its_size_and_near_its_colours() {
 #[test]
 fn gray_and_rgb_convert_as_pillow_does() {
     let one = |image: DynamicImage, channels| {
-        decode(&encode(&image, ImageFormat::Png), channels, &Limits::default()).unwrap().pixels
+        decode(&encode(&image, ImageFormat::Png), channels, &Options::default()).unwrap().pixels
     };
     let rgb = |r, g, b| DynamicImage::from(image::RgbImage::from_pixel(1, 1, Rgb([r, g, b])));
     // Image.new("RGB", (1, 1), colour).convert("L") in Pillow.
@@ -77,7 +77,7 @@ fn truncated_files_are_broken_whatever_could_be_shown() {
     }
     let jpeg = encode(&gradient(), ImageFormat::Jpeg);
     let cut = all(&jpeg[..jpeg.len() - 2]).unwrap_err().to_string();
-    assert_eq!(cut, "broken JPG image: truncated: the end marker is missing");
+    assert_eq!(cut, "broken JPEG image: truncated: the end marker is missing");
     // What follows the end does not matter, and neither does an end marker inside of a segment.
     assert!(all(&[&jpeg[..], b"trailing"].concat()).is_ok());
     let thumbnail = [&jpeg[..2], b"\xff\xfe\0\x04\xff\xd9", &jpeg[2..]].concat();
@@ -97,7 +97,7 @@ fn other_bytes_are_no_image() {
 #[test]
 fn limits_stop_large_images_before_they_are_decoded() {
     let png = encode(&gradient(), ImageFormat::Png);
-    let with = |pixels, memory| decode(&png, 3, &Limits { pixels, memory });
+    let with = |pixels, memory| decode(&png, 3, &Options { limits: Limits { pixels, memory }, ..Options::default() });
     assert!(with(31 * 17, 1 << 20).is_ok());
     let error = with(31 * 17 - 1, 1 << 20).unwrap_err();
     assert!(matches!(&error, ImageError::TooLarge { found, .. } if found.contains("31x17")), "{error}");
@@ -111,13 +111,14 @@ fn limits_stop_large_images_before_they_are_decoded() {
 #[test]
 fn only_gray_and_rgb_can_be_asked_for() {
     let png = encode(&gradient(), ImageFormat::Png);
-    assert!(matches!(decode(&png, 4, &Limits::default()).unwrap_err(), ImageError::Argument { .. }));
+    assert!(matches!(decode(&png, 4, &Options::default()).unwrap_err(), ImageError::Argument { .. }));
 }
 
 /// Damaged files of every format: an image or an error, never a panic that leaves `decode`.
 #[test]
 fn flipped_bits_never_panic() {
     let mut rng = crate::Rng::new(&crate::SampleKey { seed: 3, round: 0, epoch: 0, key: 0, copy: 0, view: 0 }, 0);
+    let limited = Options { limits: Limits { pixels: 1 << 20, memory: 1 << 24 }, ..Options::default() };
     for format in FORMATS {
         let whole = encode(&gradient(), format);
         for _ in 0..60 {
@@ -126,7 +127,7 @@ fn flipped_bits_never_panic() {
                 let at = rng.range(bytes.len() as u32) as usize;
                 bytes[at] ^= 1 << rng.range(8);
             }
-            if let Ok(image) = decode(&bytes, 1, &Limits { pixels: 1 << 20, memory: 1 << 24 }) {
+            if let Ok(image) = decode(&bytes, 1, &limited) {
                 image.check().unwrap();
             }
         }

@@ -1,13 +1,17 @@
 //! The sections `training` and `rounds`: what a round says, else what all rounds say, else the default.
 
-use super::{Checker, steps};
+use millstream_imageops::{Mixing, Per};
+
+use super::Checker;
+use super::steps::Defaults;
+use super::stream::defaults;
 use crate::diagnostic::Code;
 use crate::plan::{ModelPlan, OptimizerPlan, RoundPlan, SchedulePlan, StreamPlan, TargetsPlan, TrainingPlan};
-use crate::raw;
+use crate::raw::{self, OrOff};
 use crate::yaml::Path;
 
-/// Most images of a batch.
-pub(super) const MOST_ROWS: u64 = 1 << 20;
+/// Most images of a step.
+pub(super) const MOST_IMAGES: u64 = 1 << 20;
 
 pub(super) fn rounds(
     checker: &mut Checker<'_>,
@@ -24,16 +28,16 @@ pub(super) fn rounds(
 }
 
 /// One round with all that it depends on.
-struct Round<'a, 'c> {
-    checker: &'a mut Checker<'c>,
-    number: usize,
-    common: &'a raw::Training,
-    raw: &'a raw::Round,
+pub(super) struct Round<'a, 'c> {
+    pub(super) checker: &'a mut Checker<'c>,
+    pub(super) number: usize,
+    pub(super) common: &'a raw::Training,
+    pub(super) raw: &'a raw::Round,
     stream: &'a StreamPlan,
 }
 
 impl<'a> Round<'a, '_> {
-    fn path(&self) -> Path {
+    pub(super) fn path(&self) -> Path {
         Path::of(&["rounds"]).item(self.number)
     }
 
@@ -63,28 +67,22 @@ impl<'a> Round<'a, '_> {
         plan
     }
 
+    /// What the steps of this round take from the stream.
+    pub(super) fn defaults(&self) -> Defaults {
+        defaults(self.stream)
+    }
+
     fn training(&mut self) -> TrainingPlan {
         let steps = self.steps();
-        let (batch, batch_path) = self.setting("batch", |training| &training.batch);
-        let batch = batch.copied().unwrap_or(64);
+        let (batch, _) = self.setting("batch", |training| &training.batch);
         let (ratio, _) = self.setting("unlabelled_ratio", |training| &training.unlabelled_ratio);
         let unlabelled_ratio = ratio.copied().unwrap_or(3);
-        let rows = u64::from(batch) * (u64::from(unlabelled_ratio) + 1);
-        if rows > MOST_ROWS {
-            let message =
-                format!("{batch} labelled and {unlabelled_ratio} times as many unlabelled images are {rows} in a step");
-            self.checker.error(
-                &batch_path,
-                Code::OutOfRange,
-                message,
-                format!("a step has at most {MOST_ROWS} images"),
-            );
-        }
-        TrainingPlan {
+        let plan = TrainingPlan {
             steps,
-            batch,
+            batch: batch.copied().unwrap_or(64),
             unlabelled_ratio,
-            augment: self.augment(),
+            views: self.views(self.number > 0 && unlabelled_ratio > 0),
+            mix: self.mix(),
             optimizer: self.optimizer(),
             schedule: self.schedule(steps),
             label_smoothing: self
@@ -93,14 +91,34 @@ impl<'a> Round<'a, '_> {
                 .copied()
                 .unwrap_or(0.0),
             ema: match self.setting("ema", |training| &training.ema).0 {
-                Some(raw::Ema::Decay(decay)) => Some(*decay),
-                Some(raw::Ema::Off) | None => None,
+                Some(OrOff::On(decay)) => Some(decay.0),
+                Some(OrOff::Off) | None => None,
             },
             targets: match self.setting("targets", |training| &training.targets).0 {
                 Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
                 Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
             },
+        };
+        self.images(&plan);
+        plan
+    }
+
+    /// A step has only so many images.
+    fn images(&mut self, plan: &TrainingPlan) {
+        let images = plan.images();
+        if images <= MOST_IMAGES {
+            return;
         }
+        let (_, path) = self.setting("batch", |training| &training.batch);
+        let TrainingPlan { batch, unlabelled_ratio, .. } = plan;
+        let views = match plan.views.iter().map(|view| view.count).sum() {
+            1 => String::new(),
+            views => format!(", in {views} views,"),
+        };
+        let message = format!(
+            "{batch} labelled and {unlabelled_ratio} times as many unlabelled images{views} are {images} in a step"
+        );
+        self.checker.error(&path, Code::OutOfRange, message, format!("a step has at most {MOST_IMAGES} images"));
     }
 
     fn steps(&mut self) -> u32 {
@@ -115,14 +133,21 @@ impl<'a> Round<'a, '_> {
         steps.unwrap_or(1)
     }
 
-    fn augment(&mut self) -> Vec<crate::plan::StepPlan> {
-        let size = (self.stream.height, self.stream.width);
-        let path = match self.raw.training.augment {
-            Some(_) => self.path().key("training").key("augment"),
-            None => Path::of(&["training", "augment"]),
+    fn mix(&mut self) -> Option<Mixing> {
+        let (Some(OrOff::On(raw)), path) = self.setting("mix", |training| &training.mix) else {
+            return None;
         };
-        let raw = self.raw.training.augment.as_ref().or(self.common.augment.as_ref());
-        raw.map_or(Vec::new(), |raw| steps::view(self.checker, &path, raw, size))
+        let [cutmix, mixup, p, switch] = [raw.cutmix, raw.mixup, raw.p, raw.switch].map(|number| number as f32);
+        if cutmix == 0.0 && mixup == 0.0 && self.checker.untouched(&path) {
+            let message = "`mix` mixes nothing: both `cutmix` and `mixup` are 0";
+            let help = "give an alpha, such as `cutmix: 1.0` or `mixup: 0.2`, or write `mix: off`";
+            self.checker.key_error(&path, Code::Missing, message, help);
+        }
+        let per = match raw.per {
+            raw::Per::Batch => Per::Batch,
+            raw::Per::Element => Per::Element,
+        };
+        Some(Mixing { cutmix, mixup, p, switch, per })
     }
 
     fn optimizer(&mut self) -> OptimizerPlan {

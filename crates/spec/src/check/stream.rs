@@ -1,13 +1,16 @@
 //! The section `stream`.
 
-use super::{Checker, steps};
+use millstream_imageops::{MAX_PIXELS, Step};
+
+use super::Checker;
+use super::steps::{self, Defaults};
 use crate::diagnostic::Code;
-use crate::plan::StreamPlan;
+use crate::plan::{DecodePlan, StreamPlan};
 use crate::raw;
 use crate::yaml::Path;
 
-/// Most pixels of an image, as in the image crate.
-pub(super) const MOST_PIXELS: u64 = 1 << 28;
+/// The mean pixel where `stream.normalize` says nothing, half of 255 rounded as timm rounds it.
+pub(crate) const MIDDLE: u8 = 128;
 
 pub(super) fn stream(checker: &mut Checker<'_>, raw: &raw::Stream) -> StreamPlan {
     let [height, width] = raw.size.map(|side| side.0);
@@ -17,21 +20,48 @@ pub(super) fn stream(checker: &mut Checker<'_>, raw: &raw::Stream) -> StreamPlan
         raw::Channels::Rgb => 3,
     };
     let (mean, std) = normalize(checker, raw.normalize.as_ref(), channels);
+    let decode = decode(&raw.decode);
+    let mut plan =
+        StreamPlan { height, width, channels, mean, std, eval: Vec::new(), eval_batch: raw.eval_batch, decode };
+    plan.eval = eval(checker, &raw.eval, &defaults(&plan));
+    plan
+}
+
+/// The steps of the view that models are tested with.
+fn eval(checker: &mut Checker<'_>, raw: &[raw::Step], defaults: &Defaults) -> Vec<Step> {
     let path = Path::of(&["stream", "eval"]);
-    let eval = steps::view(checker, &path, &raw.eval, (height, width));
+    let eval = steps::view(checker, &path, raw, defaults);
     for (position, step) in eval.iter().enumerate().filter(|(_, step)| step.is_random()) {
         let message =
             format!("the step `{}` is random, but models are tested and label on images as they are", step.name());
         checker.error(&path.item(position), Code::Conflict, message, "move it to `training.augment`");
     }
-    StreamPlan { height, width, channels, mean, std, eval, eval_batch: raw.eval_batch }
+    eval
+}
+
+/// What steps take from the stream.
+pub(super) fn defaults(stream: &StreamPlan) -> Defaults {
+    let value = |mean: &f32| (f64::from(*mean) * 255.0).round_ties_even().clamp(0.0, 255.0) as u8;
+    let mean = match stream.mean.as_slice() {
+        [red, green, blue] => [value(red), value(green), value(blue)],
+        others => [others.first().map_or(MIDDLE, value); 3],
+    };
+    Defaults { size: Some((stream.height, stream.width)), mean }
+}
+
+fn decode(raw: &raw::Decode) -> DecodePlan {
+    DecodePlan {
+        keep_truncated: raw.truncated == raw::Truncated::Keep,
+        scale: raw.scale == raw::Scale::Auto,
+        max_pixels: raw.max_pixels,
+    }
 }
 
 /// Refuses images of more pixels than any step can make.
 pub(super) fn check_area(checker: &mut Checker<'_>, path: &Path, (height, width): (u32, u32)) {
-    if u64::from(height) * u64::from(width) > MOST_PIXELS {
+    if u64::from(height) * u64::from(width) > MAX_PIXELS {
         let message = format!("{height} x {width} pixels are too many for one image");
-        checker.error(path, Code::OutOfRange, message, format!("an image has at most {MOST_PIXELS} pixels"));
+        checker.error(path, Code::OutOfRange, message, format!("an image has at most {MAX_PIXELS} pixels"));
     }
 }
 

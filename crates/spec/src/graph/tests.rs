@@ -39,6 +39,26 @@ demo
 }
 
 #[test]
+fn a_round_shows_its_views_and_how_it_mixes() {
+    let noise = |training: &str| {
+        let text = TEXT.replace("training: { steps: 600 }", &format!("training: {{ steps: 600, {training} }}"));
+        noise(&crate::parse(&text, "demo.yaml", &[]).unwrap().rounds[0].training)
+    };
+    assert!(noise("augment: []").is_empty());
+    assert_eq!(noise("augment: [flip, { rotate: 3 }]"), ["view train: flip rotate"]);
+    let views =
+        "views: [{ name: weak }, { name: a, of: labelled, count: 2 }, { name: b, of: unlabelled, augment: [flip] }]";
+    let expected = ["view weak: as it is", "view a, 2 of each labelled: as it is", "view b of unlabelled: flip"];
+    assert_eq!(noise(views), expected);
+    let mix = "mix: { cutmix: 1, mixup: 0.2, p: 0.5, per: element }";
+    assert_eq!(noise(mix), ["mix by cutmix(1) or mixup(0.2), p 0.5, drawn for each image"]);
+    assert_eq!(noise("mix: { mixup: 0.2 }"), ["mix by mixup(0.2)"]);
+    let text = TEXT.replace("training: { steps: 600 }", "training: { steps: 600, augment: [flip] }");
+    let drawn = render(&crate::parse(&text, "demo.yaml", &[]).unwrap(), Format::Mermaid);
+    assert!(drawn.contains("600 steps of 64 images<br/>view train: flip"), "{drawn}");
+}
+
+#[test]
 fn mermaid_and_dot_have_the_same_nodes_and_edges() {
     let mermaid = drawn(Format::Mermaid);
     assert!(mermaid.starts_with("---\ntitle: demo\n---\nflowchart TD\n"), "{mermaid}");

@@ -1,13 +1,9 @@
 //! The sections `training` and `rounds`.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserializer, Visitor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Step;
+use super::{OrOff, Step};
 
 /// How a round trains. Everything but `steps` has a default.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -30,6 +26,15 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = []))]
     pub(crate) augment: Option<Vec<Step>>,
+    /// Several views instead of the one of `augment`, for example a weak and a strong one: each image of a batch comes
+    /// once for each view, and as often as its `count` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub(crate) views: Option<Vec<View>>,
+    /// Mixing the images of a batch with each other, and their labels with them; `off` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "off"))]
+    pub(crate) mix: Option<OrOff<Mix>>,
     /// How gradients become updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "sgd"))]
@@ -45,12 +50,91 @@ pub(crate) struct Training {
     /// The decay of a moving average of the weights, which then labels and is saved, such as 0.99; `off` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "off"))]
-    pub(crate) ema: Option<Ema>,
+    pub(crate) ema: Option<OrOff<Decay>>,
     /// What a pseudo-label asks the student for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "hard"))]
     pub(crate) targets: Option<Targets>,
 }
+
+/// A view of the images that a round trains on.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct View {
+    /// Its name: letters, digits, `-` and `_`.
+    #[schemars(length(min = 1, max = 64), extend("pattern" = "^[A-Za-z0-9_-]+$"))]
+    pub(crate) name: String,
+    /// Its steps, in order. An image that has another size after the last one is resized to `stream.size`.
+    #[serde(default)]
+    pub(crate) augment: Vec<Step>,
+    /// How often each image comes in this view, each time with other random choices.
+    #[serde(default = "View::count")]
+    #[schemars(range(min = 1, max = 16))]
+    pub(crate) count: u32,
+    /// Which images come in this view.
+    #[serde(default)]
+    pub(crate) of: Of,
+}
+
+impl View {
+    fn count() -> u32 {
+        1
+    }
+}
+
+/// Which images come in a view.
+#[derive(Copy, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Of {
+    /// All images.
+    #[default]
+    All,
+    /// Those with human labels.
+    Labelled,
+    /// Those with pseudo-labels.
+    Unlabelled,
+}
+
+/// Mixing the images of a batch with each other. At least one of `cutmix` and `mixup` must be above 0.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mix {
+    /// Alpha of CutMix, which pastes an area of another image; 0 for none.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub(crate) cutmix: f64,
+    /// Alpha of MixUp, which blends with another image; 0 for none.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub(crate) mixup: f64,
+    /// The probability of mixing at all.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) p: f64,
+    /// The probability of CutMix where both are on.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(crate) switch: f64,
+    /// What one draw is for.
+    pub(crate) per: Per,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Mix { cutmix: 0.0, mixup: 0.0, p: 1.0, switch: 0.5, per: Per::Batch }
+    }
+}
+
+/// What one draw of mixing is for.
+#[derive(Copy, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Per {
+    /// The whole batch.
+    Batch,
+    /// Each image of it on its own.
+    Element,
+}
+
+/// The decay of a moving average.
+#[derive(Copy, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Decay(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] pub(crate) f64);
 
 /// One round: a model trained from fresh weights, which then labels for the next.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -195,52 +279,5 @@ pub(crate) struct Soft {
 impl Default for Soft {
     fn default() -> Self {
         Soft { temperature: 1.0 }
-    }
-}
-
-/// The decay of a moving average, or `off`.
-#[derive(Copy, Clone, Debug, Serialize)]
-pub(crate) enum Ema {
-    Off,
-    Decay(f64),
-}
-
-impl JsonSchema for Ema {
-    fn schema_name() -> Cow<'static, str> {
-        "Ema".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "anyOf": [
-                { "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 },
-                { "const": "off", "type": "string" }
-            ]
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Ema {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DecayOrOff;
-        impl Visitor<'_> for DecayOrOff {
-            type Value = Ema;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a decay or `off`")
-            }
-
-            fn visit_f64<E: de::Error>(self, decay: f64) -> Result<Ema, E> {
-                Ok(Ema::Decay(decay))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Ema, E> {
-                match text {
-                    "off" => Ok(Ema::Off),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-        }
-        deserializer.deserialize_any(DecayOrOff)
     }
 }

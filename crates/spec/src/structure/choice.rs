@@ -13,12 +13,12 @@ struct Choices<'a> {
     words: Vec<&'a str>,
     /// Names of kinds with the schemas of their settings.
     kinds: Vec<(&'a str, &'a Json)>,
-    /// Everything else: a number, text, a list.
+    /// Everything else: a number, text, a list, settings.
     others: Vec<&'a Json>,
 }
 
 impl<'a> Choices<'a> {
-    fn new(choices: &'a [Json]) -> Self {
+    fn new(choices: &'a [Json], root: &'a Json) -> Self {
         let mut sorted = Choices { words: Vec::new(), kinds: Vec::new(), others: Vec::new() };
         for choice in choices {
             if let Some(word) = choice.get("const").and_then(Json::as_str) {
@@ -28,7 +28,7 @@ impl<'a> Choices<'a> {
             } else if let Some(kind) = kind(choice) {
                 sorted.kinds.push(kind);
             } else {
-                sorted.others.push(choice);
+                sorted.others.push(follow(choice, root));
             }
         }
         sorted
@@ -57,12 +57,13 @@ impl<'a> Choices<'a> {
 
 impl<'a> Walker<'a> {
     pub(super) fn choice(&mut self, schema: &'a Json, choices: &'a [Json], at: &At<'_>) -> Json {
-        let choices = Choices::new(choices);
+        let choices = Choices::new(choices, self.root);
         match &at.node.value {
-            Value::Map(entries) if !choices.kinds.is_empty() || !choices.words.is_empty() => {
-                self.one_kind(schema, &choices, entries, at)
-            }
-            Value::Map(_) => self.mismatch(schema, at),
+            Value::Map(entries) => match choices.other(&["object"]) {
+                Some(settings) => self.value(settings, at),
+                None if choices.kinds.is_empty() && choices.words.is_empty() => self.mismatch(schema, at),
+                None => self.one_kind(schema, &choices, entries, at),
+            },
             Value::List(_) => match choices.other(&["array"]) {
                 Some(other) => self.value(other, at),
                 None => self.mismatch(schema, at),
@@ -130,7 +131,9 @@ impl<'a> Walker<'a> {
             Kind::Int(_) => choices.other(&["integer", "number"]),
             Kind::Float(_) => choices.other(&["number"]).or_else(|| choices.other(&["string"])),
             Kind::Text => choices.other(&["string"]),
-            Kind::Null | Kind::Bool(_) | Kind::Broken => None,
+            // Nothing at all is an empty mapping.
+            Kind::Null => choices.other(&["object"]),
+            Kind::Bool(_) | Kind::Broken => None,
         };
         match other {
             // A number in the wrong notation: whoever understands the notation says what is wrong with it.

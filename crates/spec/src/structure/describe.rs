@@ -142,7 +142,11 @@ fn shorten(text: &str) -> String {
 }
 
 /// What usually helps with a value of the wrong type.
-pub(super) fn way_out(schema: &Json, node: &Node) -> String {
+pub(super) fn way_out(schema: &Json, root: &Json, node: &Node) -> String {
+    let choices = schema.get("anyOf").and_then(Json::as_array).into_iter().flatten().map(|choice| follow(choice, root));
+    if let Some(settings) = choices.into_iter().find(|choice| choice.get("type").is_some_and(|kind| kind == "object")) {
+        return way_out(settings, root, node);
+    }
     let wanted = schema.get("type").and_then(Json::as_str).unwrap_or("");
     if let ("object", Some(known)) = (wanted, schema.get("properties").and_then(Json::as_object)) {
         return format!("its keys are {}", quoted(known.keys().map(String::as_str)));

@@ -7,12 +7,6 @@ use super::*;
 /// A mistake as (code, line, what is underlined, part of the message).
 type Found = (Code, usize, &'static str, &'static str);
 
-/// What a mistake has under it.
-fn underlined(place: &Place) -> String {
-    let characters = place.text.chars().skip(place.column - 1);
-    characters.take(place.end_column - place.column).collect()
-}
-
 /// Checks that the text has exactly these mistakes, in this order.
 fn check(text: &str, expected: &[Found]) {
     let Err(mistakes) = parse_text(text) else { panic!("no mistake found in\n{text}") };
@@ -263,7 +257,7 @@ fn settings_that_do_not_go_together() {
     );
     one("steps: 400", "steps: 4, schedule: { cosine: { warmup: 4 } }", (Code::Conflict, 26, "4", "leaves nothing of the 4 steps"), "shorter");
     one("  ema: 0.99", "  optimizer: { sgd: { momentum: 0 } }", (Code::Conflict, 23, "0", "needs a momentum"), "nesterov: false");
-    one("    - rotate: 9", "    - randaugment: { magnitude: 31 }", (Code::Conflict, 21, "31", "below `bins`"), "strongest is 30");
+    one("    - rotate: 9", "    - randaugment: { magnitude: 31 }", (Code::OutOfRange, 21, "31", "the `magnitude` of `torchvision` with 31 `bins` is a whole number of 0 to 30"), "its scale");
     one("    - rotate: 9", "    - random_resized_crop: { scale: [1, 0.1] }", (Code::OutOfRange, 21, "scale", "from 1 down to 0.1"), "[0.1, 1]");
     one("  channels: gray", "  channels: gray\n  eval: [flip]", (Code::Conflict, 16, "flip", "`flip` is random"), "training.augment");
     one("{ smallnet: { width: 20 } }", "alexnet", (Code::Conflict, 27, "alexnet", "at least 63 pixels"), "enlarge");

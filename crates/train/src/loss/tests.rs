@@ -6,7 +6,7 @@ use tch::Kind;
 use super::*;
 
 fn row(target: Target, labelled: bool) -> Row {
-    Row { record: 0, key: Key(7), view: 0, target, labelled }
+    Row { record: 0, key: Key(7), view: 0, epoch: 0, copy: 0, target, labelled }
 }
 
 fn batch(rows: Vec<Row>) -> Batch {

@@ -50,6 +50,8 @@ fn batch(salt: u32, rows: u32) -> Batch {
             record: number,
             key: Key(u128::from(number)),
             view: 0,
+            epoch: 0,
+            copy: 0,
             target: Target::Hard(class),
             labelled,
         });
