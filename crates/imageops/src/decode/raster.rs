@@ -62,9 +62,7 @@ impl<'a> Opened<'a> {
         image.pixels.clear();
         image.pixels.resize(bytes as usize, 0);
         match self.decoder.read_image(&mut image.pixels) {
-            Err(error) if !is_kept(&error, self.options) => {
-                return Err(failed(error, self.format, &self.options.limits));
-            }
+            Err(error) if !is_kept(&error, self.options) => Err(failed(error, self.format, &self.options.limits)),
             _ => flatten(image, color),
         }
     }
