@@ -96,7 +96,7 @@ pub(crate) struct Placed {
     pub(crate) width: u32,
     /// Height of the whole scaled image.
     pub(crate) height: u32,
-    /// Numerator and denominator: (1, 1), or for a JPEG that was scaled (1, 2), (1, 4) or (1, 8).
+    /// Numerator and denominator: (1, 1), or for a JPEG that was scaled (1, 2) or (1, 4).
     pub(crate) scale: (u32, u32),
 }
 
@@ -134,6 +134,23 @@ impl Decoder {
             }
         };
         Ok(Opened { source, turn: orientation.into(), scale: options.scale, spare: &mut self.spare })
+    }
+
+    /// Decodes a whole image at full size, as [`Opened::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::open`] and [`Opened::read`].
+    pub(crate) fn decode(
+        &mut self,
+        bytes: &[u8],
+        channels: u8,
+        options: &Options,
+        image: &mut Image,
+    ) -> Result<(), ImageError> {
+        let opened = self.open(bytes, options)?;
+        let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
+        opened.read(channels, &Wanted { area, least: None }, image)?;
+        Ok(())
     }
 }
 
@@ -199,10 +216,10 @@ impl Opened<'_> {
         Ok(placed)
     }
 
-    /// The last pixel of a scaled row may stand for fewer than 8 pixels. Mirrored it would come first, and all others would
-    /// be shifted by a fraction of a pixel.
+    /// The last pixel of a scaled row may stand for fewer pixels than the others. Mirrored it would come first, and all
+    /// others would be shifted by a fraction of a pixel.
     fn may_scale(&self, (width, height): (u32, u32)) -> bool {
-        self.turn.is_none() || (width % 8 == 0 && height % 8 == 0)
+        self.turn.is_none() || (width.is_multiple_of(jpeg::COARSEST) && height.is_multiple_of(jpeg::COARSEST))
     }
 }
 
@@ -220,16 +237,13 @@ fn check_arguments(channels: u8, area: Area, (width, height): (u32, u32)) -> Res
     Err(op::refuse("decode", "area", found, "inside of the image"))
 }
 
-/// Decodes a whole image of any supported format at full size, as [`Opened::read`] does.
+/// Decodes a whole image of any supported format at full size, as [`Opened::read`] does. A [`Decoder`] reuses its buffers.
 ///
 /// # Errors
 /// Those of [`Decoder::open`] and [`Opened::read`].
 pub fn decode(bytes: &[u8], channels: u8, options: &Options) -> Result<Image, ImageError> {
-    let mut decoder = Decoder::new();
-    let opened = decoder.open(bytes, options)?;
-    let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
     let mut image = Image::default();
-    opened.read(channels, &Wanted { area, least: None }, &mut image)?;
+    Decoder::new().decode(bytes, channels, options, &mut image)?;
     Ok(image)
 }
 

@@ -7,12 +7,12 @@ mod stroke;
 
 use stroke::{Placed, Stroke};
 
-use crate::decode::{Decoder, Options, Wanted};
+use crate::decode::{Decoder, Options};
 use crate::op::{self, Canvas, check_target};
 use crate::pixels::check_pixels;
 use crate::resample::Resampler;
 use crate::scratch::Scratch;
-use crate::{Area, Fill, Image, ImageError, Op, SampleKey, View};
+use crate::{Fill, Image, ImageError, Op, SampleKey, View};
 
 /// Width and height in pixels.
 type Size = (u32, u32);
@@ -59,9 +59,7 @@ impl Renderer {
     /// # Errors
     /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        let opened = self.decoder.open(bytes, &self.options)?;
-        let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
-        opened.read(channels, &Wanted { area, least: None }, image).map(drop)
+        self.decoder.decode(bytes, channels, &self.options, image)
     }
 
     /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized

@@ -149,11 +149,7 @@ int millstream_jpeg_open(struct decoder *decoder, const uint8_t *bytes, size_t l
   header->height = jpeg->image_height;
   header->components = (uint32_t)jpeg->num_components;
   header->precision = (uint32_t)jpeg->data_precision;
-  header->sampling = (uint32_t)jpeg->comp_info[0].h_samp_factor;
-  for (int i = 1; i < jpeg->num_components; i++) {
-    uint32_t sampling = (uint32_t)jpeg->comp_info[i].h_samp_factor;
-    if (sampling > header->sampling) header->sampling = sampling;
-  }
+  header->sampling = (uint32_t)jpeg->max_h_samp_factor;
   // A lossless scan has its predictor where a DCT scan has its first coefficient, which is 0 but in progressive files.
   header->lossless = !jpeg->progressive_mode && jpeg->Ss != 0;
   header->scan = decoder->truncated ? length : length - decoder->source.bytes_in_buffer;

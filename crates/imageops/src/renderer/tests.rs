@@ -3,7 +3,7 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Erasure, Filter, Sampling, Step, Truncated, Variant};
+use crate::{Area, Erasure, Filter, Sampling, Step, Truncated, Variant};
 
 const AUGMENT: Step = Step::RandAugment {
     variant: Variant::Torchvision,
