@@ -30,7 +30,8 @@ def arguments():
     stream_tasks = [task for task in TASKS if task != "decode"]
     parser = argparse.ArgumentParser(
         prog="scripts/bench-peers",
-        description="Measures millstream and other image pipelines in turn on the same images. Exit code 1: some required ratio does not hold.",
+        description="Measures millstream and other image pipelines in turn on the same images. "
+        "Exit code 1: a required ratio does not hold; 2: the comparison could not be made.",
         epilog="MILLSTREAM_PEERS: where the peers and the corpus are (default .peers, 10 GB). "
         "MILLSTREAM_BIN: a built millstream (default: it is built).",
     )
@@ -108,8 +109,8 @@ class Bench:
 
     def measure(self, row, task, number):
         """A run, and again while others disturb it."""
-        for attempt in range(1 + REPEATS):
-            if not machine.wait_until_idle(TOLERANCE, PATIENCE_SECONDS):
+        for attempt in range(1 if self.args.quick else 1 + REPEATS):
+            if not self.args.quick and not machine.wait_until_idle(TOLERANCE, PATIENCE_SECONDS):
                 say("the machine does not become idle; going on")
             figures = self.run(row, task)
             figures |= {"row": row.name, "task": task, "round": number, "attempt": attempt}
@@ -132,40 +133,52 @@ class Bench:
 
     def run(self, row, task):
         """A fresh process, and what it says of itself."""
-        with tempfile.TemporaryFile("w+") as files, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            files.writelines(f"{path}\n" for path in sorted(self.corpus.glob("*/*.jpg")))
-            files.seek(0)
-            status, others = run_process(self.command(row, task), files, out, err, 300 * (self.args.passes + 1))
-            out.seek(0)
-            err.seek(0)
-            # Notices of a library may come before the figures.
-            lines = [line for line in out.read().splitlines() if line.startswith("{")]
-            if status != 0 or not lines:
-                return {"failed": f"status {status}: {err.read()[-500:]}"}
-            return {"other_cores": others, **json.loads(lines[-1])}
+        files = "".join(f"{path}\n" for path in sorted(self.corpus.glob("*/*.jpg")))
+        timeout = 300 * (self.args.passes + 1)
+        status, others, out, err = run_process(self.command(row, task), files, timeout)
+        # Notices of a library may come before the figures.
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        if status != 0 or not lines:
+            return {"failed": f"status {status}: {err[-500:]}"}
+        return {"other_cores": others, **json.loads(lines[-1])}
 
     def note(self, figures):
         with self.out.open("a") as file:
             file.write(json.dumps(figures) + "\n")
 
 
-def run_process(command, stdin, stdout, stderr, timeout):
-    """Its exit status, and the cores that others used meanwhile; peers with workers know that better themselves."""
-    begun, busy = time.monotonic(), machine.busy()
-    process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
-    timer = signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+def run_process(command, text, timeout):
+    """Its exit status, the cores that others used meanwhile, and what it printed and complained of.
+
+    A peer with worker processes knows better than this what others used. Files, not pipes: what a peer leaves behind
+    could hold a pipe open.
+    """
+    file = tempfile.TemporaryFile
+    with file("w+") as stdin, file("w+") as out, file("w+") as err:
+        stdin.write(text)
+        stdin.seek(0)
+        begun, busy = time.monotonic(), machine.busy()
+        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, start_new_session=True)
+        used = wait(process, timeout)
+        others = (machine.busy() - busy - used.ru_utime - used.ru_stime) / (time.monotonic() - begun)
+        out.seek(0)
+        err.seek(0)
+        return process.returncode, round(others, 2), out.read(), err.read()
+
+
+def wait(process, timeout):
+    """What it used. It is killed with all its workers when its time is over, or ours."""
+    handler = signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
     signal.alarm(timeout)
     try:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        return used
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, timer)
+        signal.signal(signal.SIGALRM, handler)
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
-    seconds = time.monotonic() - begun
-    others = (machine.busy() - busy - used.ru_utime - used.ru_stime) / seconds
-    return process.returncode, round(others, 2)
 
 
 def summary(figures, rounds):
@@ -180,13 +193,13 @@ def compare(args):
     if args.report:
         return args.report
     peers = peers_folder()
+    out = args.out or peers / f"results-{datetime.now(UTC):%Y%m%d-%H%M%S}.jsonl"
+    if out.exists():
+        raise Failed(f"{out} is there already: results of two comparisons are not mixed")
     prepare.prepare(peers, args.tasks)
     if args.setup_only:
         say(f"all is in {peers}")
         return None
-    out = args.out or peers / f"results-{datetime.now(UTC):%Y%m%d-%H%M%S}.jsonl"
-    if out.exists():
-        raise Failed(f"{out} is there already: results of two comparisons are not mixed")
     Bench(args, peers, build(), out).run_all()
     say(f"the figures of all runs are in {out}")
     return out

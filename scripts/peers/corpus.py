@@ -30,7 +30,8 @@ GNOME = """Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Kleiber_by_Lukas_Baubku
     friends_by_Aitzol_Berasategi greentock_by_Peter_Nerlich life_by_Aitzol_Berasategi
     picosdeeuropa_by_Aitzol_Berasategi seeding_by_Clements_Engelhardt sunset_by_Aitzol_Berasategi"""
 MATE = "Aqua Blinds Dune FreshFlower Garden GreenMeadow LadyBird RainDrops Storm TwoWings Wood YellowFlower"
-PLASMA = "BytheWater ColdRipple ColorfulCups DarkestHour EveningGlow FallenLeaf Grey Kite OneStandsOut Path Volna summer_1am"
+PLASMA = """BytheWater ColdRipple ColorfulCups DarkestHour EveningGlow FallenLeaf Grey Kite OneStandsOut Path Volna
+    summer_1am"""
 OPENCV = """examples/data/aloeL examples/data/aloeR examples/data/baboon examples/data/fruits examples/data/building
     examples/data/messi5 examples/data/board examples/data/aero1 examples/data/aero3 examples/data/butterfly
     examples/data/orange examples/data/apple examples/data/home opencv4/html/plant opencv4/html/corridor_fld

@@ -1,7 +1,7 @@
 """How a peer is measured: its arguments, the order of the images, and the loop that counts and times its batches.
 
-A peer hands out one endless stream over a warm-up pass and the measured ones. A pass ends with a batch, not with the end
-of the stream, so every peer is measured in its steady state: none has to start or drain its workers in between.
+A peer hands out one stream over a warm-up pass and the measured ones. A pass ends with a batch, not with the end of the
+stream, so every peer is measured in its steady state: none has to start or drain its workers in between.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+import machine
 import numpy as np
 import psutil
 
@@ -33,7 +34,7 @@ MIB = 2**20
 def arguments(*flags):
     """What the command line asks for; `flags` are the switches of this peer alone."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of class folders, or for fmnist the IDX file")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of class folders; for fmnist the IDX file")
     parser.add_argument("--task", choices=[*SHAPES, "decode"], default="basic")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--passes", type=int, default=1)
@@ -105,14 +106,7 @@ class PeakMemory(threading.Thread):
 def processor_seconds():
     """Those that this family has used, and those that the whole machine has."""
     own = each(lambda process: sum(process.cpu_times()[:2]))
-    return own, machine_busy()
-
-
-def machine_busy():
-    """Seconds of processor time that anybody has used, what a hypervisor took away included."""
-    ticks = [int(tick) for tick in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    idle, waiting = ticks[3], ticks[4]
-    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK")
+    return own, machine.busy()
 
 
 def measure(args, images, make):
@@ -145,7 +139,7 @@ def measure(args, images, make):
             break
     if len(passes) <= args.passes:
         raise SystemExit("the stream ended before its last pass")
-    own, machine = (after - before for before, after in zip(used, processor_seconds()))
+    own, everybody = (after - before for before, after in zip(used, processor_seconds()))
     seconds = passes[-1][1] - passes[0][1]
     figures = {
         "images": images,
@@ -153,7 +147,7 @@ def measure(args, images, make):
         "first_batch_seconds": round(first_batch, 3),
         "start_seconds": round(start_seconds, 3),
         "cores_used": round(own / seconds, 2),
-        "other_cores": round((machine - own) / seconds, 2),
+        "other_cores": round((everybody - own) / seconds, 2),
         "peak_rss_mib": memory.largest(),
     }
     print(json.dumps(figures), flush=True)

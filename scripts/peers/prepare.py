@@ -153,4 +153,4 @@ def download(packages, debs):
     try:
         run("apt-get", *options, "download", *packages, cwd=debs)
     except Failed as error:
-        raise Failed(f"{error}\nThese are Debian 12's versions; older ones are on https://snapshot.debian.org") from error
+        raise Failed(f"{error}\nThese are Debian 12's; what it has replaced is on snapshot.debian.org") from error

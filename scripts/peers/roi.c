@@ -51,7 +51,7 @@ static double uniform(unsigned long long *state) {
   return (*state >> 11) * 0x1p-53;
 }
 
-/* torchvision's sampler: scale 0.08 to 1, ratio 3/4 to 4/3, the first of ten draws that fits, else the largest square. */
+/* torchvision's: scale 0.08 to 1, ratio 3/4 to 4/3, the first of ten draws that fits, else the largest square. */
 static Box random_box(int width, int height, unsigned long long *state) {
   Box box = {0, 0, width < height ? width : height, width < height ? width : height};
   for (int draw = 0; draw < 10; draw++) {
@@ -171,7 +171,8 @@ int main(int arguments, char **argument) {
   pthread_barrier_init(&barrier, NULL, threads + 1);
   pthread_t thread[MAX_THREADS];
   for (long worker = 0; worker < threads; worker++) pthread_create(&thread[worker], NULL, work, (void *)worker);
-  printf("{\"library\": \"libjpeg-turbo %s\", \"images\": %d, \"images_per_second\": [", VERSION(LIBJPEG_TURBO_VERSION), count);
+  printf("{\"library\": \"libjpeg-turbo %s\", ", VERSION(LIBJPEG_TURBO_VERSION));
+  printf("\"images\": %d, \"images_per_second\": [", count);
   double begun = 0;
   for (int pass = 0; pass <= passes; pass++) {
     pthread_barrier_wait(&barrier);
