@@ -10,7 +10,7 @@ TASKS = {
     "fmnist": "fmnist: 28 x 28 from memory, pad-crop, flip, RandAugment(2, 9), normalise",
 }
 NO_ANTIALIAS = "no: no antialias"
-SOME_OF = "no: SomeOf(14, n=2), most strengths drawn from 0 up to that of magnitude 9"
+SOME_OF = "no: SomeOf(14, n=2), most strengths drawn within the range of magnitude 9"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The DataLoader that torchvision and albumentations are fed by: worker processes, one transform for each image."""
 
+import numpy as np
 import torch
 from harness import files, idx_images, measure, order
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -67,4 +68,4 @@ def run(args, load, start_worker=None):
 
 
 def to_chw(array):
-    return torch.from_numpy(array.transpose(2, 0, 1).copy())
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
