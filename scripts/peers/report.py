@@ -149,7 +149,7 @@ def held(results, requirement):
 
 
 def all_held(results):
-    """Whether nothing that is required is missing. A quick run says nothing about speed: there all rows must have run."""
+    """Whether all that is required holds. A quick run says nothing about speed: there all rows must have run."""
     if results.header["quick"]:
         rows = [(row.name, task) for row in ROWS for task in row.work if task in results.header["tasks"]]
         return all(len(results.runs.get(row, {})) == results.header["rounds"] for row in rows)
