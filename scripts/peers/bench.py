@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Runs millstream and its peers in turn on the same images; see scripts/bench-peers."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import machine
+import prepare
+import report
+from prepare import HERE, ROOT, Failed, say
+from rows import ROWS, TASKS
+
+WORKERS = 2
+# Cores that others may use during a run; beyond that it is repeated.
+TOLERANCE = 0.15
+REPEATS = 3
+PATIENCE_SECONDS = 150
+FASHION_MNIST = ROOT / "data/full/fashion-mnist/train-images-idx3-ubyte.gz"
+
+
+def arguments():
+    stream_tasks = [task for task in TASKS if task != "decode"]
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench-peers",
+        description="Measures millstream and other image pipelines in turn on the same images. "
+        "Exit code 1: a required ratio does not hold; 2: the comparison could not be made.",
+        epilog="MILLSTREAM_PEERS: where the peers and the corpus are (default .peers, 10 GB). "
+        "MILLSTREAM_BIN: a built millstream (default: it is built).",
+    )
+    parser.add_argument("--rounds", type=positive, default=3, help="times that all are run in turn (default 3)")
+    parser.add_argument("--passes", type=positive, default=1, help="measured passes of a run, after one to warm up")
+    parser.add_argument("--tasks", default=",".join(stream_tasks), help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="200 images: shows that all runs, judges nothing")
+    parser.add_argument("--out", type=Path, help="JSON lines of all runs (default: results-TIME.jsonl among the peers)")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--setup-only", action="store_true", help="download, build and stop")
+    only.add_argument("--report", type=Path, metavar="FILE", help="print the tables of an earlier run")
+    args = parser.parse_args()
+    args.tasks = args.tasks.split(",")
+    unknown = set(args.tasks) - set(stream_tasks)
+    if unknown:
+        parser.error(f"no such task: {', '.join(sorted(unknown))}; there are {', '.join(stream_tasks)}")
+    if "basic" in args.tasks:
+        # Its ceiling.
+        args.tasks.insert(0, "decode")
+    return args
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def peers_folder():
+    return Path(os.environ.get("MILLSTREAM_PEERS", ROOT / ".peers")).resolve()
+
+
+def build():
+    """The program to measure: the one that is named, or else the one made of this tree."""
+    named = os.environ.get("MILLSTREAM_BIN")
+    if named:
+        return Path(named).resolve()
+    prepare.run(ROOT / "scripts/bootstrap")
+    prepare.run("cargo", "build", "--release", "--locked", cwd=ROOT)
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/millstream"
+
+
+class Bench:
+    """One comparison: what is run, on what, and where its figures go."""
+
+    def __init__(self, args, peers, millstream, out):
+        self.args, self.peers, self.millstream, self.out = args, peers, millstream, out
+        self.corpus = peers / ("corpus200" if args.quick else "corpus")
+
+    def header(self):
+        rounds, passes = self.args.rounds, self.args.passes
+        settings = f"{WORKERS} workers or threads, {rounds} rounds of {passes} measured passes over {self.corpus.name}"
+        return {
+            "machine": machine.facts(self.peers, self.millstream),
+            "settings": f"{settings}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "tasks": self.args.tasks,
+            "rounds": rounds,
+            "quick": self.args.quick,
+        }
+
+    def run_all(self):
+        self.note(self.header())
+        for number in range(1, self.args.rounds + 1):
+            self.warm()
+            for task in self.args.tasks:
+                for row in ROWS:
+                    if task in row.work:
+                        self.measure(row, task, number)
+
+    def warm(self):
+        """Puts the images into the page cache."""
+        for path in self.corpus.glob("*/*.jpg"):
+            path.read_bytes()
+
+    def measure(self, row, task, number):
+        """A run, and again while others disturb it."""
+        for attempt in range(1 if self.args.quick else 1 + REPEATS):
+            if not self.args.quick and not machine.wait_until_idle(TOLERANCE, PATIENCE_SECONDS):
+                say("the machine does not become idle; going on")
+            figures = self.run(row, task)
+            figures |= {"row": row.name, "task": task, "round": number, "attempt": attempt}
+            if "failed" not in figures:
+                figures["disturbed"] = figures["other_cores"] > TOLERANCE
+            self.note(figures)
+            say(summary(figures, self.args.rounds))
+            if not figures.get("disturbed"):
+                return
+
+    def command(self, row, task):
+        passes, workers = str(self.args.passes), str(WORKERS)
+        if row.program == "roi":
+            return [self.peers / "roi", workers, passes, *row.options]
+        corpus = FASHION_MNIST if task == "fmnist" else self.corpus
+        common = ["--task", task, "--corpus", corpus, "--workers", workers, "--passes", passes, *row.options]
+        if row.program == "millstream":
+            return [self.millstream, "bench", "stream", "--json", *common]
+        return [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program, *common]
+
+    def run(self, row, task):
+        """A fresh process, and what it says of itself."""
+        files = "".join(f"{path}\n" for path in sorted(self.corpus.glob("*/*.jpg")))
+        timeout = 300 * (self.args.passes + 1)
+        status, others, out, err = run_process(self.command(row, task), files, timeout)
+        # Notices of a library may come before the figures.
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        if status != 0 or not lines:
+            return {"failed": f"status {status}: {err[-500:]}"}
+        return {"other_cores": others, **json.loads(lines[-1])}
+
+    def note(self, figures):
+        with self.out.open("a") as file:
+            file.write(json.dumps(figures) + "\n")
+
+
+def run_process(command, text, timeout):
+    """Its exit status, the cores that others used meanwhile, and what it printed and complained of.
+
+    A peer with worker processes knows better than this what others used. Files, not pipes: what a peer leaves behind
+    could hold a pipe open.
+    """
+    file = tempfile.TemporaryFile
+    with file("w+") as stdin, file("w+") as out, file("w+") as err:
+        stdin.write(text)
+        stdin.seek(0)
+        begun, busy = time.monotonic(), machine.busy()
+        process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, start_new_session=True)
+        used = wait(process, timeout)
+        others = (machine.busy() - busy - used.ru_utime - used.ru_stime) / (time.monotonic() - begun)
+        out.seek(0)
+        err.seek(0)
+        return process.returncode, round(others, 2), out.read(), err.read()
+
+
+def wait(process, timeout):
+    """What it used. It is killed with all its workers when its time is over, or ours."""
+    handler = signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+    signal.alarm(timeout)
+    try:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return used
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def summary(figures, rounds):
+    name = f"round {figures['round']} of {rounds}, {figures['task']}, {figures['row']}"
+    if "failed" in figures:
+        return f"{name}: FAILED, {figures['failed'].strip()}"
+    rates = ", ".join(f"{rate:,.0f}" for rate in figures["images_per_second"])
+    return f"{name}: {rates} images/s{' (disturbed)' if figures['disturbed'] else ''}"
+
+
+def compare(args):
+    if args.report:
+        return args.report
+    peers = peers_folder()
+    out = args.out or peers / f"results-{datetime.now(UTC):%Y%m%d-%H%M%S}.jsonl"
+    if out.exists():
+        raise Failed(f"{out} is there already: results of two comparisons are not mixed")
+    prepare.prepare(peers, args.tasks)
+    if args.setup_only:
+        say(f"all is in {peers}")
+        return None
+    Bench(args, peers, build(), out).run_all()
+    say(f"the figures of all runs are in {out}")
+    return out
+
+
+def main():
+    args = arguments()
+    try:
+        out = compare(args)
+        results = out and report.read(out)
+    except (Failed, OSError, ValueError) as error:
+        say(error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    if not results:
+        return 0
+    print(report.tables(results))
+    return 0 if report.all_held(results) else 1
+
+
+sys.exit(main())

@@ -1,0 +1,66 @@
+"""Tests of the tables and verdicts: python3 -m unittest discover scripts/peers"""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import report
+from rows import OURS, REQUIREMENTS, ROWS, Requirement
+
+DALI = Requirement("basic", ("DALI",), 1.5)
+HEADER = {"machine": {"cpu": "x"}, "settings": "s", "tasks": ["basic"], "rounds": 3, "quick": False}
+
+
+def run(row, number, rate, other_cores=0.0, **more):
+    figures = {"row": row, "task": "basic", "round": number, "images_per_second": [rate], "other_cores": other_cores}
+    return {**figures, "disturbed": other_cores > 0.15, **more}
+
+
+def results(*runs):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in [HEADER, *runs]))
+        return report.read(path)
+
+
+class Report(unittest.TestCase):
+    def test_both_ratios_must_hold(self):
+        ours = [run(OURS, number, rate) for number, rate in enumerate([100, 200, 300])]
+        steady = results(*ours, *(run("DALI", number, rate) for number, rate in enumerate([50, 100, 150])))
+        self.assertEqual(report.ratios(steady, DALI), (2.0, 2.0))
+        self.assertTrue(report.held(steady, DALI))
+        # The medians stay, but round by round the ratios are 100 / 100, 200 / 150 and 300 / 50.
+        mixed = results(*ours, *(run("DALI", number, rate) for number, rate in enumerate([100, 150, 50])))
+        self.assertEqual(report.ratios(mixed, DALI), (2.0, 200 / 150))
+        self.assertFalse(report.held(mixed, DALI))
+
+    def test_the_best_of_the_rivals_counts(self):
+        found = results(run(OURS, 0, 90), run("DALI", 0, 30), run("tf.data", 0, 60))
+        self.assertEqual(report.ratios(found, Requirement("basic", ("DALI", "tf.data"), 1.0)), (1.5, 1.5))
+
+    def test_less_memory_is_better(self):
+        found = results(run(OURS, 0, 1, peak_rss_mib=50), run("DALI", 0, 1, peak_rss_mib=100))
+        for factor, held in [(0.6, True), (0.4, False)]:
+            self.assertEqual(report.held(found, Requirement("basic", ("DALI",), factor, "peak_rss_mib")), held)
+
+    def test_what_is_missing_or_failed_does_not_hold(self):
+        failed = {"row": "DALI", "task": "basic", "round": 0, "failed": "status 1"}
+        self.assertFalse(report.held(results(run(OURS, 0, 100), failed), DALI))
+        self.assertIn("(3 failed)", report.tables(results(run(OURS, 0, 100), failed)))
+
+    def test_the_least_disturbed_attempt_counts_and_is_marked(self):
+        found = results(run("DALI", 0, 10, 0.9), run("DALI", 0, 30, 0.2), run("DALI", 0, 20, 0.5))
+        self.assertEqual(found.middle("DALI", "basic", "images_per_second"), 30)
+        self.assertIn("30 [30-30] *", report.tables(found))
+
+    def test_every_requirement_names_measured_rows(self):
+        measured = {(row.name, task) for row in ROWS for task in row.work}
+        for one in REQUIREMENTS:
+            self.assertIn((OURS, one.task), measured)
+            for rival in one.rivals:
+                self.assertIn((rival, one.rival_task or one.task), measured)
+
+
+if __name__ == "__main__":
+    unittest.main()
