@@ -78,3 +78,23 @@ fn the_doctor_finds_libtorch() {
     assert!(libtorch["detail"].as_str().unwrap().starts_with("2.11.0"));
     assert_eq!(findings["healthy"], true);
 }
+
+#[test]
+fn the_stream_is_measured() {
+    let place = Place::new();
+    let photos = place.path("photos");
+    std::fs::create_dir(&photos).unwrap();
+    for i in 0..40u32 {
+        let pixels = image::RgbImage::from_fn(60, 50, |x, y| image::Rgb([(x * 3) as u8, (y * 5) as u8, (i * 6) as u8]));
+        pixels.save(photos.join(format!("{i}.png"))).unwrap();
+    }
+    let bench = ["bench", "stream", "--corpus", "photos", "--task", "randaug", "--passes", "2", "--batch", "8"];
+    let text = place.succeed(&[&bench[..], &["--workers", "2", "--json"]].concat());
+    let reading: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((reading["images"].as_u64(), reading["workers"].as_u64()), (Some(40), Some(2)));
+    assert!(reading["images_per_second"].as_array().unwrap().iter().all(|rate| rate.as_f64().unwrap() > 0.0));
+    assert!(reading["first_batch_seconds"].as_f64().unwrap() > 0.0);
+    std::fs::write(photos.join("broken.png"), b"not an image").unwrap();
+    place.fail(&bench, 3, &["broken.png", "1 records"]);
+    place.fail(&["bench", "stream", "--corpus", "nowhere"], 2, &["nowhere"]);
+}

@@ -35,14 +35,16 @@ fn commands_of_the_readme_work() {
         };
         let args = &words[place + 1..];
         seen.insert(args[0].to_owned());
+        // `bench` has commands of its own.
+        let command = &args[..if args[0] == "bench" { 2 } else { 1 }];
         let only_looks = ["validate", "graph", "plan", "schema"].contains(&args[0]);
         let output = if only_looks {
             millstream().args(args).current_dir(root()).output().unwrap()
         } else {
-            millstream().args([args[0], "--help"]).output().unwrap()
+            millstream().args(command).arg("--help").output().unwrap()
         };
         assert_eq!(output.status.code(), Some(0), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        let help = millstream().args([args[0], "--help"]).output().unwrap();
+        let help = millstream().args(command).arg("--help").output().unwrap();
         let help = String::from_utf8_lossy(&help.stdout).into_owned();
         for flag in args.iter().filter(|word| word.starts_with("--")) {
             assert!(help.contains(flag.split('=').next().unwrap()), "{line}: there is no {flag}");
