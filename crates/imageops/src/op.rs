@@ -51,7 +51,7 @@ pub enum Sampling {
     Nearest,
     /// Weighted mean of the four pixels around.
     Bilinear,
-    /// Weighted mean of the sixteen pixels around (cubic with a = -0.5).
+    /// Weighted mean of the sixteen pixels around (cubic with a = -1, as in Pillow's transform; its resize has -0.5).
     Bicubic,
 }
 

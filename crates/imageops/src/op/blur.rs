@@ -43,7 +43,8 @@ impl Kernel {
         let mut part = (2.0 * whole + 1.0) * (whole * (whole + 1.0) - 3.0 * sigma2);
         part /= 6.0 * (sigma2 - (whole + 1.0) * (whole + 1.0));
         let radius = whole + part;
-        let inner = (f64::from((1_u32 << 24) as f32) / (f64::from(radius) * 2.0 + 1.0)) as u32;
+        // In f32 throughout, as in Pillow: the rounding shows at a radius of 1.
+        let inner = ((1_u32 << 24) as f32 / (radius * 2.0 + 1.0)) as u32;
         let radius = radius as usize;
         let outer = ((1 << 24) - (radius as u32 * 2 + 1) * inner) / 2;
         Self { radius, inner, outer }

@@ -204,7 +204,7 @@ fn bilinear<const C: usize>(source: &[[u8; C]], padded: usize, [sx, sy]: [i64; 2
     })
 }
 
-/// Cubic with a = -0.5 over the sixteen pixels around, as in Pillow's transform (a fourth-order polynomial a row, then one
+/// Cubic with a = -1 over the sixteen pixels around, as in Pillow's transform (a fourth-order polynomial a row, then one
 /// over the rows), cut to 0..=255.
 #[inline]
 fn bicubic<const C: usize>(source: &[[u8; C]], padded: usize, [sx, sy]: [i64; 2]) -> [u8; C] {
