@@ -29,6 +29,7 @@ struct decoder {
   jmp_buf caller;
   int created;
   int truncated;
+  size_t length;
   char message[JMSG_LENGTH_MAX];
 };
 
@@ -105,6 +106,7 @@ static void start(struct decoder *decoder, const uint8_t *bytes, size_t length, 
   if (decoder->created) jpeg_destroy_decompress(&decoder->jpeg);
   decoder->created = 0;
   decoder->truncated = 0;
+  decoder->length = length;
   decoder->message[0] = 0;
   decoder->jpeg.err = jpeg_std_error(&decoder->errors);
   decoder->errors.error_exit = on_error;
@@ -138,12 +140,8 @@ const char *millstream_jpeg_message(const struct decoder *decoder) { return deco
 
 int millstream_jpeg_truncated(const struct decoder *decoder) { return decoder->truncated; }
 
-// Reads up to the first scan. `bytes` must stay where they are until the image was read.
-int millstream_jpeg_open(struct decoder *decoder, const uint8_t *bytes, size_t length, uint64_t memory,
-                         struct header *header) {
+static void read_header(struct decoder *decoder, struct header *header) {
   struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
-  if (setjmp(decoder->caller)) return outcome_of_error(decoder);
-  start(decoder, bytes, length, memory);
   jpeg_read_header(jpeg, TRUE);
   header->width = jpeg->image_width;
   header->height = jpeg->image_height;
@@ -152,7 +150,15 @@ int millstream_jpeg_open(struct decoder *decoder, const uint8_t *bytes, size_t l
   header->sampling = (uint32_t)jpeg->max_h_samp_factor;
   // A lossless scan has its predictor where a DCT scan has its first coefficient, which is 0 but in progressive files.
   header->lossless = !jpeg->progressive_mode && jpeg->Ss != 0;
-  header->scan = decoder->truncated ? length : length - decoder->source.bytes_in_buffer;
+  header->scan = decoder->length - (decoder->truncated ? 0 : decoder->source.bytes_in_buffer);
+}
+
+// Reads up to the first scan. `bytes` must stay where they are until the image was read.
+int millstream_jpeg_open(struct decoder *decoder, const uint8_t *bytes, size_t length, uint64_t memory,
+                         struct header *header) {
+  if (setjmp(decoder->caller)) return outcome_of_error(decoder);
+  start(decoder, bytes, length, memory);
+  read_header(decoder, header);
   return OUTCOME_DONE;
 }
 
