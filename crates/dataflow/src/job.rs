@@ -157,6 +157,9 @@ pub enum JobError {
     },
 }
 
+/// Steps of tiny images that may be under way, however many would fit: more make nothing faster.
+const MOST_STEPS: u64 = 64;
+
 /// The largest steps that must fit into `memory`: two ahead and one being joined in one half, as much in the other.
 const LEAST_STEPS: u64 = 6;
 
@@ -197,7 +200,7 @@ impl Job {
     /// other half is for records on their way to becoming samples.
     pub fn window(&self) -> usize {
         let steps = self.memory / 2 / self.largest_step().max(1);
-        steps.saturating_sub(1).clamp(2, 1024) as usize
+        steps.saturating_sub(1).clamp(2, MOST_STEPS) as usize
     }
 
     /// Refuses what cannot work before anything is started.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use millstream_data::{Block, DeadLetter, Key, Payload, Row, Stage};
 use millstream_imageops::{Image, Picture, Renderer, SampleKey, View};
@@ -22,9 +23,9 @@ use crate::pool::Pool;
 use crate::schedule::Slot;
 use crate::time::Time;
 
-/// Records prepared before the other operators of the worker get their turn: a photo takes milliseconds, and
-/// the training node must not wait for a whole step's worth of them.
-const AT_ONCE: usize = 16;
+/// How long records are prepared before the other operators of the worker get their turn: a photo takes a millisecond, and
+/// the training node must not wait for a whole step's worth of them, while of tiny images there are thousands a turn.
+const TURN: Duration = Duration::from_millis(1);
 
 /// One worker's share of a batch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,7 +62,6 @@ pub(crate) fn prepare<'scope>(
     let (mut parts_output, mut dead_output) = (OutputBuilder::from(parts_output), OutputBuilder::from(dead_output));
     builder.build(move |capabilities| {
         drop(capabilities);
-        let mut queue = VecDeque::new();
         let mut steps: BTreeMap<Time, Step> = BTreeMap::new();
         let mut kitchen = Kitchen::new(job, buffers);
         move |_| {
@@ -71,25 +71,26 @@ pub(crate) fn prepare<'scope>(
                     return;
                 };
                 let hold = |port| capability.delayed(&time, port);
-                steps.entry(time).or_insert_with(|| Step { part: None, ports: [hold(0), hold(1)] });
-                queue.extend(records.drain(..).map(|record| (time, record)));
+                let new = || Step { waiting: VecDeque::new(), part: None, ports: [hold(0), hold(1)] };
+                steps.entry(time).or_insert_with(new).waiting.extend(records.drain(..));
             });
-            for _ in 0..AT_ONCE.min(queue.len()) {
-                let Some((time, (slot, payload))) = queue.pop_front() else {
-                    break;
-                };
-                let Some(step) = steps.get_mut(&time) else { continue };
+            let begun = Instant::now();
+            while begun.elapsed() < TURN
+                && let Some((time, step)) = steps.iter_mut().find(|(_, step)| !step.waiting.is_empty())
+                && let Some((slot, payload)) = step.waiting.pop_front()
+            {
+                let time = *time;
                 if let Some(letter) = kitchen.serve(&time, slot, payload, step) {
                     dead_out.session(&step.ports[1]).give(letter);
                 }
                 credit.end_record();
                 if step.part.as_ref().is_some_and(|part| part.missing == 0)
-                    && let Some(Step { part: Some(part), ports }) = steps.remove(&time)
+                    && let Some(Step { part: Some(part), ports, .. }) = steps.remove(&time)
                 {
                     parts_out.session(&ports[0]).give(part.close());
                 }
             }
-            if !queue.is_empty() {
+            if steps.values().any(|step| !step.waiting.is_empty()) {
                 activator.activate();
             }
         }
@@ -99,6 +100,9 @@ pub(crate) fn prepare<'scope>(
 
 /// A step that records of this worker's share have come in for.
 struct Step {
+    /// Records that have come in and are not prepared yet. Those of the earliest step are first in turn, since files are
+    /// read in any order and the training node waits for that step.
+    waiting: VecDeque<Fallible<Payload>>,
     part: Option<OpenPart>,
     /// The right to emit parts and dead letters at its time.
     ports: [Capability<Time>; 2],
@@ -117,7 +121,11 @@ struct OpenPart {
 
 impl OpenPart {
     fn new(slot: &Slot, rows: usize, bytes: usize, mut pixels: Vec<u8>) -> Self {
-        pixels.resize(rows * bytes, 0);
+        match pixels.capacity() < rows * bytes {
+            // Zeroed by the kernel, where `resize` would write all of it.
+            true => pixels = vec![0; rows * bytes],
+            false => pixels.resize(rows * bytes, 0),
+        }
         let missing = slot.share.end - slot.share.start;
         OpenPart { first: slot.share.start, missing, rows: vec![None; rows], pixels, bytes }
     }

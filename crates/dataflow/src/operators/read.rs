@@ -39,7 +39,9 @@ pub(crate) fn read<'scope>(
     let scope = slots.scope();
     slots.unary(Pipeline, "Read", move |_, info| {
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
-        let mut readers = Offload::new("read", READERS, activator);
+        let offline = (Arc::clone(&manifest), buffers.clone());
+        let mut readers =
+            Offload::new("read", READERS, activator, move |slot| fetch(&offline.0, slot, offline.1.take()));
         move |input, output| {
             input.for_each(|capability, slots| {
                 let Some(capability) = capability.retain_least(0) else {
@@ -48,16 +50,13 @@ pub(crate) fn read<'scope>(
                 let mut session = output.session(&capability);
                 for slot in slots.drain(..) {
                     if manifest.does_io(slot.record) {
-                        let (manifest, buffers) = (Arc::clone(&manifest), buffers.clone());
-                        readers.submit(capability.clone(), move || fetch(&manifest, slot, buffers.take()));
+                        readers.submit(&capability, slot);
                     } else {
                         session.give(weighed(fetch(&manifest, slot, buffers.take()), &credit));
                     }
                 }
             });
-            for (capability, fetched) in readers.finished() {
-                output.session(&capability).give(weighed(fetched, &credit));
-            }
+            readers.finished(|capability, fetched| output.session(capability).give(weighed(fetched, &credit)));
         }
     })
 }
