@@ -136,11 +136,11 @@ class Bench:
         files = "".join(f"{path}\n" for path in sorted(self.corpus.glob("*/*.jpg")))
         timeout = 300 * (self.args.passes + 1)
         status, others, out, err = run_process(self.command(row, task), files, timeout)
-        # Notices of a library may come before the figures.
-        lines = [line for line in out.splitlines() if line.startswith("{")]
-        if status != 0 or not lines:
+        # Notices of a library may come before the figures, which are one object in one line or in several.
+        _, brace, rest = ("\n" + out).rpartition("\n{")
+        if status != 0 or not brace:
             return {"failed": f"status {status}: {err[-500:]}"}
-        return {"other_cores": others, **json.loads(lines[-1])}
+        return {"other_cores": others, **json.loads("{" + rest)}
 
     def note(self, figures):
         with self.out.open("a") as file:

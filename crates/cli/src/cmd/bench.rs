@@ -21,7 +21,7 @@ use crate::say::say;
 use meter::{Meter, Reading};
 
 /// Budget of samples in flight.
-const MEMORY: u64 = 128 << 20;
+const MEMORY: u64 = 64 << 20;
 
 pub(crate) fn stream(args: &BenchStreamArgs) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
@@ -75,6 +75,8 @@ fn flow(
             let (reading, work) = (Arc::clone(&reading), work.clone());
             let mut meter = Meter::new(begun, records, passes);
             let mut floats = Vec::new();
+            // Written to at once: the kernel finds the memory for it while the first images are being decoded.
+            floats.resize(batch as usize * work.shape.bytes(), 0.0);
             Box::new(move |batch| {
                 work.normalise(batch, &mut floats);
                 if let Some(done) = meter.count(batch.rows.len() as u64) {
