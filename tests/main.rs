@@ -5,5 +5,6 @@ mod commands;
 mod documents;
 mod equality;
 mod interruption;
+mod pictures;
 mod structure;
 mod support;

@@ -30,6 +30,7 @@ const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("differential-dataflow", &["labels", "dataflow"]),
     ("timely", &["labels", "dataflow", "cluster"]),
     ("clap", &["cli"]),
+    ("noto-sans-mono-bitmap", &["cli"]),
     ("anyhow", &["cli"]),
     ("indicatif", &["cli"]),
 ];

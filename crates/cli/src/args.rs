@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Label images with a trained model.
     Predict(PredictArgs),
+    /// Augment an image or a folder of images, and write what comes out.
+    Augment(AugmentArgs),
+    /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.
+    Preview(PreviewArgs),
     /// Measure how fast images stream on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -152,6 +156,81 @@ pub(crate) struct PredictArgs {
     pub(crate) workers: Option<u16>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AugmentArgs {
+    /// What is done to each image: a step such as `randaugment`, or a list such as `[{rotate: 9}, {cutout: 8}]`.
+    #[arg(long, visible_alias = "policy", value_name = "YAML")]
+    pub(crate) ops: String,
+    /// Write N augmented copies of each image, NAME.0.png and so on, and a list of them: manifest.csv.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) variants: Option<u32>,
+    /// Write each image as it is too, as NAME.png.
+    #[arg(long, requires = "variants")]
+    pub(crate) keep_originals: bool,
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Whether images are made gray or RGB.
+    #[arg(long, value_enum, default_value_t = Channels::Rgb)]
+    pub(crate) channels: Channels,
+    /// How images are written [default: as OUT is called, else png].
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ImageFormat>,
+    /// Quality of JPEGs, 1 to 100.
+    #[arg(long, value_name = "Q", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: u8,
+    /// Write although OUT holds something. Files of the same names are replaced, others stay.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Worker threads; the result does not depend on it [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// An image, or a folder of images in any folders.
+    #[arg(value_name = "IN")]
+    pub(crate) input: PathBuf,
+    /// A folder; for one image also a file that ends in .png, .jpg or .jpeg.
+    #[arg(value_name = "OUT")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Channels {
+    Gray,
+    Rgb,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageFormat {
+    /// Lossless.
+    Png,
+    /// Smaller, and not quite the same pixels.
+    Jpg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// Where the picture goes, a PNG. Without it the same is printed as text.
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the text beside the picture too.
+    #[arg(long)]
+    pub(crate) text: bool,
+    /// The round whose training images are shown, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) round: u32,
+    /// How many images are shown, each with all of its views.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) images: u32,
+    /// Show this view only.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) view: Option<String>,
+    /// Tiles side by side [default: as many as 1600 pixels hold].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) columns: Option<u32>,
 }
 
 #[derive(Debug, Args)]

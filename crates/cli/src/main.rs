@@ -6,6 +6,7 @@ mod cmd;
 mod exit;
 mod progress;
 mod say;
+mod sheet;
 mod table;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Schema => cmd::schema::schema(),
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),
+        Command::Augment(args) => cmd::augment::augment(args),
+        Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),
         Command::Doctor(args) => cmd::doctor::doctor(args),
         Command::Verify(args) => cmd::verify::verify(args),

@@ -63,6 +63,14 @@ pub enum ImageError {
         /// The values that are allowed.
         allowed: &'static str,
     },
+    /// An encoder gave up.
+    #[error("cannot encode as {format}: {reason}")]
+    Encode {
+        /// The format.
+        format: &'static str,
+        /// The encoder's own words.
+        reason: String,
+    },
     /// The resampler refused; sizes have been checked before, so this names a bug or a lack of memory.
     #[error("cannot resize {from} to {to}: {reason}")]
     Resize {

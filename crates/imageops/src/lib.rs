@@ -26,6 +26,7 @@
 //! ```
 
 mod decode;
+mod encode;
 mod error;
 mod mix;
 mod normalize;
@@ -40,6 +41,7 @@ mod step;
 mod view;
 
 pub use decode::{JPEG_LIBRARY, Limits, Options, Truncated, decode};
+pub use encode::{encode_jpeg, encode_png};
 pub use error::ImageError;
 pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};
 pub use normalize::{Layout, normalize};

@@ -9,6 +9,7 @@ mod blur;
 mod canvas;
 mod check;
 mod crop;
+mod display;
 mod enhance;
 mod flip;
 mod histogram;

@@ -1,11 +1,13 @@
 //! The commands, one a file.
 
+pub(crate) mod augment;
 pub(crate) mod bench;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod graph;
 pub(crate) mod plan;
 pub(crate) mod predict;
+pub(crate) mod preview;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod validate;
@@ -60,6 +62,15 @@ fn smallest_step(plan: &Plan) -> u32 {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A CSV field (RFC 4180).
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
 
 /// A line about a record that could not be used.

@@ -9,7 +9,7 @@ use millstream_cluster::{AskOptions, ask, unlabelled};
 use millstream_data::{FolderLayout, KeyKind, LabelRow, SourceConfig, write_labels, write_labels_csv};
 use millstream_train::{Device, Session};
 
-use super::{bad_record, device, find_model, print, stop_on_interrupt, workers};
+use super::{bad_record, device, find_model, print, quoted, stop_on_interrupt, workers};
 use crate::args::PredictArgs;
 use crate::exit::{BAD_DATA, Request};
 use crate::progress::{RoundWork, watch};
@@ -77,14 +77,5 @@ fn write(out: Option<&Path>, rows: &[LabelRow]) -> anyhow::Result<()> {
             }
             print(&text)
         }
-    }
-}
-
-/// A CSV field (RFC 4180).
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
     }
 }

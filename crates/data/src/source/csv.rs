@@ -1,5 +1,6 @@
 //! CSV lists of image files: the columns `path`, `label` and, if wanted, `key`, in any order.
 //!
+//! What `millstream augment` says beside of each image is left alone: the columns `source`, `variant` and `ops`.
 //! Spaces around values are dropped. An empty label means that nobody labelled the image. The classes are the
 //! labels that occur, sorted by their bytes. Records are in the order of the lines.
 
@@ -64,6 +65,9 @@ fn read_lines(path: &Path) -> Result<Vec<Line>, DataError> {
     Ok(lines)
 }
 
+/// Columns that a list may have. Any other is refused: it may be a misspelt `key`.
+const COLUMNS: [&str; 6] = ["path", "label", "key", "source", "variant", "ops"];
+
 /// Which column is which.
 struct Columns {
     path: usize,
@@ -75,7 +79,7 @@ impl Columns {
     fn find(file: &Path, header: &StringRecord) -> Result<Self, DataError> {
         let at = |name: &str| header.iter().position(|column| column == name);
         let distinct: BTreeSet<&str> = header.iter().collect();
-        let known = distinct.iter().all(|column| ["path", "label", "key"].contains(column));
+        let known = distinct.iter().all(|column| COLUMNS.contains(column));
         match (at("path"), at("label"), known && distinct.len() == header.len()) {
             (Some(path), Some(label), true) => Ok(Columns { path, label, key: at("key") }),
             _ => Err(wrong_line(

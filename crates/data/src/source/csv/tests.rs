@@ -78,6 +78,13 @@ fn one_byte_or_one_label_changes_the_fingerprint() {
 }
 
 #[test]
+fn what_augment_says_beside_is_left_alone() {
+    let folder = list("path,label,source,variant,ops\n1.png,b,in/1.jpg,0,\"rotate 9.0; invert\"\n2.png,a,,,\n");
+    let source = open(&config(&folder), KeyKind::Place).unwrap();
+    assert_eq!((source.classes().len(), labels(source.as_ref())), (2, vec![Some(1), Some(0)]));
+}
+
+#[test]
 fn bad_lines_are_refused_with_their_numbers() {
     let rows: Vec<(Vec<u8>, &[&str])> = vec![
         (b"".to_vec(), &["list.csv:1", "the header ``", "`path,label`"]),

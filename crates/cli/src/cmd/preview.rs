@@ -1,0 +1,67 @@
+//! `preview`: what the training stream really sees.
+
+mod seen;
+mod tiles;
+mod views;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::bail;
+use millstream_data::write_atomically;
+use millstream_imageops::{Image, encode_png};
+
+use super::{bad_record, load, print, stop_on_interrupt};
+use crate::args::PreviewArgs;
+use crate::exit::Request;
+use crate::say::say;
+use crate::sheet;
+use seen::Seen;
+use views::Views;
+
+/// Width of a sheet in pixels, unless `--columns` says otherwise.
+const WIDTH: u32 = 1600;
+
+pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
+    check_out(args.out.as_deref())?;
+    let plan = load(&args.pipeline)?;
+    let views = Views::new(&plan, args.round, args.view.as_deref())?;
+    let manifest = Arc::new(millstream_dataflow::open(&plan)?);
+    let stop = stop_on_interrupt()?;
+    let mut seen = Seen::default();
+    for job in views.jobs(&plan, &manifest, args.images)? {
+        seen.watch(job, &views, args.images as usize, &stop)?;
+    }
+    seen.dead.iter().map(bad_record).for_each(say);
+    if seen.records.is_empty() {
+        bail!(Request(format!("round {} has no image to show in this view: see its `of`", args.round)));
+    }
+    if let Some(path) = &args.out {
+        let shape = millstream_dataflow::shape(&plan);
+        let groups = tiles::groups(&seen, shape)?;
+        let tile = tiles::size(shape);
+        let columns = args.columns.unwrap_or_else(|| (WIDTH / tile.0).max(1));
+        save(path, &sheet::draw(&groups, tile, columns))?;
+    }
+    if args.text || args.out.is_none() {
+        print(&tiles::text(&seen))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_out(out: Option<&Path>) -> anyhow::Result<()> {
+    let png = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    match out {
+        Some(path) if !png(path) => {
+            bail!(Request(format!("--out writes a PNG: {} should end in .png", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn save(path: &Path, sheet: &Image) -> anyhow::Result<()> {
+    let bytes = encode_png(sheet)?;
+    Ok(write_atomically(path, |file| file.write_all(&bytes))?)
+}
