@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from statistics import median
+from statistics import harmonic_mean, median
 
 from rows import OURS, OURS_UNSCALED, REQUIREMENTS, ROWS, TASKS
 
@@ -22,7 +22,7 @@ class Results:
         return list(self.by_round(row, task, figure).values())
 
     def by_round(self, row, task, figure):
-        """By the number of the round; of several passes the middle one."""
+        """By the number of the round; of several passes all their images over all their time."""
         rounds = self.runs.get((row, task), {})
         values = {number: value_of(run, figure) for number, run in rounds.items()}
         return {number: value for number, value in values.items() if value is not None}
@@ -34,7 +34,7 @@ class Results:
 
 def value_of(run, figure):
     value = run.get(figure)
-    return median(value) if isinstance(value, list) else value
+    return harmonic_mean(value) if isinstance(value, list) else value
 
 
 def read(path):
@@ -85,7 +85,7 @@ def cells(results, row, task):
         return "" if value is None else f"{value:,.{digits}f}"
 
     runs = results.runs.get((row.name, task), {}).values()
-    rates = [rate for run in runs for rate in run[RATE]]
+    rates = [value_of(run, RATE) for run in runs]
     missing = results.header["rounds"] - len(runs)
     spread = f"{median(rates):,.0f} [{min(rates):,.0f}-{max(rates):,.0f}]" if rates else ""
     marks = (" *" if any(run["disturbed"] for run in runs) else "") + (f" ({missing} failed)" if missing else "")

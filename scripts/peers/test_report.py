@@ -35,6 +35,10 @@ class Report(unittest.TestCase):
         self.assertEqual(report.ratios(mixed, DALI), (2.0, 200 / 150))
         self.assertFalse(report.held(mixed, DALI))
 
+    def test_passes_of_a_run_count_by_the_time_they_take(self):
+        found = results({**run(OURS, 0, 0), "images_per_second": [100, 300]})
+        self.assertEqual(found.middle(OURS, "basic", report.RATE), 150)
+
     def test_the_best_of_the_rivals_counts(self):
         found = results(run(OURS, 0, 90), run("DALI", 0, 30), run("tf.data", 0, 60))
         self.assertEqual(report.ratios(found, Requirement("basic", ("DALI", "tf.data"), 1.0)), (1.5, 1.5))

@@ -11,6 +11,9 @@ use timely::scheduling::SyncActivator;
 
 use crate::time::Time;
 
+/// Both ends of a queue of values, each with the time it belongs to.
+type Queue<D> = (Sender<(Time, D)>, Receiver<(Time, D)>);
+
 /// A handful of threads behind one operator of one worker. They start with the first task and end with the operator.
 ///
 /// The queue has no bound of its own: flow control admits the records.
@@ -20,7 +23,7 @@ pub(crate) struct Offload<T, D> {
     activator: Arc<SyncActivator>,
     work: Arc<dyn Fn(T) -> D + Send + Sync>,
     tasks: Option<Sender<(Time, T)>>,
-    done: (Sender<(Time, D)>, Receiver<(Time, D)>),
+    done: Queue<D>,
     /// The capabilities of the tasks under way, and how many of them there are at each time.
     held: BTreeMap<Time, (Capability<Time>, usize)>,
 }

@@ -75,11 +75,9 @@ impl Meter {
 }
 
 impl Reading {
-    /// The middle one of the rates.
-    fn median(&self) -> f64 {
-        let mut rates = self.rates.clone();
-        rates.sort_by(f64::total_cmp);
-        rates.get(rates.len() / 2).copied().unwrap_or(0.0)
+    /// All images over all the time: the harmonic mean of passes of the same length.
+    fn rate(&self) -> f64 {
+        self.rates.len() as f64 / self.rates.iter().map(|rate| rate.recip()).sum::<f64>()
     }
 
     pub(super) fn as_json(&self, task: &str, workers: usize) -> Value {
@@ -103,7 +101,7 @@ impl Reading {
         format!(
             "{task}: {:.0} images/s ({low:.0} to {high:.0} over {} passes of {} images, {workers} workers, {:.2} cores used)\n\
              peak memory {:.0} MiB, {:.2} allocations an image{first}",
-            self.median(),
+            self.rate(),
             self.rates.len(),
             self.images,
             self.cores,
