@@ -1,7 +1,5 @@
 //! From bytes to the floats that a model reads.
 
-mod stream;
-
 use crate::ImageError;
 
 /// Order of the values of a batch of images.
@@ -71,34 +69,26 @@ fn tables<const C: usize>(mean: &[f32], std: &[f32]) -> [Table; C] {
     tables
 }
 
-/// Bytes of floats above which they are not kept in the caches: more than what a core has for itself.
-const LARGE: usize = 4 << 20;
-
 fn write<const C: usize>(pixels: &[u8], area: usize, tables: &[Table; C], layout: Layout, out: &mut [f32]) {
-    let large = size_of_val(out) > LARGE;
     for (pixels, out) in pixels.chunks_exact(area * C).zip(out.chunks_exact_mut(area * C)) {
         let pixels = pixels.as_chunks::<C>().0;
         match layout {
-            Layout::Nchw if large => planes(pixels, tables, out, stream::copy),
-            Layout::Nchw => planes(pixels, tables, out, <[f32]>::copy_from_slice),
+            Layout::Nchw => planes(pixels, tables, out),
             Layout::Nhwc => interleaved(pixels, tables, out),
         }
     }
-    stream::finish();
 }
 
 /// Blocks stay in the first cache while each channel in turn is taken out of them.
-fn planes<const C: usize>(pixels: &[[u8; C]], tables: &[Table; C], out: &mut [f32], copy: impl Fn(&mut [f32], &[f32])) {
+fn planes<const C: usize>(pixels: &[[u8; C]], tables: &[Table; C], out: &mut [f32]) {
     const BLOCK: usize = 1024;
-    let mut values = [0.0; BLOCK];
     let area = pixels.len();
     for (number, block) in pixels.chunks(BLOCK).enumerate() {
-        let values = &mut values[..block.len()];
         for (channel, table) in tables.iter().enumerate() {
+            let values = &mut out[channel * area + number * BLOCK..][..block.len()];
             for (value, pixel) in values.iter_mut().zip(block) {
                 *value = table[usize::from(pixel[channel])];
             }
-            copy(&mut out[channel * area + number * BLOCK..][..block.len()], values);
         }
     }
 }
