@@ -27,6 +27,8 @@
 
 mod decode;
 mod error;
+#[cfg(test)]
+mod golden;
 mod mix;
 mod normalize;
 mod op;

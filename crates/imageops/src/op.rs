@@ -16,6 +16,7 @@ mod hue;
 mod lookup;
 mod noise;
 mod point;
+mod sample;
 mod simd;
 mod warp;
 

@@ -1,4 +1,4 @@
-use super::super::tests::{GOLDEN, named, stream};
+use super::super::tests::{golden, named, stream};
 use super::*;
 
 fn ops(policy: LearnedPolicy, key: u128) -> Vec<Op> {
@@ -11,7 +11,7 @@ fn ops(policy: LearnedPolicy, key: u128) -> Vec<Op> {
 #[test]
 fn the_pairs_are_those_of_torchvision() {
     let mut compared = 0;
-    for line in GOLDEN.lines().filter(|line| line.starts_with("pair ")) {
+    for line in golden().lines().filter(|line| line.starts_with("pair ")) {
         let fields: Vec<&str> = line.split(' ').collect();
         let table = match fields[1] {
             "imagenet" => &IMAGENET,
