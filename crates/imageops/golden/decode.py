@@ -195,7 +195,8 @@ def part(width, height, rng):
 
 
 def lines_of(file, rng, hexed):
-    with Image.open(file) as opened:
+    # From memory: of a file that it can map, Pillow 13 turns an uncompressed gray TIFF twice.
+    with Image.open(io.BytesIO(file.read_bytes())) as opened:
         rgb = ImageOps.exif_transpose(opened).convert("RGB")
     for left, top, width, height in [(0, 0, *rgb.size), part(*rgb.size, rng)]:
         area = rgb.crop((left, top, left + width, top + height))
