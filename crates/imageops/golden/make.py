@@ -259,6 +259,8 @@ def committed(rng):
 def random_size(rng):
     thin = rng.choice([(1, rng.randint(1, 60)), (rng.randint(1, 60), 1)])
     any_size = [(rng.randint(1, most), rng.randint(1, most)) for most in (6, 40, 90)]
+    if rng.random() < 0.005:
+        return rng.randint(90, 500), rng.randint(90, 500)
     return rng.choice([thin, (28, 28), *any_size])
 
 
