@@ -130,6 +130,9 @@ fn every_level_of_instructions_gives_the_same_bits() {
         vec![Op::Rotate { degrees: -47.0, sampling: Sampling::Bicubic }],
         vec![Op::ShearX { tangent: 0.3, sampling: Sampling::Bilinear }],
         vec![Op::TranslateY { pixels: 1.3, sampling: Sampling::Bicubic }],
+        vec![Op::GaussianBlur(1.7)],
+        vec![Op::GaussianNoise { sigma: 31.4, seed: 5 }],
+        vec![op("augmix 0.3 + 0.6 hue 0.1 , equalize + 0.4 rotate 30 1")],
     ];
     for (channels, width, height) in [(3, 67, 41), (1, 130, 5), (3, 3, 3)] {
         for ops in &ops {
@@ -164,8 +167,7 @@ fn fused_tables_are_the_single_ones_in_a_row() {
         let mut one_by_one = source(if round % 2 == 0 { 3 } else { 1 }, 31, 17, "narrow", round);
         let mut fused = one_by_one.clone();
         ops.iter().for_each(|op| apply(op, &mut one_by_one, [0; 3]).unwrap());
-        let all: Vec<(Op, Fill)> = ops.iter().map(|op| (op.clone(), [0; 3])).collect();
-        run(&all, &mut fused.canvas(), &mut Scratch::default());
+        run(ops.iter().map(|op| (op, [0; 3])), &mut fused.canvas(), &mut Scratch::default());
         assert_eq!(fused, one_by_one, "{ops:?}");
     }
 }

@@ -8,11 +8,11 @@
 
 use std::ops::Range;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, flood};
 use super::crop::{shift_columns, shift_rows};
 use super::{Sampling, sample};
 use crate::Fill;
-use crate::scratch::Scratch;
+use crate::scratch::{Run, Scratch};
 
 /// `[a, b, c, d, e, f]` of the map above.
 pub(super) type Matrix = [f64; 6];
@@ -71,8 +71,9 @@ fn round15(value: f64) -> f64 {
 /// Replaces the image by its map; what comes from outside is `fill`.
 pub(super) fn warp(canvas: &mut Canvas<'_>, matrix: &Matrix, sampling: Sampling, fill: Fill, scratch: &mut Scratch) {
     match (sampling, canvas.channels) {
-        (Sampling::Nearest, 1) if drifts(canvas, matrix) => drifting::<1>(canvas, matrix, fill, scratch),
-        (Sampling::Nearest, _) if drifts(canvas, matrix) => drifting::<3>(canvas, matrix, fill, scratch),
+        (Sampling::Nearest, _) if matrix[1] == 0.0 && matrix[3] == 0.0 => straight(canvas, matrix, fill, scratch),
+        (Sampling::Nearest, 1) if is_far(canvas, matrix) => drifting::<1>(canvas, matrix, fill, scratch),
+        (Sampling::Nearest, _) if is_far(canvas, matrix) => drifting::<3>(canvas, matrix, fill, scratch),
         (Sampling::Nearest, 1) => nearest::<1>(canvas, matrix, fill, scratch),
         (Sampling::Nearest, _) => nearest::<3>(canvas, matrix, fill, scratch),
         (Sampling::Bilinear, 1) => sample::bilinear::<1>(canvas, matrix, fill, scratch),
@@ -156,14 +157,52 @@ fn nearest<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill,
     }
 }
 
-/// Whether Pillow leaves fixed point: where nothing turns, and where a corner is too far for it.
-fn drifts(canvas: &Canvas<'_>, &[a, b, c, d, e, f]: &Matrix) -> bool {
-    let (width, height) = (f64::from(canvas.width), f64::from(canvas.height));
-    let far = |x: f64, y: f64| (x * a + y * b + c).abs() >= 32768.0 || (x * d + y * e + f).abs() >= 32768.0;
-    b == 0.0 && d == 0.0 || far(0.0, 0.0) || far(width, height) || far(0.0, height) || far(width, 0.0)
+/// Nearest sampling where nothing turns: rows stay rows. As in Pillow coordinates are floats that are added up, with their
+/// rounding errors, from pixel to pixel and row to row.
+fn straight(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill, scratch: &mut Scratch) {
+    let [a, _, c, _, e, f] = *matrix;
+    let (stride, channels) = (canvas.stride(), usize::from(canvas.channels));
+    scratch.pixels.clear();
+    scratch.pixels.extend_from_slice(canvas.pixels);
+    scratch.runs.clear();
+    find_runs(c + a * 0.5, a, canvas.width as usize, &mut scratch.runs);
+    let mut y = f + e * 0.5;
+    let lines = 0.0..f64::from(canvas.height);
+    for row in canvas.pixels.chunks_exact_mut(stride) {
+        flood(row, &fill[..channels.min(fill.len())]);
+        if lines.contains(&y) {
+            let source = &scratch.pixels[y as usize * stride..][..stride];
+            for &Run { to, from, length } in &scratch.runs {
+                let bytes = |start: usize| start * channels..(start + length) * channels;
+                row[bytes(to)].copy_from_slice(&source[bytes(from)]);
+            }
+        }
+        y += e;
+    }
 }
 
-/// Nearest sampling in floats that are added up from pixel to pixel and row to row, with Pillow's rounding errors.
+/// The runs of columns that stay neighbours, where `x` is the source of the first column and `step` that of the next.
+fn find_runs(mut x: f64, step: f64, width: usize, runs: &mut Vec<Run>) {
+    for to in 0..width {
+        if (0.0..width as f64).contains(&x) {
+            let from = x as usize;
+            match runs.last_mut() {
+                Some(run) if run.to + run.length == to && run.from + run.length == from => run.length += 1,
+                _ => runs.push(Run { to, from, length: 1 }),
+            }
+        }
+        x += step;
+    }
+}
+
+/// Whether a corner is too far away for Pillow's fixed point.
+fn is_far(canvas: &Canvas<'_>, &[a, b, c, d, e, f]: &Matrix) -> bool {
+    let (width, height) = (f64::from(canvas.width), f64::from(canvas.height));
+    let far = |x: f64, y: f64| (x * a + y * b + c).abs() >= 32768.0 || (x * d + y * e + f).abs() >= 32768.0;
+    far(0.0, 0.0) || far(width, height) || far(0.0, height) || far(width, 0.0)
+}
+
+/// Nearest sampling in floats that are added up, too.
 fn drifting<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill, scratch: &mut Scratch) {
     let [a, b, c, d, e, f] = *matrix;
     let (width, height) = (canvas.width as usize, canvas.height as usize);
