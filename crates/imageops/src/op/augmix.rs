@@ -2,7 +2,7 @@
 
 use super::canvas::Canvas;
 use super::simd::vectorized;
-use super::{Op, run};
+use super::{Op, enhance, run};
 use crate::Fill;
 use crate::scratch::Scratch;
 
@@ -22,7 +22,7 @@ pub(super) fn mix(canvas: &mut Canvas<'_>, keep: f32, chains: &[(f32, Vec<Op>)],
         run(ops.iter().map(|op| (op, fill)), &mut branch, scratch);
         add(&mut sums, &copy, (1.0 - keep) * weight);
     }
-    cut(&sums, canvas.pixels);
+    cut_all(&sums, canvas.pixels);
     (scratch.sums, scratch.chain) = (sums, copy);
 }
 
@@ -35,10 +35,9 @@ vectorized! {
 }
 
 vectorized! {
-    fn cut(sums: &[f32], values: &mut [u8]) {
+    fn cut_all(sums: &[f32], values: &mut [u8]) {
         for (value, &sum) in values.iter_mut().zip(sums) {
-            // By way of an integer, which vectors can convert to; all sums lie near 0..=255.
-            *value = (sum as i32).clamp(0, 255) as u8;
+            *value = enhance::cut(sum);
         }
     }
 }

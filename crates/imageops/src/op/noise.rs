@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::canvas::{Canvas, flood};
 use super::crop::overlap;
 use super::simd::vectorized;
-use super::{Area, Erasure};
+use super::{Area, Erasure, enhance};
 use crate::{Fill, Rng, SampleKey};
 
 /// Mean and standard deviation of erased values: half of the range, and a quarter.
@@ -73,6 +73,7 @@ fn add_to(values: &mut [u8], sigma: f32, offset: f32, normals: &mut Normals) {
     let mut numbers = [0.0; BLOCK];
     for block in values.chunks_mut(BLOCK) {
         normals.fill(&mut numbers[..block.len()]);
+        // What is cut off rounds to nearest.
         add_block(block, &numbers, sigma, offset + 0.5);
     }
 }
@@ -80,9 +81,7 @@ fn add_to(values: &mut [u8], sigma: f32, offset: f32, normals: &mut Normals) {
 vectorized! {
     fn add_block(values: &mut [u8], numbers: &[f32], sigma: f32, offset: f32) {
         for (value, &number) in values.iter_mut().zip(numbers) {
-            let sum = f32::from(*value) + (sigma * number + offset);
-            // Cut above 0, so that what is cut off in the conversion rounds to nearest.
-            *value = sum.clamp(0.0, 255.0) as i32 as u8;
+            *value = enhance::cut(f32::from(*value) + (sigma * number + offset));
         }
     }
 }

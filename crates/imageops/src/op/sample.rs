@@ -106,7 +106,7 @@ fn sample<const C: usize, const F: u32>(
 ) {
     let size = (canvas.width, canvas.height);
     let paint = paint::<C>(fill);
-    let [dx, dy] = [matrix[0], matrix[3]].map(|step| fixed(step));
+    let [dx, dy] = [matrix[0], matrix[3]].map(fixed);
     for (y, row) in canvas.pixels.as_chunks_mut::<C>().0.chunks_exact_mut(size.0 as usize).enumerate() {
         let span = span(matrix, y, size);
         row[..span.start].fill(paint);
