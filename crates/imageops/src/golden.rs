@@ -52,7 +52,8 @@ impl Tally {
         }
     }
 
-    /// Prints the tally and the first mismatches.
+    /// Prints the tally and the first mismatches, for `scripts/parity` to read.
+    #[allow(clippy::print_stdout)]
     fn print(&self) {
         let Self { group, tolerance, cases, largest, wrong } = self;
         println!("\nparity | {group} | {cases} | {} | {largest} | {tolerance}", wrong.len());
