@@ -233,8 +233,9 @@ def is_close(op, args):
     return op == "augmix" or (op in WARPS and args[-1] > 0)
 
 
-def case(op, channels, width, height, values, rng, kind=None, hexed=False):
-    args, seed, fill = arguments(op, width, height, rng), rng.randint(0, 10**6), rng.choice([0, 128, 255])
+def case(op, channels, width, height, values, rng, kind=None, hexed=False, args=None):
+    args = args or arguments(op, width, height, rng)
+    seed, fill = rng.randint(0, 10**6), rng.choice([0, 128, 255])
     if kind is not None:
         args[-1] = kind
     out = run(op, args, source(channels, width, height, values, seed), fill).tobytes()
@@ -254,6 +255,16 @@ def committed(rng):
                     case(op, channels, *size, "full", rng, kind)
             case(op, channels, 8, 9, "narrow", rng)
             case(op, channels, 4, 4, "flat", rng)
+    # Pixel centres that fall onto an edge of the image, or beside it by less than fixed point shows.
+    for size in [(11, 11), (7, 5), (5, 9)]:
+        for degrees in (30, -30, 60, 150, 45):
+            for kind in (0, 1, 2):
+                case("rotate", 1, *size, "full", rng, args=[degrees, kind])
+                case("affine", 1, *size, "full", rng, args=[degrees, 0, 0, 0.5, 0, kind])
+        for pixels in (0.49999997, 0.5, -0.49999997, 1.5):
+            for kind in (0, 1, 2):
+                case("translate_x", 3, *size, "full", rng, args=[single(pixels), kind])
+                case("translate_y", 1, *size, "full", rng, args=[single(pixels), kind])
 
 
 def random_size(rng):
