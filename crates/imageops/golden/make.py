@@ -256,7 +256,7 @@ def committed(rng):
             case(op, channels, 8, 9, "narrow", rng)
             case(op, channels, 4, 4, "flat", rng)
     # Pixel centres that fall onto an edge of the image, or beside it by less than fixed point shows.
-    for size in [(11, 11), (7, 5), (5, 9)]:
+    for size in [(11, 11), (5, 11), (15, 7), (3, 13)]:
         for degrees in (30, -30, 60, 150, 45):
             for kind in (0, 1, 2):
                 case("rotate", 1, *size, "full", rng, args=[degrees, kind])
