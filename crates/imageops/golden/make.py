@@ -270,9 +270,12 @@ def committed(rng):
 def random_size(rng):
     thin = rng.choice([(1, rng.randint(1, 60)), (rng.randint(1, 60), 1)])
     any_size = [(rng.randint(1, most), rng.randint(1, most)) for most in (6, 40, 90)]
+    # Sides of which a turn by 30 degrees puts pixel centres onto edges.
+    odd = 2 * rng.randint(0, 20) + 1
+    tilted = rng.choice([(odd, 2 * odd + 1), (2 * odd + 1, odd)])
     if rng.random() < 0.005:
         return rng.randint(90, 500), rng.randint(90, 500)
-    return rng.choice([thin, (28, 28), *any_size])
+    return rng.choice([thin, (28, 28), tilted, *any_size])
 
 
 def main():
