@@ -59,9 +59,9 @@ fn to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
     if s == 0 {
         return [v; 3];
     }
-    let sixths = (f64::from(h) * 6.0 / 255.0) as f32;
+    let sixths = f64::from(h) * 6.0 / 255.0;
     let sector = sixths as u8;
-    let f = sixths - f32::from(sector);
+    let f = (sixths - f64::from(sector)) as f32;
     let saturation = (f64::from(s) / 255.0) as f32;
     let value = f32::from(v);
     let level = |share: f64| rounded(f64::from(value) * share);
@@ -78,3 +78,6 @@ fn to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
         _ => [v, p, q],
     }
 }
+
+#[cfg(test)]
+mod tests;
