@@ -138,8 +138,8 @@ fn nearest<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill,
     for (y, row) in rows.chunks_exact_mut(width).enumerate() {
         let from = fixed.row(y);
         let span = fixed.span(from, size, width);
-        row[..span.start].fill(paint);
-        row[span.end..].fill(paint);
+        flood(row[..span.start].as_flattened_mut(), &paint);
+        flood(row[span.end..].as_flattened_mut(), &paint);
         let [dx, dy] = fixed.along_x;
         let [mut sx, mut sy] = [from[0] + dx * span.start as i64, from[1] + dy * span.start as i64];
         if dx == 1 << BITS && dy == 0 && !span.is_empty() {
