@@ -1,19 +1,24 @@
 """Writes small image files into decode/ and what Pillow decodes them to into decode.txt.
 
-Run it where it lies, with pillow==13.0.0. One line a file: name, width, height, and the CRC-32 of the pixels as
-exif_transpose(image).convert("RGB") and of those as convert("L").
+Needs pillow==13.0.0. Two lines a file, one for the whole and one for a part: `name WxH | left top width height | result |
+result`, the first result as exif_transpose(image).convert("RGB"), the second that as convert("L"); results are `crc` and
+the CRC-32 of the pixels.
+`decode.py N SEED FOLDER` writes N random files and their list there instead of the committed ones; results come in hex.
 """
 
 import io
 import pathlib
+import random
 import struct
+import sys
 import zlib
 
 import PIL
 from PIL import Image, ImageOps
 
 assert PIL.__version__ == "13.0.0"
-here = pathlib.Path(__file__).parent
+here = pathlib.Path(sys.argv[3] if len(sys.argv) > 3 else __file__).resolve()
+here = here if here.is_dir() else here.parent
 folder = here / "decode"
 ORIENTATION = 0x0112
 
@@ -126,15 +131,93 @@ def others():
     save("ico.ico", picture(16, 16).convert("RGBA"), sizes=[(16, 16)])
 
 
-folder.mkdir(exist_ok=True)
-jpegs()
-pngs()
-others()
-lines = []
-for file in sorted(folder.iterdir()):
-    assert file.stat().st_size < 3072, file
-    with Image.open(file) as opened:
+def random_picture(rng):
+    """Of any size, smooth or noise."""
+    width, height = rng.choice([(rng.randint(1, 20), rng.randint(1, 20)), (rng.randint(1, 150), rng.randint(1, 150))])
+    if rng.random() < 0.5:
+        return picture(width, height)
+    columns, rows = rng.randint(1, 12), rng.randint(1, 12)
+    return Image.frombytes("RGB", (columns, rows), rng.randbytes(3 * columns * rows)).resize((width, height))
+
+
+def random_exif(rng):
+    return {"exif": exif(rng.randint(1, 8))} if rng.random() < 0.4 else {}
+
+
+def random_jpeg(image, rng):
+    mode = rng.choice(["RGB", "RGB", "RGB", "L", "CMYK"])
+    options = {"quality": rng.randint(1, 100), "progressive": rng.random() < 0.4, "optimize": rng.random() < 0.3}
+    if mode == "RGB":
+        options |= rng.choice([{"subsampling": rng.randint(0, 2)}] * 6 + [{"keep_rgb": True}])
+    options |= rng.choice([{}, {}, {"restart_marker_rows": 1}, {"restart_marker_blocks": rng.randint(1, 9)}])
+    return "jpg", image.convert(mode), options | random_exif(rng)
+
+
+def random_png(image, rng):
+    alpha = image.convert("RGBA")
+    alpha.putalpha(image.convert("L"))
+    colours = rng.randint(2, 256)
+    palette, bits = image.quantize(colours), (colours - 1).bit_length()
+    bits = next(depth for depth in (1, 2, 4, 8) if depth >= bits)
+    deep = Image.frombytes("I;16", image.size, rng.randbytes(2 * image.width * image.height))
+    kinds = [(image, {}), (alpha, {}), (image.convert("L"), {}), (alpha.convert("LA"), {}), (image.convert("1"), {}),
+             (palette, {"bits": bits}), (palette, {"transparency": rng.randrange(2)}), (deep, {})]
+    chosen, options = rng.choice(kinds)
+    return "png", chosen, options | random_exif(rng)
+
+
+def random_other(image, rng):
+    modes = [image, image.convert("L"), image.convert("1"), image.quantize(rng.randint(2, 256))]
+    tiff = {"compression": rng.choice([None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])}
+    turned = {"tiffinfo": {ORIENTATION: rng.randint(1, 8)}} if rng.random() < 0.4 else {}
+    return rng.choice([
+        ("gif", modes[3], rng.choice([{}, {"transparency": 1}, {"interlace": 0}])),
+        ("bmp", rng.choice(modes), {}),
+        ("tif", rng.choice(modes[:3]), tiff | turned),
+        ("webp", image, {"lossless": True} | random_exif(rng)),
+        ("ppm", image, {}),
+        ("pgm", modes[1], {}),
+        ("pbm", modes[2], {}),
+        ("qoi", image, {}),
+    ])
+
+
+def random_files(count, rng):
+    for number in range(count):
+        kind = rng.choice([random_jpeg, random_jpeg, random_jpeg, random_png, random_png, random_other])
+        ending, image, options = kind(random_picture(rng), rng)
+        save(f"{number}.{ending}", image, **options)
+
+
+def part(width, height, rng):
+    left, top = rng.randrange(width), rng.randrange(height)
+    return left, top, rng.randint(1, width - left), rng.randint(1, height - top)
+
+
+def lines_of(file, rng, hexed):
+    # From memory: of a file that it can map, Pillow 13 turns an uncompressed gray TIFF twice.
+    with Image.open(io.BytesIO(file.read_bytes())) as opened:
         rgb = ImageOps.exif_transpose(opened).convert("RGB")
-    crc = [zlib.crc32(image.tobytes()) for image in (rgb, rgb.convert("L"))]
-    lines.append(f"{file.name} {rgb.width} {rgb.height} {crc[0]:08x} {crc[1]:08x}\n")
-(here / "decode.txt").write_text("".join(lines))
+    for left, top, width, height in [(0, 0, *rgb.size), part(*rgb.size, rng)]:
+        area = rgb.crop((left, top, left + width, top + height))
+        data = [image.tobytes() for image in (area, area.convert("L"))]
+        results = " | ".join(d.hex() if hexed else f"crc {zlib.crc32(d):08x}" for d in data)
+        yield f"{file.name} {rgb.width}x{rgb.height} | {left} {top} {width} {height} | {results}\n"
+
+
+def main():
+    folder.mkdir(exist_ok=True)
+    fresh = len(sys.argv) > 1
+    rng = random.Random(int(sys.argv[2]) if fresh else 20240609)
+    if fresh:
+        random_files(int(sys.argv[1]), rng)
+    else:
+        jpegs()
+        pngs()
+        others()
+        assert all(file.stat().st_size < 3072 for file in folder.iterdir())
+    lines = [line for file in sorted(folder.iterdir()) for line in lines_of(file, rng, fresh)]
+    (here / "decode.txt").write_text("".join(lines))
+
+
+main()

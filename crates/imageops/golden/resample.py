@@ -1,8 +1,9 @@
 """Writes resample.txt: what Pillow's `resize` makes of small images. Needs pillow==13.0.0 and numpy.
 
-One case a line: `channels WxH seed | left top right bottom | WxH filter | crc32 of the result`. The input is numpy's
-Philox stream, which the tests make for themselves with the crate's own generator.
-`resample.py N [LONGEST] > FILE` writes N random cases, with sides to LONGEST, instead of the committed ones.
+One case a line: `channels WxH seed | left top right bottom | WxH filter | result`, the result as `crc` and its CRC-32. The
+input is numpy's Philox stream, which the tests make for themselves with the crate's own generator.
+`resample.py N [SEED [LONGEST]] > FILE` writes N random cases, with sides to LONGEST, instead of the committed ones; what
+is not too long comes in hex.
 """
 
 import random
@@ -44,19 +45,19 @@ def side(longest, rng):
     return rng.choice([1, rng.randint(1, 8), rng.randint(1, 60), rng.randint(1, longest), rng.randint(1, longest)])
 
 
-def case(channels, size, box, target, name, seed):
-    result = source(channels, *size, seed).resize(target, FILTERS[name], box=box)
+def case(channels, size, box, target, name, seed, longest_hex=0):
+    result = source(channels, *size, seed).resize(target, FILTERS[name], box=box).tobytes()
     box = " ".join(map(repr, box))
-    crc = zlib.crc32(result.tobytes())
-    print(f"{channels} {size[0]}x{size[1]} {seed} | {box} | {target[0]}x{target[1]} {name} | {crc:08x}")
+    shown = result.hex() if len(result) <= longest_hex else f"crc {zlib.crc32(result):08x}"
+    print(f"{channels} {size[0]}x{size[1]} {seed} | {box} | {target[0]}x{target[1]} {name} | {shown}")
 
 
-def random_case(longest, rng):
+def random_case(longest, rng, longest_hex=0):
     size = side(longest, rng), side(longest, rng)
     (left, right), (top, bottom) = interval(size[0], rng), interval(size[1], rng)
     target = [rng.choice([side(longest, rng), side(longest, rng), n]) for n in size]
     name = rng.choice(list(FILTERS))
-    case(rng.choice([1, 3]), size, (left, top, right, bottom), tuple(target), name, rng.randint(0, 10**6))
+    case(rng.choice([1, 3]), size, (left, top, right, bottom), tuple(target), name, rng.randint(0, 10**6), longest_hex)
 
 
 def committed(rng):
@@ -71,12 +72,11 @@ def committed(rng):
 
 
 def main():
-    rng = random.Random(20240608)
     if len(sys.argv) < 2:
-        return committed(rng)
-    rng = random.Random()
+        return committed(random.Random(20240608))
+    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else None)
     for _ in range(int(sys.argv[1])):
-        random_case(int(sys.argv[2]) if len(sys.argv) > 2 else 600, rng)
+        random_case(int(sys.argv[3]) if len(sys.argv) > 3 else 300, rng, 20_000)
 
 
 main()

@@ -28,6 +28,8 @@
 mod decode;
 mod encode;
 mod error;
+#[cfg(test)]
+mod golden;
 mod mix;
 mod normalize;
 mod op;

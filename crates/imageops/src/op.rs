@@ -17,6 +17,7 @@ mod hue;
 mod lookup;
 mod noise;
 mod point;
+mod sample;
 mod simd;
 mod warp;
 
@@ -227,11 +228,11 @@ pub fn apply(op: &Op, image: &mut Image, fill: Fill) -> Result<(), ImageError> {
 }
 
 /// Runs ops that keep the size, in order. Consecutive ops that work value by value become one pass.
-pub(crate) fn run(ops: &[(Op, Fill)], canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
+pub(crate) fn run<'a>(ops: impl IntoIterator<Item = (&'a Op, Fill)>, canvas: &mut Canvas<'_>, scratch: &mut Scratch) {
     let mut curves = Curves::new();
     for (op, fill) in ops {
         if !curves.take(op, canvas) {
-            run_one(op, canvas, *fill, scratch);
+            run_one(op, canvas, fill, scratch);
         }
     }
     curves.settle(canvas);

@@ -100,7 +100,7 @@ impl Renderer {
     /// Applies one op to an image; its argument and the image have been checked.
     pub(crate) fn apply(&mut self, op: &Op, image: &mut Image, fill: Fill) -> Result<(), ImageError> {
         if op.keeps_size() {
-            op::run(&[(op.clone(), fill)], &mut image.canvas(), &mut self.work.scratch);
+            op::run([(op, fill)], &mut image.canvas(), &mut self.work.scratch);
             return Ok(());
         }
         let (width, height) = op.size_after((image.width, image.height));
@@ -192,7 +192,7 @@ impl Workshop {
         while let Some(before) = rest.iter().position(|(op, _)| !op.keeps_size()) {
             if before > 0 {
                 self.own(borrowed.take());
-                op::run(&rest[..before], &mut self.image.canvas(), &mut self.scratch);
+                op::run(with_fill(&rest[..before]), &mut self.image.canvas(), &mut self.scratch);
             }
             let (stroke, used) = Stroke::of(&rest[before..], placed.size)?;
             rest = &rest[before + used..];
@@ -200,7 +200,7 @@ impl Workshop {
             if rest.iter().all(|(op, _)| op.keeps_size()) {
                 self.stroke(&stroke, borrowed, &placed, out)?;
                 let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
-                op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+                op::run(with_fill(rest), &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
                 return Ok(());
             }
             self.enlarge(&stroke, borrowed, &placed)?;
@@ -210,7 +210,7 @@ impl Workshop {
         out.copy_from_slice(pixels);
         let channels = borrowed.map_or(self.image.channels, |borrowed| borrowed.channels);
         let (width, height) = placed.size;
-        op::run(rest, &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
+        op::run(with_fill(rest), &mut Canvas { width, height, channels, pixels: out }, &mut self.scratch);
         Ok(())
     }
 
@@ -243,6 +243,11 @@ impl Workshop {
         let source = borrowed.unwrap_or(Borrowed { width, height, channels, pixels });
         stroke.run(source, placed, &mut self.resampler, out)
     }
+}
+
+/// Ops with their fill values, as [`op::run`] takes them.
+fn with_fill(ops: &[(Op, Fill)]) -> impl Iterator<Item = (&Op, Fill)> {
+    ops.iter().map(|(op, fill)| (op, *fill))
 }
 
 #[cfg(test)]

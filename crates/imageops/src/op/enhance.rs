@@ -8,13 +8,18 @@ use crate::scratch::Scratch;
 /// `dull + factor (value - dull)`, cut to 0..255 and to an integer, in f32 as Pillow's `ImagingBlend` computes it.
 #[inline(always)]
 pub(super) fn blend(dull: u8, value: u8, factor: f32) -> u8 {
-    let mixed = f32::from(dull) + factor * f32::from(i16::from(value) - i16::from(dull));
-    let cut = mixed.clamp(0.0, 255.0);
-    // SAFETY: all of 0.0..=255.0 fits, and no NaN comes from finite factors. `as` would check for both once more,
+    cut(f32::from(dull) + factor * f32::from(i16::from(value) - i16::from(dull)))
+}
+
+/// A finite value cut to 0..=255 and to an integer.
+#[inline(always)]
+pub(super) fn cut(value: f32) -> u8 {
+    let inside = value.clamp(0.0, 255.0);
+    // SAFETY: all of 0.0..=255.0 fits, and no NaN comes from finite numbers. `as` would check for both once more,
     // which costs more than the rest.
     #[allow(unsafe_code)]
     unsafe {
-        cut.to_int_unchecked::<i32>() as u8
+        inside.to_int_unchecked::<i32>() as u8
     }
 }
 

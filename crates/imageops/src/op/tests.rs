@@ -1,6 +1,7 @@
 //! Every op against Pillow 13.0.0: `golden/ops.txt`, written by `golden/make.py`.
 
 use super::*;
+use crate::golden::{self, Tally};
 use crate::{Rng, SampleKey};
 
 const PLAIN: SampleKey = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0, view: 0 };
@@ -17,24 +18,31 @@ fn source(channels: u8, width: u32, height: u32, values: &str, seed: u64) -> Ima
     Image::from_pixels(width, height, channels, (0..bytes).map(|_| value()).collect()).unwrap()
 }
 
-fn op(name: &str, args: &[f64]) -> Op {
+const SAMPLINGS: [Sampling; 3] = [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic];
+/// Ops whose last argument is the sampling; all but nearest are within one step of Pillow's floats.
+const WARPS: [&str; 6] = ["rotate", "shear_x", "shear_y", "translate_x", "translate_y", "affine"];
+const FILTERS: [Filter; 4] = [Filter::Nearest, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
+
+/// The op of `name arguments`.
+fn op(call: &str) -> Op {
+    let (name, args) = call.split_once(' ').unwrap_or((call, ""));
+    if name == "augmix" {
+        return augmix(args);
+    }
+    let args: Vec<f64> = args.split_whitespace().map(|a| a.parse().unwrap()).collect();
     let arg = |i: usize| args[i] as f32;
-    let area = |i: usize| Area {
-        left: args[i] as i32,
-        top: args[i + 1] as i32,
-        width: args[i + 2] as u32,
-        height: args[i + 3] as u32,
-    };
+    let area = || Area { left: args[0] as i32, top: args[1] as i32, width: args[2] as u32, height: args[3] as u32 };
+    let sampling = || SAMPLINGS[args[args.len() - 1] as usize];
     match name {
         "identity" => Op::Identity,
         "auto_contrast" => Op::AutoContrast,
         "equalize" => Op::Equalize,
         "invert" => Op::Invert,
-        "rotate" => Op::Rotate { degrees: arg(0), sampling: Sampling::Nearest },
-        "shear_x" => Op::ShearX { tangent: arg(0), sampling: Sampling::Nearest },
-        "shear_y" => Op::ShearY { tangent: arg(0), sampling: Sampling::Nearest },
-        "translate_x" => Op::TranslateX { pixels: arg(0), sampling: Sampling::Nearest },
-        "translate_y" => Op::TranslateY { pixels: arg(0), sampling: Sampling::Nearest },
+        "rotate" => Op::Rotate { degrees: arg(0), sampling: sampling() },
+        "shear_x" => Op::ShearX { tangent: arg(0), sampling: sampling() },
+        "shear_y" => Op::ShearY { tangent: arg(0), sampling: sampling() },
+        "translate_x" => Op::TranslateX { pixels: arg(0), sampling: sampling() },
+        "translate_y" => Op::TranslateY { pixels: arg(0), sampling: sampling() },
         "brightness" => Op::Brightness(arg(0)),
         "color" => Op::Color(arg(0)),
         "contrast" => Op::Contrast(arg(0)),
@@ -47,89 +55,63 @@ fn op(name: &str, args: &[f64]) -> Op {
         "hue" => Op::Hue(arg(0)),
         "grayscale" => Op::Grayscale,
         "gaussian_blur" => Op::GaussianBlur(arg(0)),
-        "erase" => Op::Erase { area: area(0), with: Erasure::Fill },
-        "affine" => Op::Affine {
-            degrees: arg(0),
-            shear_x: arg(1),
-            shear_y: arg(2),
-            translate_x: arg(3),
-            translate_y: arg(4),
-            sampling: [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic][args[5] as usize],
-        },
-        "crop" => Op::Crop(area(0)),
+        "erase" => Op::Erase { area: area(), with: Erasure::Fill },
+        "affine" => {
+            let [degrees, shear_x, shear_y, translate_x, translate_y] = [0, 1, 2, 3, 4].map(arg);
+            Op::Affine { degrees, shear_x, shear_y, translate_x, translate_y, sampling: sampling() }
+        }
+        "crop" => Op::Crop(area()),
         "resize" => {
-            let filters = [Filter::Nearest, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
-            Op::Resize {
-                area: Some(area(0)),
-                width: args[4] as u32,
-                height: args[5] as u32,
-                filter: filters[args[6] as usize],
-            }
+            let filter = FILTERS[args[6] as usize];
+            Op::Resize { area: Some(area()), width: args[4] as u32, height: args[5] as u32, filter }
         }
         _ => panic!("no op {name}"),
     }
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| {
-        if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 }
+/// `keep + weight op , op + weight op , op`.
+fn augmix(args: &str) -> Op {
+    let mut parts = args.split(" + ");
+    let keep = parts.next().unwrap().parse().unwrap();
+    let chain = |part: &str| {
+        let (weight, ops) = part.split_once(' ').unwrap();
+        (weight.parse().unwrap(), ops.split(" , ").map(op).collect())
     };
-    !bytes.iter().fold(!0, |crc, &b| (0..8).fold(crc ^ u32::from(b), step))
+    Op::AugMix { keep, chains: parts.map(chain).collect() }
 }
 
-/// Largest difference from Pillow that is allowed.
-fn tolerance(op: &str, args: &[f64]) -> u8 {
-    match op {
-        "affine" if args[5] >= 1.0 => 1,
-        _ => 0,
-    }
-}
-
-/// Runs one line of the golden file; says what is wrong with the result, if anything.
-fn check(line: &str) -> Result<(), String> {
+/// The result of one line of the golden file, and what Pillow has.
+fn run_line(line: &str) -> (Image, &str) {
     let [call, input, expected] = line.split(" | ").collect::<Vec<_>>().try_into().unwrap();
-    let (name, args) = call.split_once(' ').unwrap_or((call, ""));
-    let args: Vec<f64> = args.split_whitespace().map(|a| a.parse().unwrap()).collect();
     let [channels, size, values, seed, fill] = input.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let (width, height) = size.split_once('x').unwrap();
-    let mut image = source(
-        channels.parse().unwrap(),
-        width.parse().unwrap(),
-        height.parse().unwrap(),
-        values,
-        seed.parse().unwrap(),
-    );
-    match name {
+    let (width, height) = (width.parse().unwrap(), height.parse().unwrap());
+    let mut image = source(channels.parse().unwrap(), width, height, values, seed.parse().unwrap());
+    match call {
         "gray" => image = image.to_channels(1),
-        _ => apply(&op(name, &args), &mut image, [fill.parse().unwrap(); 3]).unwrap(),
+        _ => apply(&op(call), &mut image, [fill.parse().unwrap(); 3]).unwrap(),
     }
     image.check().unwrap();
-    if let Some(crc) = expected.strip_prefix("crc ") {
-        let found = format!("{:08x}", crc32(&image.pixels));
-        return if found == crc { Ok(()) } else { Err(format!("crc {found}")) };
-    }
-    let expected: Vec<u8> =
-        (0..expected.len() / 2).map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap()).collect();
-    let off = image.pixels.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    if image.pixels.len() == expected.len() && off <= tolerance(name, &args) {
-        return Ok(());
-    }
-    Err(format!("off by {off}\n{:?}\n{expected:?}", image.pixels))
+    (image, expected)
 }
 
 #[test]
 fn every_op_matches_pillow() {
-    let path = std::env::var("MILLSTREAM_GOLDEN_OPS");
-    let text = path.map_or(include_str!("../../golden/ops.txt").to_string(), |p| std::fs::read_to_string(p).unwrap());
-    let wrong: Vec<String> =
-        text.lines().filter_map(|line| check(line).err().map(|e| format!("{line}\n{e}"))).collect();
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cases\n{}",
-        wrong.len(),
-        text.lines().count(),
-        wrong[..wrong.len().min(20)].join("\n")
-    );
+    let mut exact = Tally::new("ops", 0.0);
+    let mut smooth = Tally::new("ops, bilinear and bicubic", 1.0);
+    let mut mixed = Tally::new("ops, augmix", 1.0);
+    for line in golden::cases("MILLSTREAM_GOLDEN_OPS", include_str!("../../golden/ops.txt")).lines() {
+        let (image, expected) = run_line(line);
+        let (case, _) = line.rsplit_once(" | ").unwrap();
+        let (call, _) = case.split_once(" | ").unwrap();
+        let tally = match call.split_once(' ') {
+            Some(("augmix", _)) => &mut mixed,
+            Some((name, args)) if WARPS.contains(&name) && !args.ends_with(" 0") => &mut smooth,
+            _ => &mut exact,
+        };
+        tally.add(case, golden::difference(&image.pixels, expected));
+    }
+    golden::finish([exact, smooth, mixed]);
 }
 
 /// Fast paths differ in speed alone.
@@ -144,6 +126,13 @@ fn every_level_of_instructions_gives_the_same_bits() {
         vec![Op::Sharpness(1.9)],
         vec![Op::FlipHorizontal],
         vec![Op::Grayscale],
+        vec![Op::Rotate { degrees: 21.0, sampling: Sampling::Bilinear }],
+        vec![Op::Rotate { degrees: -47.0, sampling: Sampling::Bicubic }],
+        vec![Op::ShearX { tangent: 0.3, sampling: Sampling::Bilinear }],
+        vec![Op::TranslateY { pixels: 1.3, sampling: Sampling::Bicubic }],
+        vec![Op::GaussianBlur(1.7)],
+        vec![Op::GaussianNoise { sigma: 31.4, seed: 5 }],
+        vec![op("augmix 0.3 + 0.6 hue 0.1 , equalize + 0.4 rotate 30 1")],
     ];
     for (channels, width, height) in [(3, 67, 41), (1, 130, 5), (3, 3, 3)] {
         for ops in &ops {
@@ -178,8 +167,7 @@ fn fused_tables_are_the_single_ones_in_a_row() {
         let mut one_by_one = source(if round % 2 == 0 { 3 } else { 1 }, 31, 17, "narrow", round);
         let mut fused = one_by_one.clone();
         ops.iter().for_each(|op| apply(op, &mut one_by_one, [0; 3]).unwrap());
-        let all: Vec<(Op, Fill)> = ops.iter().map(|op| (op.clone(), [0; 3])).collect();
-        run(&all, &mut fused.canvas(), &mut Scratch::default());
+        run(ops.iter().map(|op| (op, [0; 3])), &mut fused.canvas(), &mut Scratch::default());
         assert_eq!(fused, one_by_one, "{ops:?}");
     }
 }

@@ -3,16 +3,16 @@
 //! A map goes from the result to the source: the pixel at `(x, y)` shows the source at
 //! `(a x + b y + c, d x + e y + f)`, both measured from the top-left corner, pixel centres at halves.
 //!
-//! Coordinates are fixed-point integers, and for each row the run of pixels that lie inside the source is computed
-//! up front, so that the inner loops have no conditions.
+//! What is here reads the nearest pixel, bit for bit as Pillow does: by fixed-point coordinates, and for each row the run of
+//! pixels that lie inside the source is computed up front, so that the inner loop has no conditions.
 
 use std::ops::Range;
 
-use super::Sampling;
-use super::canvas::Canvas;
+use super::canvas::{Canvas, flood};
 use super::crop::{shift_columns, shift_rows};
+use super::{Sampling, sample};
 use crate::Fill;
-use crate::scratch::Scratch;
+use crate::scratch::{Run, Scratch};
 
 /// `[a, b, c, d, e, f]` of the map above.
 pub(super) type Matrix = [f64; 6];
@@ -58,25 +58,35 @@ pub(super) fn affine(image: &Canvas<'_>, degrees: f32, shear: [f32; 2], translat
     [a, b, a * x + b * y + cx, d, e, d * x + e * y + cy]
 }
 
-/// Rounds to 15 decimals as Pillow does, so that a right angle has a cosine of exactly 0.
+/// Rounds to 15 decimals as Pillow does, so that a right angle has a cosine of exactly 0. Correct to the last bit as
+/// Python's `round` is: `rest` is what the product lost.
 fn round15(value: f64) -> f64 {
-    (value * 1e15).round() / 1e15
+    let product = value * 1e15;
+    let rest = libm::fma(value, 1e15, -product);
+    let whole = product.floor();
+    let up = (product - whole) + rest >= 0.5;
+    (whole + f64::from(u8::from(up))) / 1e15
 }
 
 /// Replaces the image by its map; what comes from outside is `fill`.
 pub(super) fn warp(canvas: &mut Canvas<'_>, matrix: &Matrix, sampling: Sampling, fill: Fill, scratch: &mut Scratch) {
     match (sampling, canvas.channels) {
+        (Sampling::Nearest, _) if matrix[1] == 0.0 && matrix[3] == 0.0 => straight(canvas, matrix, fill, scratch),
+        (Sampling::Nearest, 1) if is_far(canvas, matrix) => drifting::<1>(canvas, matrix, fill, scratch),
+        (Sampling::Nearest, _) if is_far(canvas, matrix) => drifting::<3>(canvas, matrix, fill, scratch),
         (Sampling::Nearest, 1) => nearest::<1>(canvas, matrix, fill, scratch),
         (Sampling::Nearest, _) => nearest::<3>(canvas, matrix, fill, scratch),
-        (Sampling::Bilinear, 1) => smooth::<1, 1>(canvas, matrix, fill, scratch, bilinear),
-        (Sampling::Bilinear, _) => smooth::<3, 1>(canvas, matrix, fill, scratch, bilinear),
-        (Sampling::Bicubic, 1) => smooth::<1, 2>(canvas, matrix, fill, scratch, bicubic),
-        (Sampling::Bicubic, _) => smooth::<3, 2>(canvas, matrix, fill, scratch, bicubic),
+        (Sampling::Bilinear, 1) => sample::bilinear::<1>(canvas, matrix, fill, scratch),
+        (Sampling::Bilinear, _) => sample::bilinear::<3>(canvas, matrix, fill, scratch),
+        (Sampling::Bicubic, 1) => sample::bicubic::<1>(canvas, matrix, fill, scratch),
+        (Sampling::Bicubic, _) => sample::bicubic::<3>(canvas, matrix, fill, scratch),
     }
 }
 
-/// The map in fixed point with some number of fractional bits: the source of the first pixel and the steps to
-/// the next one along x and along y.
+/// Fractional bits of Pillow's fixed point.
+const BITS: u32 = 16;
+
+/// The map in fixed point: the source of the first pixel and the steps to the next one along x and along y.
 struct Fixed {
     start: [i64; 2],
     along_x: [i64; 2],
@@ -84,9 +94,8 @@ struct Fixed {
 }
 
 impl Fixed {
-    fn new(&[a, b, c, d, e, f]: &Matrix, bits: u32) -> Self {
-        let one = (1_u64 << bits) as f64;
-        let fix = |v: f64| (v * one + 0.5).floor() as i64;
+    fn new(&[a, b, c, d, e, f]: &Matrix) -> Self {
+        let fix = |v: f64| (v * f64::from(1 << BITS) + 0.5).floor() as i64;
         let start = [fix(c + a * 0.5 + b * 0.5), fix(f + d * 0.5 + e * 0.5)];
         Self { start, along_x: [fix(a), fix(d)], along_y: [fix(b), fix(e)] }
     }
@@ -117,10 +126,9 @@ fn inside(start: i64, step: i64, limit: i64, n: i64) -> Range<usize> {
     }
 }
 
-/// Nearest sampling with Pillow's 16 fractional bits and its rounding.
+/// Nearest sampling in fixed point.
 fn nearest<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill, scratch: &mut Scratch) {
-    const BITS: u32 = 16;
-    let fixed = Fixed::new(matrix, BITS);
+    let fixed = Fixed::new(matrix);
     let (width, height) = (canvas.width as usize, canvas.height as usize);
     let size = [(width as i64) << BITS, (height as i64) << BITS];
     scratch.pixels.clear();
@@ -130,8 +138,8 @@ fn nearest<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill,
     for (y, row) in rows.chunks_exact_mut(width).enumerate() {
         let from = fixed.row(y);
         let span = fixed.span(from, size, width);
-        row[..span.start].fill(paint);
-        row[span.end..].fill(paint);
+        flood(row[..span.start].as_flattened_mut(), &paint);
+        flood(row[span.end..].as_flattened_mut(), &paint);
         let [dx, dy] = fixed.along_x;
         let [mut sx, mut sy] = [from[0] + dx * span.start as i64, from[1] + dy * span.start as i64];
         if dx == 1 << BITS && dy == 0 && !span.is_empty() {
@@ -149,90 +157,75 @@ fn nearest<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill,
     }
 }
 
-/// The fill value of a pixel of `C` channels.
-fn paint<const C: usize>(fill: Fill) -> [u8; C] {
-    std::array::from_fn(|channel| fill[channel.min(2)])
-}
-
-/// Fractional bits of the smooth samplings' coordinates.
-const BITS: u32 = 24;
-
-/// Sampling between pixels. Beyond the outer pixel centres the edge pixels go on; outside of the image it is `fill`.
-/// `read` gets the padded source, its width, and the place in it.
-fn smooth<const C: usize, const PAD: usize>(
-    canvas: &mut Canvas<'_>,
-    matrix: &Matrix,
-    fill: Fill,
-    scratch: &mut Scratch,
-    read: impl Fn(&[[u8; C]], usize, [i64; 2]) -> [u8; C],
-) {
-    let fixed = Fixed::new(matrix, BITS);
-    let (width, height) = (canvas.width as usize, canvas.height as usize);
-    let size = [(width as i64) << BITS, (height as i64) << BITS];
-    pad_edges::<C, PAD>(canvas, &mut scratch.pixels);
-    let (source, padded) = (scratch.pixels.as_chunks::<C>().0, width + 2 * PAD);
-    let paint = paint::<C>(fill);
-    let rows = canvas.pixels.as_chunks_mut::<C>().0.chunks_exact_mut(width);
-    for (y, row) in rows.enumerate() {
-        let from = fixed.row(y);
-        let span = fixed.span(from, size, width);
-        row[..span.start].fill(paint);
-        row[span.end..].fill(paint);
-        let [dx, dy] = fixed.along_x;
-        // From corners to centres is half a pixel back, from the image to its padded copy `PAD` pixels on.
-        let shift = ((2 * PAD as i64) - 1) << (BITS - 1);
-        let [mut sx, mut sy] = [from[0] + dx * span.start as i64 + shift, from[1] + dy * span.start as i64 + shift];
-        for pixel in &mut row[span] {
-            *pixel = read(source, padded, [sx, sy]);
-            sx += dx;
-            sy += dy;
+/// Nearest sampling where nothing turns: rows stay rows. As in Pillow coordinates are floats that are added up, with their
+/// rounding errors, from pixel to pixel and row to row.
+fn straight(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill, scratch: &mut Scratch) {
+    let [a, _, c, _, e, f] = *matrix;
+    let (stride, channels) = (canvas.stride(), usize::from(canvas.channels));
+    scratch.pixels.clear();
+    scratch.pixels.extend_from_slice(canvas.pixels);
+    scratch.runs.clear();
+    find_runs(c + a * 0.5, a, canvas.width as usize, &mut scratch.runs);
+    let mut y = f + e * 0.5;
+    let lines = 0.0..f64::from(canvas.height);
+    for row in canvas.pixels.chunks_exact_mut(stride) {
+        flood(row, &fill[..channels.min(fill.len())]);
+        if lines.contains(&y) {
+            let source = &scratch.pixels[y as usize * stride..][..stride];
+            for &Run { to, from, length } in &scratch.runs {
+                let bytes = |start: usize| start * channels..(start + length) * channels;
+                row[bytes(to)].copy_from_slice(&source[bytes(from)]);
+            }
         }
+        y += e;
     }
 }
 
-/// Weighted mean of the four pixels around. Weights have 11 bits, which keeps a result within one step of Pillow's floats;
-/// it is cut down like Pillow's.
-#[inline]
-fn bilinear<const C: usize>(source: &[[u8; C]], padded: usize, [sx, sy]: [i64; 2]) -> [u8; C] {
-    let at = (sy >> BITS) as usize * padded + (sx >> BITS) as usize;
-    let [a, b, c, d] = [source[at], source[at + 1], source[at + padded], source[at + padded + 1]];
-    let [x, y] = [sx, sy].map(|place| (place >> (BITS - 11)) as u32 & 2047);
-    std::array::from_fn(|i| {
-        let top = u32::from(a[i]) * (2048 - x) + u32::from(b[i]) * x;
-        let bottom = u32::from(c[i]) * (2048 - x) + u32::from(d[i]) * x;
-        ((top * (2048 - y) + bottom * y) >> 22) as u8
-    })
-}
-
-/// Cubic with a = -1 over the sixteen pixels around, as in Pillow's transform (a fourth-order polynomial a row, then one
-/// over the rows), cut to 0..=255.
-#[inline]
-fn bicubic<const C: usize>(source: &[[u8; C]], padded: usize, [sx, sy]: [i64; 2]) -> [u8; C] {
-    let at = ((sy >> BITS) as usize - 1) * padded + (sx >> BITS) as usize - 1;
-    let [x, y] = [sx, sy].map(|place| (place & ((1 << BITS) - 1)) as f64 / f64::from(1 << BITS));
-    std::array::from_fn(|i| {
-        let rows: [f64; 4] = std::array::from_fn(|row| {
-            cubic(std::array::from_fn(|column| f64::from(source[at + row * padded + column][i])), x)
-        });
-        cubic(rows, y) as u8
-    })
-}
-
-/// The cubic through four values at -1, 0, 1 and 2, at a place in 0..1.
-fn cubic([v1, v2, v3, v4]: [f64; 4], d: f64) -> f64 {
-    let p = [v2, v3 - v1, 2.0 * (v1 - v2) + v3 - v4, v2 - v1 + v4 - v3];
-    p[0] + d * (p[1] + d * (p[2] + d * p[3]))
-}
-
-/// Copies the image with `PAD` more pixels on each side, the edge repeated.
-fn pad_edges<const C: usize, const PAD: usize>(canvas: &Canvas<'_>, padded: &mut Vec<u8>) {
-    padded.clear();
-    let stride = canvas.stride();
-    let last = canvas.height as usize - 1;
-    for y in (0..last + 1 + 2 * PAD).map(|y| y.saturating_sub(PAD).min(last)) {
-        let row = &canvas.pixels[y * stride..][..stride];
-        (0..PAD).for_each(|_| padded.extend_from_slice(&row[..C]));
-        padded.extend_from_slice(row);
-        (0..PAD).for_each(|_| padded.extend_from_slice(&row[stride - C..]));
+/// The runs of columns that stay neighbours, where `x` is the source of the first column and `step` that of the next.
+fn find_runs(mut x: f64, step: f64, width: usize, runs: &mut Vec<Run>) {
+    for to in 0..width {
+        if (0.0..width as f64).contains(&x) {
+            let from = x as usize;
+            match runs.last_mut() {
+                Some(run) if run.to + run.length == to && run.from + run.length == from => run.length += 1,
+                _ => runs.push(Run { to, from, length: 1 }),
+            }
+        }
+        x += step;
     }
+}
+
+/// Whether a corner is too far away for Pillow's fixed point.
+fn is_far(canvas: &Canvas<'_>, &[a, b, c, d, e, f]: &Matrix) -> bool {
+    let (width, height) = (f64::from(canvas.width), f64::from(canvas.height));
+    let far = |x: f64, y: f64| (x * a + y * b + c).abs() >= 32768.0 || (x * d + y * e + f).abs() >= 32768.0;
+    far(0.0, 0.0) || far(width, height) || far(0.0, height) || far(width, 0.0)
+}
+
+/// Nearest sampling in floats that are added up, too.
+fn drifting<const C: usize>(canvas: &mut Canvas<'_>, matrix: &Matrix, fill: Fill, scratch: &mut Scratch) {
+    let [a, b, c, d, e, f] = *matrix;
+    let (width, height) = (canvas.width as usize, canvas.height as usize);
+    scratch.pixels.clear();
+    scratch.pixels.extend_from_slice(canvas.pixels);
+    let (source, rows) = (scratch.pixels.as_chunks::<C>().0, canvas.pixels.as_chunks_mut::<C>().0);
+    let (columns, lines) = (0.0..width as f64, 0.0..height as f64);
+    let paint = paint::<C>(fill);
+    let [mut row_x, mut row_y] = [c + b * 0.5 + a * 0.5, f + e * 0.5 + d * 0.5];
+    for row in rows.chunks_exact_mut(width) {
+        let [mut x, mut y] = [row_x, row_y];
+        for pixel in row {
+            let inside = columns.contains(&x) && lines.contains(&y);
+            *pixel = if inside { source[y as usize * width + x as usize] } else { paint };
+            x += a;
+            y += d;
+        }
+        row_x += b;
+        row_y += e;
+    }
+}
+
+/// The fill value of a pixel of `C` channels.
+pub(super) fn paint<const C: usize>(fill: Fill) -> [u8; C] {
+    std::array::from_fn(|channel| fill[channel.min(2)])
 }

@@ -65,7 +65,7 @@ fn area((width, height): (u32, u32), part: [f64; 4]) -> Area {
 }
 
 /// The pixels of an area.
-fn cut(image: &Image, left: u32, top: u32, (width, height): (u32, u32)) -> Vec<u8> {
+pub(super) fn cut(image: &Image, left: u32, top: u32, (width, height): (u32, u32)) -> Vec<u8> {
     let channels = usize::from(image.channels);
     let rows = image
         .pixels

@@ -1,13 +1,13 @@
-use super::super::tests::{cases, count, sampling, signed, stream};
+use super::super::tests::{compare, count, sampling, signed, stream};
 use super::*;
 
 fn strength(magnitude: f32, bins: u32) -> Strength {
     Strength { magnitude, deviation: 0.0, bins }
 }
 
-/// The op of a levelled family on 224x224, with a positive sign.
-fn levelled(variant: Variant, kind: Kind, magnitude: f64) -> Op {
-    let argument = argument(variant, kind, magnitude / 10.0, (224, 224), &mut signed(true));
+/// The op of a levelled family with a positive sign.
+fn levelled(variant: Variant, kind: Kind, magnitude: f64, size: Size) -> Op {
+    let argument = argument(variant, kind, magnitude / 10.0, size, &mut signed(true));
     kind.with(argument, Sampling::Nearest)
 }
 
@@ -48,27 +48,23 @@ fn torchvision_has_its_published_scale() {
 
 #[test]
 fn the_levels_are_those_of_timm_to_the_last_bit() {
-    for (family, variant) in [("timm", Variant::Timm), ("timm-inc", Variant::TimmInc)] {
-        for case in cases(family) {
-            let level = f64::from(case.magnitude) / 10.0;
-            let argument = argument(variant, case.kind, level, case.size, &mut signed(true));
-            case.expect(&case.kind.with(argument, Sampling::Nearest));
-        }
-    }
+    compare("policies, timm", &["timm", "timm-inc"], |family, case| {
+        let variant = if family == "timm" { Variant::Timm } else { Variant::TimmInc };
+        levelled(variant, case.kind, f64::from(case.magnitude), case.size)
+    });
 }
 
 #[test]
 fn the_magnitudes_are_those_of_dali_to_the_last_bit() {
-    for case in cases("dali") {
-        let strength = strength(case.magnitude, case.bins);
-        case.expect(&dali(case.kind, strength, case.size, &mut signed(true)));
-    }
+    compare("policies, dali", &["dali"], |_, case| {
+        dali(case.kind, strength(case.magnitude, case.bins), case.size, &mut signed(true))
+    });
 }
 
 /// Magnitude 9 of timm with `inc1`, as published.
 #[test]
 fn timm_inc_gives_the_known_vector() {
-    let at = |kind| levelled(Variant::TimmInc, kind, 9.0);
+    let at = |kind| levelled(Variant::TimmInc, kind, 9.0, (224, 224));
     let sampling = Sampling::Nearest;
     assert_eq!(at(Kind::Rotate), Op::Rotate { degrees: 27.0, sampling });
     assert_eq!(at(Kind::ShearX), Op::ShearX { tangent: 0.27, sampling });
@@ -86,7 +82,7 @@ fn timm_inc_gives_the_known_vector() {
 /// Noisy Student's magnitude of 27, which no upper bound cuts, and 5, at which enhancing changes nothing.
 #[test]
 fn the_tpu_code_gives_the_known_vectors() {
-    let at = |kind| levelled(Variant::Tf, kind, 27.0);
+    let at = |kind| levelled(Variant::Tf, kind, 27.0, (224, 224));
     let sampling = Sampling::Nearest;
     assert_eq!(at(Kind::Rotate), Op::Rotate { degrees: 81.0, sampling });
     assert_eq!(at(Kind::ShearY), Op::ShearY { tangent: 0.81, sampling });
@@ -94,15 +90,15 @@ fn the_tpu_code_gives_the_known_vectors() {
     assert_eq!(at(Kind::Brightness), Op::Brightness(4.96));
     assert_eq!(at(Kind::Solarize), Op::Solarize(256.0));
     assert_eq!(at(Kind::Posterize), Op::Posterize(8));
-    assert_eq!(levelled(Variant::Tf, Kind::Contrast, 5.0), Op::Contrast(1.0));
-    assert_eq!(levelled(Variant::Tf, Kind::Posterize, 9.0), Op::Posterize(3));
-    assert_eq!(levelled(Variant::Tf, Kind::SolarizeAdd, 9.0), Op::SolarizeAdd { add: 99, threshold: 128 });
+    assert_eq!(levelled(Variant::Tf, Kind::Contrast, 5.0, (224, 224)), Op::Contrast(1.0));
+    assert_eq!(levelled(Variant::Tf, Kind::Posterize, 9.0, (224, 224)), Op::Posterize(3));
+    assert_eq!(levelled(Variant::Tf, Kind::SolarizeAdd, 9.0, (224, 224)), Op::SolarizeAdd { add: 99, threshold: 128 });
 }
 
 /// Its level is M / 10 as in the TPU code, and its shift 100 pixels at level 1 whatever the size.
 #[test]
 fn fixmatch_has_the_same_maps() {
-    let at = |kind| levelled(Variant::Fixmatch, kind, 7.0);
+    let at = |kind| levelled(Variant::Fixmatch, kind, 7.0, (224, 224));
     let sampling = Sampling::Nearest;
     assert_eq!(at(Kind::TranslateX), Op::TranslateX { pixels: 70.0, sampling });
     assert_eq!(at(Kind::Rotate), Op::Rotate { degrees: 21.0, sampling });
