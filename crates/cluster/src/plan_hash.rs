@@ -4,7 +4,7 @@ use millstream_data::Manifest;
 use millstream_spec::Plan;
 
 /// The version of the computation. Raise it when the same plan and data give other models or labels than before.
-const COMPUTATION: u32 = 2;
+const COMPUTATION: u32 = 3;
 
 /// The hash of plan, data and computation. Runs with equal hashes end with equal models and labels (on one
 /// kind of processor), however many workers and processes they have.
