@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use timely::progress::frontier::AntichainRef;
-use timely::scheduling::Activator;
 
 use crate::time::Time;
 
@@ -23,7 +22,9 @@ struct Inner {
     steps: RefCell<VecDeque<Time>>,
     records: Cell<u64>,
     record_bytes: Cell<f64>,
-    source: RefCell<Option<Activator>>,
+    /// Whether the source was refused a record and has not been woken since.
+    refused: Cell<bool>,
+    source: RefCell<Option<Box<dyn Fn()>>>,
 }
 
 impl Credit {
@@ -35,13 +36,14 @@ impl Credit {
             steps: RefCell::default(),
             records: Cell::new(0),
             record_bytes: Cell::new(0.0),
+            refused: Cell::new(false),
             source: RefCell::new(None),
         }))
     }
 
-    /// Names the operator to wake when there is room again.
-    pub(crate) fn wakes(&self, source: Activator) {
-        *self.0.source.borrow_mut() = Some(source);
+    /// Says how to wake the source when there is room again.
+    pub(crate) fn wakes(&self, source: impl Fn() + 'static) {
+        *self.0.source.borrow_mut() = Some(Box::new(source));
     }
 
     /// Whether another step may begin.
@@ -66,8 +68,15 @@ impl Credit {
         }
     }
 
-    /// Whether another record may be read. One always may, or nothing would ever move.
+    /// Whether another record may be read. One always may, or nothing would ever move. Once refused, the source is woken as
+    /// soon as the answer changes.
     pub(crate) fn record_fits(&self) -> bool {
+        let fits = self.has_room();
+        self.0.refused.set(!fits);
+        fits
+    }
+
+    fn has_room(&self) -> bool {
         let records = self.0.records.get();
         records == 0 || (records + 1) as f64 * self.0.record_bytes.get() <= self.0.budget
     }
@@ -82,20 +91,25 @@ impl Credit {
     pub(crate) fn weigh_record(&self, bytes: usize) {
         let (known, bytes) = (self.0.record_bytes.get(), bytes as f64);
         self.0.record_bytes.set(if bytes > known { bytes } else { known + (bytes - known) / 64.0 });
+        self.wake_if_room();
     }
 
     /// Counts a record as arrived in its batch, or lost.
     pub(crate) fn end_record(&self) {
-        let full = !self.record_fits();
         self.0.records.set(self.0.records.get().saturating_sub(1));
-        if full {
+        self.wake_if_room();
+    }
+
+    fn wake_if_room(&self) {
+        if self.0.refused.get() && self.has_room() {
+            self.0.refused.set(false);
             self.wake();
         }
     }
 
     fn wake(&self) {
         if let Some(source) = &*self.0.source.borrow() {
-            source.activate();
+            source();
         }
     }
 }
@@ -117,6 +131,31 @@ mod tests {
         assert!(!credit.step_fits(), "step 0 is still under way");
         credit.steps_done(Antichain::from_elem(Time::new(0, 0, 1)).borrow());
         assert!(credit.step_fits());
+    }
+
+    #[test]
+    fn a_refused_source_is_woken_by_whatever_makes_room() {
+        let wakes = Rc::new(Cell::new(0));
+        let credit = Credit::new(2, 1000);
+        let count = Rc::clone(&wakes);
+        credit.wakes(move || count.set(count.get() + 1));
+        for _ in 0..9 {
+            credit.begin_record();
+        }
+        credit.weigh_record(101);
+        assert!(!credit.record_fits(), "ten of 101 bytes exceed 1000");
+        credit.weigh_record(1);
+        assert_eq!(wakes.get(), 1, "records turn out to be smaller than they seemed");
+        credit.end_record();
+        assert_eq!(wakes.get(), 1, "nobody waits");
+        credit.weigh_record(500);
+        assert!(!credit.record_fits());
+        for _ in 0..6 {
+            credit.end_record();
+        }
+        assert_eq!(wakes.get(), 1, "three of 500 bytes exceed 1000");
+        credit.end_record();
+        assert_eq!(wakes.get(), 2);
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(crate) fn sample<'scope>(
     let (index, peers) = (scope.index(), scope.peers());
     choices.unary_frontier(Pipeline, "Sample", move |capability, info| {
         let activator = scope.activator_for(std::rc::Rc::clone(&info.address));
-        credit.wakes(scope.activator_for(info.address));
+        let source = scope.activator_for(info.address);
+        credit.wakes(move || source.activate());
         let mut sampler = Sampler::new(job, credit, capability, index, peers);
         move |(input, frontier), output| {
             input.for_each(|_, data| sampler.pending.append(data));
