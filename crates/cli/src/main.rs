@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 use args::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
+    allocations::limit_heaps();
     let cli = Cli::parse();
     start_log(cli.verbose);
     match dispatch(&cli.command) {

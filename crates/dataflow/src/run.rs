@@ -39,7 +39,7 @@ const SPARE_PARTS: usize = 8;
 const LARGEST_PART: usize = 64 << 20;
 /// The same for files, of one worker.
 const SPARE_FILES: usize = 64;
-const LARGEST_FILE: usize = 1 << 20;
+const LARGEST_FILE: usize = 256 << 10;
 
 /// What surrounds the stream in a process: the training node, who listens, and who may stop it.
 #[derive(Clone)]
