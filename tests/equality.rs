@@ -23,6 +23,73 @@ fn workers_and_processes_do_not_change_models_or_labels() {
     assert_eq!(report["plan_hash"], place.report("three")["plan_hash"]);
 }
 
+/// Steps of a view: every op, each of them by chance, and every policy.
+const EVERYTHING: &str = "
+    - resize: { size: [36, 36], filter: lanczos }
+    - random_resized_crop: { scale: [0.5, 1.0], filter: bicubic }
+    - pad_crop: { pad: 2 }
+    - flip
+    - affine: { degrees: 8, shear: 0.09, translate: 2 }
+    - color_jitter: { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1 }
+    - gaussian_blur: { sigma: [0.1, 1.0], p: 0.5 }
+    - gaussian_noise: { sigma: 4, p: 0.5 }
+    - random_erasing: { p: 0.5, scale: [0.02, 0.1], noise: true }
+    - cutout: { size: 4, p: 0.5 }
+    - apply: { op: auto_contrast, p: 0.1 }
+    - apply: { op: equalize, p: 0.1 }
+    - apply: { op: invert, p: 0.1 }
+    - apply: { op: { rotate: 9.5 }, p: 0.1 }
+    - apply: { op: { shear_x: 0.2 }, p: 0.1 }
+    - apply: { op: { shear_y: -0.2 }, p: 0.1 }
+    - apply: { op: { translate_x: 3.4 }, p: 0.1 }
+    - apply: { op: { translate_y: -2 }, p: 0.1 }
+    - apply: { op: { brightness: 1.3 }, p: 0.1 }
+    - apply: { op: { color: 1.5 }, p: 0.1 }
+    - apply: { op: { contrast: 0.7 }, p: 0.1 }
+    - apply: { op: { sharpness: 1.8 }, p: 0.1 }
+    - apply: { op: { posterize: 4 }, p: 0.1 }
+    - apply: { op: { solarize: 128 }, p: 0.1 }
+    - apply: { op: { solarize_add: 40 }, p: 0.1 }
+    - apply: { op: { hue: 0.2 }, p: 0.1 }
+    - apply: { op: grayscale, p: 0.1 }
+    - apply: { op: { gaussian_blur: 0.7 }, p: 0.1 }
+    - apply: { op: { erase: { left: 3, top: 4, width: 5, height: 6 } }, p: 0.1 }
+    - apply: { op: { flip_vertical: {} }, p: 0.1 }
+    - randaugment: { variant: torchvision, magnitude: 3 }
+    - randaugment: { variant: timm, magnitude: 3 }
+    - randaugment: { variant: timm-inc, magnitude: 3 }
+    - randaugment: { variant: tf, magnitude: 3 }
+    - randaugment: { variant: dali, magnitude: 3 }
+    - randaugment: { variant: fixmatch, magnitude: 3 }
+    - trivial_augment_wide
+    - auto_augment: { policy: imagenet }
+    - auto_augment: { policy: cifar10 }
+    - auto_augment: { policy: svhn }
+    - augmix: { severity: 2 }";
+
+#[test]
+fn every_op_and_policy_is_the_same_on_any_worker() {
+    let place = Place::new();
+    place.edit("channels: gray", "channels: rgb");
+    place.edit("{ mean: [0.1307], std: [0.3081] }", "{ mean: [0.13, 0.13, 0.13], std: [0.31, 0.31, 0.31] }");
+    let augment =
+        "[ { affine: { degrees: 8, shear: 0.09, translate: 2 } }, { randaugment: { ops: 1, magnitude: 3 } } ]";
+    place.edit(augment, EVERYTHING);
+    place
+        .edit("  label_smoothing: 0.1\n", "  label_smoothing: 0.1\n  mix: { cutmix: 1.0, mixup: 0.5, per: element }\n");
+    let short = ["--set", "training.steps=12", "--set", "rounds.0.training.steps=12"];
+    for (out, workers, processes) in [("one", "1", "1"), ("three", "3", "1"), ("two", "1", "2")] {
+        let run = ["run", "pipeline.yaml", "--out", out, "--workers", workers, "--processes", processes];
+        place.succeed(&[&run[..], &short].concat());
+    }
+    for other in ["three", "two"] {
+        let verdict = place.succeed(&["verify", "one", other]);
+        assert!(verdict.starts_with("identical: models and labels of 3 rounds"), "{other}: {verdict}");
+    }
+    place.succeed(&[&["run", "pipeline.yaml", "--out", "other", "--set", "seed=2"], &short[..]].concat());
+    assert_eq!(place.run(&["verify", "one", "other"]).status.code(), Some(4), "the seed matters");
+}
+
 #[test]
 fn another_seed_is_another_run() {
     let place = Place::new();
