@@ -56,7 +56,9 @@ pub(crate) fn read<'scope>(
                     }
                 }
             });
-            readers.finished(|capability, fetched| output.session(capability).give(weighed(fetched, &credit)));
+            readers.finished(|capability, fetched| {
+                output.session(capability).give_iterator(fetched.map(|fetched| weighed(fetched, &credit)));
+            });
         }
     })
 }
