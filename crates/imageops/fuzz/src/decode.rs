@@ -23,13 +23,14 @@ pub(crate) fn check(file: &[u8]) {
         let part = render(&mut renderer, &view, Picture::Encoded(file), &sample, channels);
         // Of a damaged file a part may be whole.
         if let Ok(whole) = &whole {
-            assert_eq!(part, render(&mut renderer, &view, whole.picture(), &sample, channels), "{view:?}");
+            let expected = render(&mut renderer, &view, whole.picture(), &sample, channels);
+            assert!(part == expected, "{view:?}");
         }
     }
     let view = View::of_any_size(resize, channels).expect("the steps are in range");
     let mut scaling = Renderer::new(Options { scale: true, ..options });
     let scaled = render(&mut scaling, &view, Picture::Encoded(file), &sample, channels);
-    assert!(whole.is_err() || scaled.is_ok(), "{scaled:?}");
+    assert!(whole.is_err() || scaled.is_ok(), "{:?}", scaled.err());
 }
 
 /// All choices come from the last bytes: what follows the end of an image changes nothing else in most formats.

@@ -40,6 +40,7 @@ struct header {
   uint32_t precision;
   uint32_t sampling;  // luma columns for each column of the coarsest component
   uint32_t lossless;  // 1: can only be decoded whole and unscaled
+  uint32_t progressive;
   size_t scan;        // where the first scan's data begin
 };
 
@@ -152,6 +153,7 @@ int millstream_jpeg_open(struct decoder *decoder, const uint8_t *bytes, size_t l
   header->sampling = (uint32_t)jpeg->max_h_samp_factor;
   // A lossless scan has its predictor where a DCT scan has its first coefficient, which is 0 but in progressive files.
   header->lossless = !jpeg->progressive_mode && jpeg->Ss != 0;
+  header->progressive = jpeg->progressive_mode;
   header->scan = decoder->truncated ? length : length - decoder->source.bytes_in_buffer;
   return OUTCOME_DONE;
 }
