@@ -1,6 +1,8 @@
 //! The bodies of the fuzz targets on fixed inputs: what fuzzing has found once, the seeds, and some random bytes.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millstream_imageops::{Rng, SampleKey};
 
@@ -8,6 +10,38 @@ use millstream_imageops::{Rng, SampleKey};
 mod decode;
 #[path = "../fuzz/src/ops.rs"]
 mod ops;
+
+/// The system's allocator, which remembers the largest request: a file of a few bytes must not ask for gigabytes, even if
+/// the system would give them.
+struct Watched;
+
+#[global_allocator]
+static ALLOCATOR: Watched = Watched;
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+/// Many times as much as any image here needs.
+const MUCH: usize = 64 << 20;
+
+#[allow(unsafe_code)]
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Watched {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps to the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps to the contract.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
 
 /// The files in a folder of the crate, by name.
 fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -28,6 +62,8 @@ fn check_all(folder: &str, check: fn(&[u8])) {
     for (name, bytes) in files(folder) {
         println!("{name}");
         check(&bytes);
+        let largest = LARGEST.load(Ordering::Relaxed);
+        assert!(largest < MUCH, "{name}: asked for {largest} bytes at once");
     }
 }
 
