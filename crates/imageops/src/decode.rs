@@ -125,7 +125,7 @@ impl Decoder {
         let (source, orientation) = match image::guess_format(bytes).map_err(|_| unknown(bytes))? {
             ImageFormat::Jpeg => {
                 let opened = jpeg::Opened::new(&mut self.jpeg, bytes, options)?;
-                (Source::Jpeg(opened), exif::orientation(bytes))
+                (Source::Jpeg(opened), exif::of_jpeg(bytes))
             }
             format => {
                 let opened = raster::Opened::new(bytes, format, options)?;

@@ -41,6 +41,7 @@ struct header {
   uint32_t precision;
   uint32_t sampling;  // luma columns for each column of the coarsest component
   uint32_t lossless;  // 1: can only be decoded whole and unscaled
+  uint32_t progressive;
   size_t scan;        // where the first scan's data begin
 };
 
@@ -150,6 +151,7 @@ static void read_header(struct decoder *decoder, struct header *header) {
   header->sampling = (uint32_t)jpeg->max_h_samp_factor;
   // A lossless scan has its predictor where a DCT scan has its first coefficient, which is 0 but in progressive files.
   header->lossless = !jpeg->progressive_mode && jpeg->Ss != 0;
+  header->progressive = jpeg->progressive_mode;
   header->scan = decoder->length - (decoder->truncated ? 0 : decoder->source.bytes_in_buffer);
 }
 

@@ -131,6 +131,10 @@ fn scale(header: &Header, area: Area, least: Option<(u32, u32)>) -> u32 {
     SCALES.into_iter().find(enough).unwrap_or(8)
 }
 
+/// Columns of blocks from which libjpeg-turbo guesses coefficients that a progressive file lacks, on either side of a
+/// block. On the right it looks beyond the decoded columns, on the left it does not.
+const GUESSED_FROM: u32 = 2;
+
 /// The pixels to decode so that those of `area` are exactly what they are in the whole image: colour of a lower
 /// resolution is interpolated with the neighbouring sample, and what lies outside of the decoded columns is taken for
 /// the border of the image. So on either side one more sample is decoded. With fewer than two, libjpeg does not
@@ -150,6 +154,7 @@ fn region(header: &Header, area: Area, eighths: u32) -> Region {
     let bottom = scaled(area.top as u32 + area.height, eighths);
     let margin = header.sampling;
     let block = if header.components == 1 { eighths } else { eighths * header.sampling };
-    let left = left.saturating_sub(margin) / block * block;
+    let before = if header.progressive == 0 { 0 } else { GUESSED_FROM };
+    let left = (left.saturating_sub(margin) / block).saturating_sub(before) * block;
     Region { eighths, channels, left, top, width: (right + margin).min(width) - left, height: bottom - top }
 }

@@ -23,6 +23,8 @@ pub(super) struct Header {
     pub(super) sampling: u32,
     /// 1 for a lossless JPEG, which is decoded whole and unscaled or not at all.
     pub(super) lossless: u32,
+    /// 1 for a progressive JPEG.
+    pub(super) progressive: u32,
     /// Where the data of the first scan begin.
     pub(super) scan: usize,
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::{Limits, Options, Placed, Truncated, broken, channels, too_large};
+use super::{Limits, Options, Placed, Truncated, broken, channels, exif, too_large};
 use crate::{Image, ImageError};
 
 /// An image whose header was read.
@@ -32,8 +32,10 @@ impl<'a> Opened<'a> {
         let mut decoder = reader.into_decoder().map_err(|error| failed(error, format, limits))?;
         let size = decoder.dimensions();
         limits.check(size.0, size.1, u32::from(decoder.color_type().bytes_per_pixel()))?;
-        // Orientation is a courtesy: a file whose EXIF block cannot be read is shown as it lies.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let orientation = match format {
+            ImageFormat::WebP => exif::of_webp(bytes),
+            _ => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        };
         Ok(Self { decoder: Box::new(decoder), format, size, orientation, options })
     }
 

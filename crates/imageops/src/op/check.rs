@@ -42,7 +42,11 @@ impl Op {
                 within(keep, 0.0, 1.0, "a share of 0 to 1 that is kept")?;
                 self.check_chains(place, chains)
             }
-            Op::Crop(area) | Op::Erase { area, .. } => area.check(place, self.name()),
+            Op::Crop(area) => {
+                area.check(place, self.name())?;
+                check_target(place, self.name(), area.width, area.height)
+            }
+            Op::Erase { area, .. } => area.check(place, self.name()),
             Op::Resize { area, height, width, .. } => {
                 area.map_or(Ok(()), |area| area.check(place, self.name()))?;
                 check_target(place, self.name(), width, height)
@@ -78,13 +82,16 @@ impl Op {
 }
 
 impl Area {
+    /// Only what lies in an image is ever read or written, so that its pixels need not be few.
     fn check(&self, place: &str, name: &str) -> Result<(), ImageError> {
         let reach = MAX_SIDE as i32;
-        let near = (-reach..=reach).contains(&self.left) && (-reach..=reach).contains(&self.top);
-        if near {
-            return check_target(place, name, self.width, self.height);
+        if [self.left, self.top].iter().any(|place| !(-reach..=reach).contains(place)) {
+            return Err(refuse(place, name, format!("at {},{}", self.left, self.top), SHIFT));
         }
-        Err(refuse(place, name, format!("at {},{}", self.left, self.top), SHIFT))
+        if [self.width, self.height].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
+            return Err(refuse(place, name, format!("{}x{}", self.width, self.height), "1 to 65535 pixels a side"));
+        }
+        Ok(())
     }
 }
 

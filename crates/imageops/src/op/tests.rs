@@ -171,3 +171,14 @@ fn fused_tables_are_the_single_ones_in_a_row() {
         assert_eq!(fused, one_by_one, "{ops:?}");
     }
 }
+
+#[test]
+fn an_erased_area_may_be_larger_than_any_image() {
+    let area = Area { left: -32_767, top: -32_767, width: 65_535, height: 65_535 };
+    let mut image = Image::from_pixels(3, 2, 1, vec![7; 6]).unwrap();
+    apply(&Op::Erase { area, with: Erasure::Fill }, &mut image, [9; 3]).unwrap();
+    assert_eq!(image.pixels, [9; 6]);
+    assert!(apply(&Op::Crop(area), &mut image, [9; 3]).is_err());
+    let wider = Area { width: 65_536, ..area };
+    assert!(apply(&Op::Erase { area: wider, with: Erasure::Fill }, &mut image, [9; 3]).is_err());
+}
