@@ -25,6 +25,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let findings = [
         libtorch(),
         cuda(),
+        jpeg(),
         processor(),
         memory(),
         disk(),
@@ -57,6 +58,11 @@ fn libtorch() -> Finding {
         Err(error) => format!("{} does not work: {error}", environment.libtorch),
     };
     Finding { what: "libtorch", good: works.is_ok(), optional: false, detail }
+}
+
+fn jpeg() -> Finding {
+    let detail = millstream_imageops::JPEG_LIBRARY.to_owned();
+    Finding { what: "JPEG", good: true, optional: false, detail }
 }
 
 /// libtorch is there and of the right version if a small model can be built.
