@@ -12,6 +12,9 @@ use timely::progress::frontier::AntichainRef;
 
 use crate::time::Time;
 
+/// Records that go ahead before anybody knows what one weighs.
+const SCOUTS: u64 = 4;
+
 /// The room that one worker's source has left. Shared by the operators of that worker.
 #[derive(Clone)]
 pub(crate) struct Credit(Rc<Inner>);
@@ -77,8 +80,11 @@ impl Credit {
     }
 
     fn has_room(&self) -> bool {
-        let records = self.0.records.get();
-        records == 0 || (records + 1) as f64 * self.0.record_bytes.get() <= self.0.budget
+        let (records, bytes) = (self.0.records.get(), self.0.record_bytes.get());
+        if bytes == 0.0 {
+            return records < SCOUTS;
+        }
+        records == 0 || (records + 1) as f64 * bytes <= self.0.budget
     }
 
     /// Counts a record as on its way.
@@ -139,10 +145,10 @@ mod tests {
         let credit = Credit::new(2, 1000);
         let count = Rc::clone(&wakes);
         credit.wakes(move || count.set(count.get() + 1));
+        credit.weigh_record(101);
         for _ in 0..9 {
             credit.begin_record();
         }
-        credit.weigh_record(101);
         assert!(!credit.record_fits(), "ten of 101 bytes exceed 1000");
         credit.weigh_record(1);
         assert_eq!(wakes.get(), 1, "records turn out to be smaller than they seemed");
@@ -156,6 +162,17 @@ mod tests {
         assert_eq!(wakes.get(), 1, "three of 500 bytes exceed 1000");
         credit.end_record();
         assert_eq!(wakes.get(), 2);
+    }
+
+    #[test]
+    fn few_records_go_ahead_until_one_was_weighed() {
+        let credit = Credit::new(2, 1 << 40);
+        while credit.record_fits() {
+            credit.begin_record();
+        }
+        assert_eq!(credit.0.records.get(), SCOUTS);
+        credit.weigh_record(1000);
+        assert!(credit.record_fits());
     }
 
     #[test]
