@@ -25,7 +25,11 @@ fn workers_and_processes_do_not_change_models_or_labels() {
 
 /// Steps of a view: every op, each of them by chance, and every policy.
 const EVERYTHING: &str = "
-    - resize: { size: [36, 36], filter: lanczos }
+    - resize: { size: [36, 40], filter: lanczos }
+    - resize_short: { size: 35 }
+    - center_crop: { size: [34, 34] }
+    - five_crop: { size: [32, 32] }
+    - crop: { left: -1, top: 1, width: 30, height: 31 }
     - random_resized_crop: { scale: [0.5, 1.0], filter: bicubic }
     - pad_crop: { pad: 2 }
     - flip
@@ -35,6 +39,7 @@ const EVERYTHING: &str = "
     - gaussian_noise: { sigma: 4, p: 0.5 }
     - random_erasing: { p: 0.5, scale: [0.02, 0.1], noise: true }
     - cutout: { size: 4, p: 0.5 }
+    - apply: { op: identity, p: 0.5 }
     - apply: { op: auto_contrast, p: 0.1 }
     - apply: { op: equalize, p: 0.1 }
     - apply: { op: invert, p: 0.1 }

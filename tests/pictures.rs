@@ -110,10 +110,39 @@ fn what_cannot_be_augmented_is_named_and_the_rest_is_written() {
     let before = picture(44, 38);
     assert!(inverted.pixels().zip(before.pixels()).all(|(a, b)| (0..3).all(|c| a[c] == 255 - b[c])));
     place.fail(&augment, 2, &["out", "--overwrite"]);
-    place.fail(&["augment", "--ops", "invert", "photos", "photos/out"], 2, &["lies in photos"]);
+    for out in ["photos/out", "missing/../photos/out", "."] {
+        place.fail(&["augment", "--overwrite", "--ops", "invert", "photos", out], 2, &["among the images of"]);
+    }
+    place.fail(&["augment", "--ops", "invert", "photos", "out.bmp"], 2, &["out.bmp", ".png"]);
     place.fail(&["augment", "--ops", "invret", "photos", "new"], 2, &["invret", "invert"]);
     place.fail(&["augment", "--ops", "invert", "nowhere", "new"], 2, &["nowhere"]);
     assert!(!place.path("new").exists(), "a refused request writes nothing");
+}
+
+#[test]
+fn nothing_is_lost_by_augmenting() {
+    let place = Place::new();
+    photos(&place);
+    let before = files(&place.path("photos"));
+    place.fail(&["augment", "--overwrite", "--ops", "invert", "photos/cat/1.png", "photos/cat"], 2, &["over them"]);
+    assert!(files(&place.path("photos")).values().eq(before.values()), "an image does not replace itself");
+    std::fs::create_dir(place.path("mine")).unwrap();
+    place.write("mine/manifest.csv", "somebody else's");
+    place.succeed(&["augment", "--overwrite", "--ops", "invert", "photos/cat/1.png", "mine"]);
+    assert_eq!(std::fs::read_to_string(place.path("mine/manifest.csv")).unwrap(), "somebody else's");
+
+    // Names that would meet: the same but for the ending, a variant and an image, a file and a folder.
+    for (name, variants) in [("1.bmp", None), ("1.0.png", Some("1")), ("1.0.png/2.png", Some("1"))] {
+        let path = place.path("photos/cat").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture(8, 8).save(&path).unwrap();
+        let mut args = vec!["augment", "--ops", "invert", "photos", "met"];
+        args.extend(variants.into_iter().flat_map(|count| ["--keep-originals", "--variants", count]));
+        place.fail(&args, 2, &["cat/1.png", name, "rename"]);
+        let top = place.path("photos/cat").join(name.split('/').next().unwrap());
+        if top.is_dir() { std::fs::remove_dir_all(top).unwrap() } else { std::fs::remove_file(top).unwrap() }
+    }
+    place.succeed(&["augment", "--ops", "invert", "photos", "met"]);
 }
 
 #[test]
@@ -122,6 +151,19 @@ fn a_preview_shows_the_samples_of_the_stream_and_says_what_was_done() {
     place.succeed(&["preview", "pipeline.yaml", "--images", "4", "--columns", "4", "--out", "grid.png"]);
     let sheet = open(&place.path("grid.png"));
     assert!(sheet.width() > 4 * 160 && sheet.height() > 2 * 160, "{}x{}", sheet.width(), sheet.height());
+    place.edit(
+        "{ affine: { degrees: 8, shear: 0.09, translate: 2 } }, { randaugment: { ops: 1, magnitude: 3 } }",
+        "invert",
+    );
+    place.succeed(&["preview", "pipeline.yaml", "--images", "1", "--out", "new/inverted.png"]);
+    let inverted = open(&place.path("new/inverted.png"));
+    // A digit of 28 pixels a side, six times as large, and 12 pixels on each side of it.
+    let values: Vec<u8> = (0..168 * 168).map(|at| inverted.get_pixel(12 + at % 168, 12 + at / 168)[0]).collect();
+    assert!(values.contains(&0) && values.iter().any(|value| *value > 200), "an image is there");
+    for (at, value) in (0..).zip(values) {
+        assert_eq!(inverted.get_pixel(12 + 180 + at % 168, 12 + at / 168).0, [255 - value; 3], "at {at}");
+    }
+    place.edit("augment: [ invert ]", "augment: [ { affine: { degrees: 8, shear: 0.09, translate: 2 } } ]");
     let text = place.succeed(&["preview", "pipeline.yaml", "--images", "4"]);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
@@ -132,6 +174,8 @@ fn a_preview_shows_the_samples_of_the_stream_and_says_what_was_done() {
     assert!(turned.lines().all(|line| line.contains("rotate 90.0")), "{turned}");
     place.fail(&["preview", "pipeline.yaml", "--out", "grid.jpg"], 2, &["PNG"]);
     place.fail(&["preview", "pipeline.yaml", "--round", "9"], 2, &["rounds 0 to 2"]);
+    let long = ["preview", "pipeline.yaml", "--images", "1000", "--columns", "1", "--out", "grid.png"];
+    place.fail(&long, 2, &["fewer --images"]);
     place.fail(&["preview", "pipeline.yaml", "--view", "weak"], 2, &["weak", "train"]);
 }
 

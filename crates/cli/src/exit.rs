@@ -25,6 +25,11 @@ pub(crate) const INTERRUPTED: u8 = 130;
 #[error("{0}")]
 pub(crate) struct Request(pub(crate) String);
 
+/// Images of which none, or not all that it takes, can be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadData(pub(crate) String);
+
 /// Says what went wrong, once, and with which code to exit.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Diagnostics>() {
@@ -35,8 +40,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<Diagnostics>() || error.is::<DataError>() || error.is::<JobError>() || error.is::<Request>() {
+    if error.is::<Diagnostics>() || error.is::<JobError>() || error.is::<Request>() {
         return WRONG_REQUEST;
+    }
+    if error.is::<BadData>() {
+        return BAD_DATA;
+    }
+    if let Some(error) = error.downcast_ref::<DataError>() {
+        return data_code(error);
     }
     if let Some(reason) = error.downcast_ref::<StopReason>() {
         return stop_code(reason);
@@ -59,11 +70,17 @@ pub(crate) fn stop_code(reason: &StopReason) -> u8 {
     }
 }
 
+fn data_code(error: &DataError) -> u8 {
+    match error {
+        DataError::Write { .. } | DataError::NoRoom { .. } => FAILED,
+        _ => WRONG_REQUEST,
+    }
+}
+
 fn cluster_code(error: &ClusterError) -> u8 {
     match error {
-        ClusterError::Data(DataError::Write { .. } | DataError::NoRoom { .. }) => FAILED,
-        ClusterError::Data(_)
-        | ClusterError::Job(_)
+        ClusterError::Data(error) => data_code(error),
+        ClusterError::Job(_)
         | ClusterError::Busy { .. }
         | ClusterError::NotARun { .. }
         | ClusterError::Occupied { .. }

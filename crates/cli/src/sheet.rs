@@ -12,6 +12,9 @@ const LINE: u32 = letters::HEIGHT;
 const GAP: u32 = 12;
 /// Between a picture and its caption.
 const PAD: u32 = 4;
+/// Most pixels a side, and in all.
+const LARGEST: u32 = 65535;
+const MOST_PIXELS: u64 = 1 << 27;
 /// A light neutral gray: neither black nor white borders of a picture drown in it.
 const BACKGROUND: u8 = 222;
 
@@ -29,15 +32,20 @@ pub(crate) struct Tile {
 pub(crate) type Group = Vec<Tile>;
 
 /// Draws the groups one after the other, as many side by side as fit into `columns` tiles; a group that is wider has a row of
-/// its own. Every tile gets `width` x `height` pixels for its picture.
-pub(crate) fn draw(groups: &[Group], (width, height): (u32, u32), columns: u32) -> Image {
+/// its own. Every tile gets `width` x `height` pixels for its picture. None if it would be too large for an
+/// image.
+pub(crate) fn draw(groups: &[Group], (width, height): (u32, u32), columns: u32) -> Option<Image> {
     let widest = groups.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let groups_a_row = (columns as usize / widest).max(1);
     let rows: Vec<Vec<&Tile>> = groups.chunks(groups_a_row).map(|groups| groups.iter().flatten().collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(1) as u32;
     let row_height = |row: &[&Tile]| height + PAD + LINE * row.iter().map(|tile| lines(tile, width)).max().unwrap_or(0);
     let total = rows.iter().map(|row| row_height(row) + GAP).sum::<u32>() + GAP;
-    let mut sheet = Sheet::new(columns * (width + GAP) + GAP, total);
+    let across = columns.saturating_mul(width + GAP).saturating_add(GAP);
+    if across.max(total) > LARGEST || u64::from(across) * u64::from(total) > MOST_PIXELS {
+        return None;
+    }
+    let mut sheet = Sheet::new(across, total);
     let mut top = GAP;
     for row in &rows {
         for (column, tile) in (0..).zip(row) {
@@ -47,7 +55,7 @@ pub(crate) fn draw(groups: &[Group], (width, height): (u32, u32), columns: u32) 
         }
         top += row_height(row) + GAP;
     }
-    sheet.0
+    Some(sheet.0)
 }
 
 /// Lines that a tile's text takes.

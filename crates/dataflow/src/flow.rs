@@ -15,6 +15,11 @@ use crate::time::Time;
 /// Records that go ahead before anybody knows what one weighs.
 const SCOUTS: u64 = 4;
 
+/// Enough records on their way to keep all readers busy, and enough bytes to keep the worker busy: with more, buffers
+/// would only be colder and start later.
+const AHEAD: u64 = 16;
+const AHEAD_BYTES: f64 = (2 << 20) as f64;
+
 /// The room that one worker's source has left. Shared by the operators of that worker.
 #[derive(Clone)]
 pub(crate) struct Credit(Rc<Inner>);
@@ -84,7 +89,8 @@ impl Credit {
         if bytes == 0.0 {
             return records < SCOUTS;
         }
-        records == 0 || (records + 1) as f64 * bytes <= self.0.budget
+        let ahead = (records + 1) as f64 * bytes;
+        records == 0 || ahead <= self.0.budget && (records < AHEAD || ahead <= AHEAD_BYTES)
     }
 
     /// Counts a record as on its way.
@@ -173,6 +179,18 @@ mod tests {
         assert_eq!(credit.0.records.get(), SCOUTS);
         credit.weigh_record(1000);
         assert!(credit.record_fits());
+    }
+
+    #[test]
+    fn no_more_is_read_ahead_than_keeps_all_busy() {
+        for (bytes, expected) in [(1 << 20, AHEAD), (100_000, 20), (1000, 2097)] {
+            let credit = Credit::new(2, 1 << 40);
+            credit.weigh_record(bytes);
+            while credit.record_fits() {
+                credit.begin_record();
+            }
+            assert_eq!(credit.0.records.get(), expected, "{bytes} bytes each");
+        }
     }
 
     #[test]

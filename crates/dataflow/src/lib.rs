@@ -32,6 +32,7 @@ pub use millstream_labels::RoundStats;
 
 pub use feed::Feed;
 pub use job::{Job, JobError, MixJob, RoundJob, RoundView};
+pub use operators::prepare::picture;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
 pub use stop::{Stop, StopOnPanic, StopReason};

@@ -28,6 +28,8 @@ pub(crate) fn augment(args: &AugmentArgs) -> anyhow::Result<ExitCode> {
     let work = Work { images: &images, target: &target, view, channels, seed: args.seed, stop: &stop };
     let done = work.run(args.workers.map_or_else(cores, usize::from));
     if let Some(reason) = stop.reason() {
+        let files: usize = done.iter().flat_map(|(_, result)| result).map(Vec::len).sum();
+        say(format_args!("{files} files are in {}; --overwrite begins again", target.place()));
         return Err(reason.clone().into());
     }
     let (mut written, mut bad) = (Vec::new(), 0);
@@ -40,7 +42,7 @@ pub(crate) fn augment(args: &AugmentArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    if args.variants.is_some() {
+    if target.has_list() {
         list::write(&target, &images, &written)?;
     }
     let (good, all) = (images.len() - bad, images.len());

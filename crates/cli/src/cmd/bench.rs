@@ -16,12 +16,13 @@ use millstream_imageops::{Options, View};
 
 use super::{bad_record, cores, print, print_json, stop_on_interrupt};
 use crate::args::{BenchStreamArgs, Task};
-use crate::exit::{BAD_DATA, Request};
+use crate::exit::{BAD_DATA, BadData};
 use crate::say::say;
 use meter::{Meter, Reading};
 
-/// Budget of samples in flight.
+/// Budget of samples in flight: at least this, and room for a few batches.
 const MEMORY: u64 = 64 << 20;
+const BATCHES: u64 = 6;
 
 pub(crate) fn stream(args: &BenchStreamArgs) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
@@ -64,7 +65,7 @@ fn flow(
         batch,
         steps: u32::try_from(images.div_ceil(u64::from(batch)))?,
         seed: args.seed,
-        memory: MEMORY,
+        memory: MEMORY.max(BATCHES * u64::from(batch) * work.shape.bytes() as u64),
         decode: Options { scale: !args.no_scale, ..Options::default() },
     };
     let reading = Arc::new(Mutex::new(None));
@@ -90,7 +91,7 @@ fn flow(
     let reading = reading.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
     match reading {
         Some(reading) => Ok((reading, dead.len())),
-        None => bail!(Request("too few of the images can be used for a measurement".to_owned())),
+        None => bail!(BadData("too few of the images can be used for a measurement".to_owned())),
     }
 }
 

@@ -15,7 +15,7 @@ use millstream_imageops::{Image, encode_png};
 
 use super::{bad_record, load, print, stop_on_interrupt};
 use crate::args::PreviewArgs;
-use crate::exit::Request;
+use crate::exit::{BadData, Request};
 use crate::say::say;
 use crate::sheet;
 use seen::Seen;
@@ -35,6 +35,9 @@ pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
         seen.watch(job, &views, args.images as usize, &stop)?;
     }
     seen.dead.iter().map(bad_record).for_each(say);
+    if seen.records.is_empty() && !seen.dead.is_empty() {
+        bail!(BadData(format!("none of the {} images of round {} can be used", seen.dead.len(), args.round)));
+    }
     if seen.records.is_empty() {
         bail!(Request(format!("round {} has no image to show in this view: see its `of`", args.round)));
     }
@@ -43,7 +46,10 @@ pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
         let groups = tiles::groups(&seen, shape)?;
         let tile = tiles::size(shape);
         let columns = args.columns.unwrap_or_else(|| (WIDTH / tile.0).max(1));
-        save(path, &sheet::draw(&groups, tile, columns))?;
+        let Some(sheet) = sheet::draw(&groups, tile, columns) else {
+            bail!(Request("too many images for one sheet: ask for fewer --images, or for more --columns".to_owned()));
+        };
+        save(path, &sheet)?;
     }
     if args.text || args.out.is_none() {
         print(&tiles::text(&seen))?;
@@ -63,5 +69,8 @@ fn check_out(out: Option<&Path>) -> anyhow::Result<()> {
 
 fn save(path: &Path, sheet: &Image) -> anyhow::Result<()> {
     let bytes = encode_png(sheet)?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Request(format!("{}: {error}", folder.display())))?;
+    }
     Ok(write_atomically(path, |file| file.write_all(&bytes))?)
 }

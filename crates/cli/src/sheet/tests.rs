@@ -18,7 +18,7 @@ fn long_lines_are_cut_between_words_and_long_words_anywhere() {
 #[test]
 fn groups_stay_together_and_pictures_lie_where_they_should() {
     let groups = [vec![tile(10, &[]), tile(20, &[])], vec![tile(30, &[]), tile(40, &[])], vec![tile(50, &[])]];
-    let sheet = draw(&groups, (40, 30), 5);
+    let sheet = draw(&groups, (40, 30), 5).unwrap();
     // Two groups of two fit into five columns; the third begins a row.
     let row = 30 + PAD + LINE + GAP;
     assert_eq!((sheet.width, sheet.height), (4 * (40 + GAP) + GAP, 2 * row + GAP));
@@ -31,10 +31,20 @@ fn groups_stay_together_and_pictures_lie_where_they_should() {
 
 #[test]
 fn captions_are_dark_and_more_lines_make_a_higher_sheet() {
-    let one = draw(&[vec![tile(200, &["rotate 9.0"])]], (160, 30), 1);
+    let one = draw(&[vec![tile(200, &["rotate 9.0"])]], (160, 30), 1).unwrap();
     assert!(one.pixels.iter().any(|value| *value < 40), "letters are nearly black");
-    let three = draw(&[vec![tile(200, &["rotate 9.0", "invert", "equalize"])]], (160, 30), 1);
+    let three = draw(&[vec![tile(200, &["rotate 9.0", "invert", "equalize"])]], (160, 30), 1).unwrap();
     assert_eq!(three.height, one.height + 2 * LINE);
-    let unknown = draw(&[vec![tile(200, &["\u{1f600}"])]], (160, 30), 1);
-    assert!(unknown.pixels != draw(&[vec![tile(200, &[" "])]], (160, 30), 1).pixels, "drawn as a question mark");
+    let unknown = draw(&[vec![tile(200, &["\u{1f600}"])]], (160, 30), 1).unwrap();
+    assert!(
+        unknown.pixels != draw(&[vec![tile(200, &[" "])]], (160, 30), 1).unwrap().pixels,
+        "drawn as a question mark"
+    );
+}
+
+#[test]
+fn no_sheet_is_larger_than_an_image_may_be() {
+    let many: Vec<Group> = (0..2000).map(|_| vec![tile(0, &[])]).collect();
+    assert!(draw(&many, (40, 30), 1).is_none());
+    assert!(draw(&many, (40, 30), 40).is_some());
 }

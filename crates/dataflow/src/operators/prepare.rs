@@ -38,6 +38,16 @@ pub(crate) struct Part {
     pub(crate) pixels: Block,
 }
 
+/// What was read of a record, as the renderer takes it.
+pub fn picture(payload: &Payload) -> Picture<'_> {
+    match payload {
+        Payload::Encoded(bytes) => Picture::Encoded(bytes),
+        Payload::Pixels { width, height, channels, bytes } => {
+            Picture::Pixels { width: *width, height: *height, channels: *channels, pixels: bytes }
+        }
+    }
+}
+
 /// The buffers that files are read into, and those that parts are rendered into.
 #[derive(Clone)]
 pub(crate) struct Buffers {
@@ -194,13 +204,7 @@ impl Kitchen {
     fn render(&mut self, time: &Time, slot: &Slot, payload: Payload, out: &mut [u8]) -> Result<(), Failure> {
         let job = Arc::clone(&self.job);
         let views = job.views(time, slot.labelled);
-        let picture = match &payload {
-            Payload::Encoded(bytes) => Picture::Encoded(bytes),
-            Payload::Pixels { width, height, channels, bytes } => {
-                Picture::Pixels { width: *width, height: *height, channels: *channels, pixels: bytes }
-            }
-        };
-        let done = self.render_views(&job, views, time, slot, picture, out);
+        let done = self.render_views(&job, views, time, slot, picture(&payload), out);
         let bytes = match payload {
             Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes,
         };

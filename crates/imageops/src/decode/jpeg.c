@@ -15,8 +15,10 @@
 // What the entry points return; jpeg.rs has the same numbers.
 enum outcome { OUTCOME_DONE = 0, OUTCOME_BROKEN = 1, OUTCOME_MEMORY = 2 };
 
-// More scans than any encoder writes. Each scan visits every block of the image, and a scan of no bytes is valid.
-enum { MOST_SCANS = 500 };
+// More scans than any encoder writes. Each scan visits every block of the image, and a scan of no bytes is valid: so
+// images of more than 4 megapixels have fewer, down to a number that encoders do write.
+enum { MOST_SCANS = 500, LEAST_SCANS = 50 };
+#define MOST_VISITS 2e9
 
 // Rows that libjpeg may hand out at once: at most 4 rows of samples a row group.
 enum { ROWS = 4 };
@@ -67,10 +69,16 @@ static void on_message(j_common_ptr jpeg, int level) {
   (void)level;
 }
 
+static int most_scans(j_decompress_ptr jpeg) {
+  double scans = MOST_VISITS / ((double)jpeg->image_width * jpeg->image_height);
+  return scans > MOST_SCANS ? MOST_SCANS : scans < LEAST_SCANS ? LEAST_SCANS : (int)scans;
+}
+
 static void on_progress(j_common_ptr jpeg) {
-  if (((j_decompress_ptr)jpeg)->input_scan_number <= MOST_SCANS) return;
+  int most = most_scans((j_decompress_ptr)jpeg);
+  if (((j_decompress_ptr)jpeg)->input_scan_number <= most) return;
   struct decoder *decoder = jpeg->client_data;
-  snprintf(decoder->message, sizeof decoder->message, "more than %d scans", (int)MOST_SCANS);
+  snprintf(decoder->message, sizeof decoder->message, "more than %d scans", most);
   longjmp(decoder->caller, 1);
 }
 

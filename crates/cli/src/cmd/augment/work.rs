@@ -63,22 +63,29 @@ impl Work<'_> {
         done
     }
 
-    /// Writes all copies of an image, or none if one of them cannot be made.
+    /// Writes the copies of an image, until it is told to stop. If one of them cannot be made, the others go.
     fn augment(&self, number: usize, desk: &mut Desk) -> Outcome {
         let bytes = self.images.read(number)?;
         desk.renderer.decode(&bytes, self.channels, &mut desk.whole).map_err(|error| error.to_string())?;
-        let mut files = Vec::new();
+        let mut written: Vec<Written> = Vec::new();
         for copy in self.target.copies() {
-            let (bytes, ops) = self.render(number, *copy, desk).map_err(|error| error.to_string())?;
+            if self.stop.reason().is_some() {
+                break;
+            }
+            let (bytes, ops) = match self.render(number, *copy, desk) {
+                Ok(rendered) => rendered,
+                Err(error) => {
+                    written.iter().for_each(|written| self.target.remove(&written.file));
+                    return Err(error.to_string());
+                }
+            };
             let file = self.target.file(&self.images.names()[number], *copy);
-            files.push((bytes, Written { image: number, copy: *copy, file, ops }));
-        }
-        for (bytes, written) in &files {
-            if let Err(error) = self.target.write(&written.file, bytes) {
-                self.stop.set(StopReason::Failed(error.to_string()));
+            match self.target.write(&file, &bytes) {
+                Ok(()) => written.push(Written { image: number, copy: *copy, file, ops }),
+                Err(error) => self.stop.set(StopReason::Failed(error.to_string())),
             }
         }
-        Ok(files.into_iter().map(|(_, written)| written).collect())
+        Ok(written)
     }
 
     /// One copy, encoded, and the ops that made it.

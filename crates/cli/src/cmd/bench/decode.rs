@@ -9,14 +9,14 @@ use millstream_imageops::{Image, Options, Renderer};
 
 use super::meter::{Reading, cpu, peak_rss};
 use crate::allocations;
-use crate::exit::Request;
+use crate::exit::{BadData, Request};
 
 /// Decodes every image wholly to RGB, from memory, each worker its share, `passes` times after one to warm up.
 pub(super) fn measure(manifest: &Manifest, workers: usize, passes: u32) -> anyhow::Result<Reading> {
     let mut files = Vec::new();
     for record in manifest.split("unlabelled") {
         match manifest.read(*record, Vec::new())? {
-            Payload::Encoded(bytes) => files.push(bytes),
+            Payload::Encoded(bytes) => files.push((*record, bytes)),
             Payload::Pixels { .. } => {
                 return Err(Request("an IDX file holds pixels: there is nothing to decode".to_owned()).into());
             }
@@ -24,7 +24,7 @@ pub(super) fn measure(manifest: &Manifest, workers: usize, passes: u32) -> anyho
     }
     let barrier = Barrier::new(workers + 1);
     let mut marks = Vec::new();
-    let broken: Option<String> = thread::scope(|scope| {
+    let broken: Option<(u32, String)> = thread::scope(|scope| {
         let shares: Vec<_> = (0..workers)
             .map(|worker| {
                 let (files, barrier) = (&files, &barrier);
@@ -35,10 +35,10 @@ pub(super) fn measure(manifest: &Manifest, workers: usize, passes: u32) -> anyho
             barrier.wait();
             marks.push((Instant::now(), allocations::count(), cpu()));
         }
-        shares.into_iter().find_map(|share| share.join().unwrap_or_else(|_| Some("a decoder panicked".to_owned())))
+        shares.into_iter().find_map(|share| share.join().unwrap_or_else(|_| Some((0, "a decoder panicked".to_owned()))))
     });
-    if let Some(broken) = broken {
-        return Err(Request(broken).into());
+    if let Some((record, reason)) = broken {
+        return Err(BadData(format!("{}: {reason}", manifest.place(record))).into());
     }
     let rate = |pair: &[(Instant, u64, f64)]| files.len() as f64 / (pair[1].0 - pair[0].0).as_secs_f64();
     let (first, last) = (marks[0], marks[marks.len() - 1]);
@@ -52,15 +52,21 @@ pub(super) fn measure(manifest: &Manifest, workers: usize, passes: u32) -> anyho
     })
 }
 
-/// One worker's part of every pass. Returns the first file that cannot be decoded, and why.
-fn share(files: &[Vec<u8>], worker: usize, workers: usize, passes: u32, barrier: &Barrier) -> Option<String> {
+/// One worker's part of every pass. Returns the first record that cannot be decoded, and why.
+fn share(
+    files: &[(u32, Vec<u8>)],
+    worker: usize,
+    workers: usize,
+    passes: u32,
+    barrier: &Barrier,
+) -> Option<(u32, String)> {
     let mut renderer = Renderer::new(Options::default());
     let mut image = Image::default();
     let mut broken = None;
     for _ in 0..=passes {
-        for (number, bytes) in files.iter().enumerate().skip(worker).step_by(workers) {
+        for (record, bytes) in files.iter().skip(worker).step_by(workers) {
             if let Err(error) = renderer.decode(bytes, 3, &mut image) {
-                broken.get_or_insert_with(|| format!("image {number} of the corpus: {error}"));
+                broken.get_or_insert_with(|| (*record, error.to_string()));
             }
         }
         barrier.wait();

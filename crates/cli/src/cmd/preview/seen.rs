@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::bail;
 use millstream_cluster::{Consumer, drain};
 use millstream_data::{DeadLetter, Key, Manifest, Payload, Row, Target};
-use millstream_dataflow::{Job, RoundView, Stop};
+use millstream_dataflow::{Job, RoundView, Stop, picture};
 use millstream_imageops::{Image, Op, Picture, Renderer, SampleKey};
 
 use super::views::Views;
@@ -159,14 +159,5 @@ impl Witness {
         classes.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         let parts: Vec<String> = classes.iter().take(2).map(|(share, class)| format!("{share:.2} {class}")).collect();
         format!("mixed: {}", parts.join(" + "))
-    }
-}
-
-fn picture(payload: &Payload) -> Picture<'_> {
-    match payload {
-        Payload::Encoded(bytes) => Picture::Encoded(bytes),
-        Payload::Pixels { width, height, channels, bytes } => {
-            Picture::Pixels { width: *width, height: *height, channels: *channels, pixels: bytes }
-        }
     }
 }
