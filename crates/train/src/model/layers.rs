@@ -60,7 +60,7 @@ impl Window {
     }
 
     /// Zeros before and after a row of `length`.
-    fn pads(self, length: i64) -> (i64, i64) {
+    pub(super) fn pads(self, length: i64) -> (i64, i64) {
         match self.padding {
             Padding::Even(padding) => (padding, padding),
             Padding::Same => {
@@ -72,7 +72,7 @@ impl Window {
     }
 
     /// How many places the window has in a row of `length`.
-    fn places(self, length: i64) -> i64 {
+    pub(super) fn places(self, length: i64) -> i64 {
         let (before, after) = self.pads(length);
         (before + length + after - self.side) / self.stride + 1
     }
@@ -121,7 +121,7 @@ impl Conv {
         let bias = filter.bias.then(|| builder.add(format!("{name}.bias"), &[to], Role::Offset, bias)).transpose()?;
         let pads = [window.pads(builder.map.width), window.pads(builder.map.height)];
         builder.map = window.output(builder.map, to);
-        builder.macs += to * from * area * builder.map.height * builder.map.width;
+        builder.spend(&[to, from, area, builder.map.height, builder.map.width]);
         Ok(Conv { weight, bias, stride: window.stride, groups, pads })
     }
 
@@ -260,7 +260,7 @@ impl Linear {
         let from = channels * height * width;
         let (weight, bias) = start.inits(from, to);
         builder.map = Map { channels: to, height: 1, width: 1 };
-        builder.macs += from * to;
+        builder.spend(&[from, to]);
         Ok(Linear {
             weight: builder.add(format!("{name}.weight"), &[to, from], Role::Weight, weight)?,
             bias: builder.add(format!("{name}.bias"), &[to], Role::Offset, bias)?,

@@ -96,6 +96,11 @@ impl<'a> Builder<'a> {
         Ok(shared)
     }
 
+    /// Counts the product of these as multiplications.
+    pub(crate) fn spend(&mut self, sizes: &[i64]) {
+        self.macs = self.macs.saturating_add(sizes.iter().fold(1, |product, size| product.saturating_mul(*size)));
+    }
+
     /// The tensors, once all layers have theirs.
     pub(crate) fn finish(self) -> Result<Params, TrainError> {
         match &self.origin {
