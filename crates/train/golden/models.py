@@ -26,11 +26,12 @@ NAMES = [
     "resnet18", "resnet34", "resnet50", *SIDES, "efficientnet_lite0",
 ]
 # Models, heights and widths whose logits are committed: each kind of layer in its smallest model. The last number scales
-# running variances, so that the images are seen through the gates of EfficientNet and do not overflow in ResNet-50.
+# running variances: the images must be seen through the gates of EfficientNet, yet far below the gain at which rounding alone
+# moves the logits (B5 at 0.875 differs from its own float64 by 3e-4).
 SMALL = [
     ("alexnet", 64, 80, 1), ("alexnet_lrn", 80, 64, 1), ("vgg11", 32, 40, 1), ("vgg11_bn", 40, 32, 1),
     ("resnet18", 33, 40, 1), ("resnet50", 40, 33, 2), ("efficientnet_b0", 45, 64, 0.75),
-    ("efficientnet_b5", 32, 32, 0.875), ("efficientnet_lite0", 64, 64, 1),
+    ("efficientnet_b5", 32, 32, 0.95), ("efficientnet_lite0", 64, 64, 1),
 ]
 ALLOWED = 1e-4
 
