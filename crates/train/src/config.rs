@@ -3,42 +3,7 @@
 use millstream_data::Shape;
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, TrainError};
-
-/// An architecture and its own settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum ModelKind {
-    /// A small convolutional net with batch normalisation, for images of about 28 to 64 pixels.
-    SmallNet {
-        /// Channels of the first block; the second has twice, the last two have four times as many.
-        /// Multiples of 8 run fastest.
-        width: u32,
-        /// Probability of dropping a feature before the classifier, in `[0, 1)`.
-        dropout: f64,
-    },
-    /// torchvision's AlexNet: at least 63 pixels a side, made for 224.
-    AlexNet {
-        /// Probability of dropping a feature before each of the two hidden layers, in `[0, 1)`.
-        dropout: f64,
-    },
-}
-
-impl ModelKind {
-    /// The name, as in the pipeline's YAML.
-    pub fn name(&self) -> &'static str {
-        match self {
-            ModelKind::SmallNet { .. } => "smallnet",
-            ModelKind::AlexNet { .. } => "alexnet",
-        }
-    }
-
-    fn dropout(&self) -> f64 {
-        match self {
-            ModelKind::SmallNet { dropout, .. } | ModelKind::AlexNet { dropout } => *dropout,
-        }
-    }
-}
+use crate::{Device, ModelKind, TrainError};
 
 /// How gradients become updates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +80,12 @@ pub struct SessionConfig {
 }
 
 /// Refuses a value outside its range, not-a-number included.
-fn require(ok: bool, setting: &'static str, value: impl ToString, why: &'static str) -> Result<(), TrainError> {
+pub(crate) fn require(
+    ok: bool,
+    setting: &'static str,
+    value: impl ToString,
+    why: &'static str,
+) -> Result<(), TrainError> {
     if ok { Ok(()) } else { Err(TrainError::Setting { setting, value: value.to_string(), why }) }
 }
 
@@ -133,10 +103,7 @@ impl RoundConfig {
         if let Some(decay) = self.ema {
             require(decay > 0.0 && decay < 1.0, "ema", decay, "it lies between 0 and 1; leave it out for no average")?;
         }
-        require(share.contains(&self.model.dropout()), "dropout", self.model.dropout(), "it lies in [0, 1)")?;
-        if let ModelKind::SmallNet { width, .. } = self.model {
-            require((1..=4096).contains(&width), "width", width, "smallnet takes 1 to 4096 channels")?;
-        }
+        self.model.check()?;
         self.optimizer.check()?;
         self.schedule.check(self.steps)
     }

@@ -2,7 +2,7 @@
 
 use tch::TchError;
 
-use crate::model::{Dimensions, Net, Origin, Params};
+use crate::model::{Dimensions, Net, Origin, Params, Role};
 use crate::{ModelKind, TrainError};
 
 /// An averaged twin of the trained model. It predicts, and it is what is saved.
@@ -24,7 +24,11 @@ impl Ema {
         let _no_grad = tch::no_grad_guard();
         let decay = decay_at(self.decay, self.updates);
         for (twin, live) in self.net.params.entries().iter().zip(live.entries()) {
-            let _moved = twin.tensor.detach().f_lerp_(&live.tensor, 1.0 - decay)?;
+            let mut tensor = twin.tensor.detach();
+            match twin.role {
+                Role::Counter => tensor.f_copy_(&live.tensor)?,
+                _ => drop(tensor.f_lerp_(&live.tensor, 1.0 - decay)?),
+            }
         }
         self.updates = self.updates.saturating_add(1);
         Ok(())

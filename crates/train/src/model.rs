@@ -1,19 +1,25 @@
 //! The architectures: one file each, built from named parameters and fallible layers.
 //!
 //! To add a model, write a file with a struct that implements [`Model`], name its tensors as torchvision does,
-//! and give it a kind and an arm in [`build`].
+//! and give it a [`ModelKind`] and an arm in [`model`].
 
 mod alexnet;
+mod efficientnet;
+mod efficientnet_lite;
 mod layers;
+mod mbconv;
 mod params;
+mod resnet;
 mod smallnet;
+mod vgg;
 
 #[cfg(test)]
 mod tests;
 
+use millstream_data::Shape;
 use tch::Tensor;
 
-pub(crate) use params::{Builder, Init, Origin, Param, Params, Role};
+pub(crate) use params::{Builder, Init, Map, Origin, Param, Params, Role};
 
 use crate::random::Seeded;
 use crate::{ModelKind, TrainError};
@@ -21,8 +27,7 @@ use crate::{ModelKind, TrainError};
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
 pub(crate) enum Mode<'a> {
-    /// Dropout is on, and batch norms use and update the statistics of the batch. Dropout draws random numbers,
-    /// so whoever trains must have seeded them.
+    /// Dropout and drop path are on and draw random numbers; batch norms use and update the statistics of the batch.
     Train(&'a Seeded),
     /// No noise, and batch norms use their running statistics.
     Predict,
@@ -49,6 +54,18 @@ pub(crate) struct Dimensions {
     pub(crate) classes: i64,
 }
 
+impl Dimensions {
+    pub(crate) fn new(shape: &Shape, classes: usize) -> Dimensions {
+        let Shape { height, width, channels } = *shape;
+        let classes = i64::try_from(classes).unwrap_or(i64::MAX);
+        Dimensions { height, width, channels: i64::from(channels), classes }
+    }
+
+    fn images(self) -> Map {
+        Map { channels: self.channels, height: i64::from(self.height), width: i64::from(self.width) }
+    }
+}
+
 /// A network and its tensors.
 pub(crate) struct Net {
     pub(crate) params: Params,
@@ -58,22 +75,61 @@ pub(crate) struct Net {
 impl Net {
     /// Builds a network whose tensors come from `origin`.
     pub(crate) fn build(kind: &ModelKind, dimensions: Dimensions, origin: Origin) -> Result<Net, TrainError> {
-        let mut builder = Builder::new(origin);
-        let model: Box<dyn Model> = match *kind {
-            ModelKind::SmallNet { width, dropout } => {
-                Box::new(smallnet::SmallNet::new(&mut builder, dimensions, width, dropout)?)
-            }
-            ModelKind::AlexNet { dropout } => Box::new(alexnet::AlexNet::new(&mut builder, dimensions, dropout)?),
-        };
+        let mut builder = Builder::new(origin, dimensions.images());
+        let model = model(kind, &mut builder, dimensions.classes)?;
         Ok(Net { params: builder.finish()?, model })
     }
 }
 
+fn model(kind: &ModelKind, builder: &mut Builder<'_>, classes: i64) -> Result<Box<dyn Model>, TrainError> {
+    Ok(match *kind {
+        ModelKind::SmallNet { width, dropout } => Box::new(smallnet::SmallNet::new(builder, classes, width, dropout)?),
+        ModelKind::AlexNet { dropout } => Box::new(alexnet::AlexNet::new(builder, classes, dropout)?),
+        ModelKind::AlexNetLrn { dropout } => Box::new(alexnet::AlexNet::original(builder, classes, dropout)?),
+        ModelKind::Vgg { depth, norm, dropout } => Box::new(vgg::Vgg::new(builder, classes, (depth, norm, dropout))?),
+        ModelKind::ResNet { depth, dropout, drop_path } => {
+            Box::new(resnet::ResNet::new(builder, classes, depth, (dropout, drop_path))?)
+        }
+        ModelKind::EfficientNet { size, dropout, drop_path } => {
+            Box::new(efficientnet::EfficientNet::new(builder, classes, size, (dropout, drop_path))?)
+        }
+        ModelKind::EfficientNetLite0 { dropout, drop_path } => {
+            Box::new(efficientnet_lite::EfficientNetLite::new(builder, classes, (dropout, drop_path))?)
+        }
+    })
+}
+
+/// What a model weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelSize {
+    /// Numbers that are trained.
+    pub parameters: u64,
+    /// Multiplications with weights that one image takes, each with its addition.
+    pub macs: u64,
+}
+
+impl ModelSize {
+    /// Of a model for images of that shape, added up from its layers without making any weights.
+    ///
+    /// # Errors
+    /// A setting out of range, or images too small for the model.
+    pub fn of(kind: &ModelKind, images: &Shape, classes: usize) -> Result<ModelSize, TrainError> {
+        kind.check()?;
+        let dimensions = Dimensions::new(images, classes);
+        let mut builder = Builder::new(Origin::Nowhere, dimensions.images());
+        drop(model(kind, &mut builder, dimensions.classes)?);
+        let macs = u64::try_from(builder.macs).unwrap_or(u64::MAX);
+        let parameters = builder.finish()?.trained().map(|param| param.tensor.numel() as u64).sum();
+        Ok(ModelSize { parameters, macs })
+    }
+}
+
 /// Refuses images that are smaller than the poolings of a model allow.
-fn require_side(model: &'static str, dimensions: Dimensions, minimum: u32) -> Result<(), TrainError> {
-    let Dimensions { height, width, .. } = dimensions;
-    if height.min(width) < minimum {
-        return Err(TrainError::ImageTooSmall { model, height, width, minimum });
+fn require_side(model: &'static str, images: Map, minimum: u32) -> Result<(), TrainError> {
+    let Map { height, width, .. } = images;
+    if height.min(width) < i64::from(minimum) {
+        let side = |side| u32::try_from(side).unwrap_or(u32::MAX);
+        return Err(TrainError::ImageTooSmall { model, height: side(height), width: side(width), minimum });
     }
     Ok(())
 }

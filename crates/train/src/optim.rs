@@ -74,8 +74,11 @@ impl Sgd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Builder, Init, Origin};
+    use crate::model::{Builder, Init, Map, Origin};
     use crate::random::{Purpose, seeded};
+
+    /// No layer asks for it.
+    const NO_MAP: Map = Map { channels: 0, height: 0, width: 0 };
 
     /// Three updates with rates 0.1, 0.05, 0.2 of a decayed and an undecayed parameter; the results are those of
     /// `torch.optim.SGD` with momentum 0.9 and weight decay 0.1.
@@ -83,9 +86,9 @@ mod tests {
     fn check(nesterov: bool, weight: [f32; 4], bias: [f32; 2]) {
         let cpu = tch::Device::Cpu;
         let seeded = seeded(0, 0, Purpose::Weights);
-        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded));
+        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded), NO_MAP);
         let mut add = |name: &str, role, values: &[f32]| {
-            let tensor = builder.add(name.to_owned(), &[values.len() as i64], role, Init::Zeros).unwrap();
+            let tensor = builder.add(name.to_owned(), &[values.len() as i64], role, Init::Constant(0.0)).unwrap();
             tensor.detach().copy_(&Tensor::from_slice(values));
             tensor
         };
@@ -121,8 +124,8 @@ mod tests {
     fn without_momentum_or_decay_a_step_is_rate_times_gradient() {
         let cpu = tch::Device::Cpu;
         let seeded = seeded(0, 0, Purpose::Weights);
-        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded));
-        let tensor = builder.add("weight".to_owned(), &[1], Role::Weight, Init::Ones).unwrap();
+        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded), NO_MAP);
+        let tensor = builder.add("weight".to_owned(), &[1], Role::Weight, Init::Constant(1.0)).unwrap();
         let kind = OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
         let mut sgd = Sgd::new(&kind, &builder.finish().unwrap(), cpu).unwrap();
         sgd.update(&[Tensor::from_slice(&[4f32])], 0.125).unwrap();

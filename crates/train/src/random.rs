@@ -18,6 +18,21 @@ impl Seeded {
         Tensor::f_empty(shape, (Kind::Float, tch::Device::Cpu))?.f_uniform_(-bound, bound)
     }
 
+    /// A tensor on the CPU, normal around 0.
+    pub(crate) fn normal(&self, shape: &[i64], deviation: f64) -> Result<Tensor, TchError> {
+        Tensor::f_empty(shape, (Kind::Float, tch::Device::Cpu))?.f_normal_(0.0, deviation)
+    }
+
+    /// Drops each row with probability `rate` and scales the others up.
+    pub(crate) fn drop_rows(&self, input: &Tensor, rate: f64) -> Result<Tensor, TchError> {
+        let mut sizes = vec![1; input.dim()];
+        if let (Some(rows), Some(size)) = (sizes.first_mut(), input.size().first()) {
+            *rows = *size;
+        }
+        let kept = Tensor::f_empty(sizes, (input.kind(), input.device()))?.f_bernoulli_float_(1.0 - rate)?;
+        input.f_mul(&kept.f_div_scalar(1.0 - rate)?)
+    }
+
     /// Drops each value with probability `rate` and scales the others up.
     pub(crate) fn dropout(&self, input: &Tensor, rate: f64) -> Result<Tensor, TchError> {
         input.f_dropout(rate, true)
@@ -29,7 +44,7 @@ impl Seeded {
 pub(crate) enum Purpose {
     /// The initial weights of a round's model.
     Weights,
-    /// Dropout in one step.
+    /// Dropout and drop path in one step.
     Step(u32),
 }
 

@@ -173,13 +173,7 @@ impl Session {
     }
 
     fn dimensions(&self) -> Dimensions {
-        let shape = &self.config.shape;
-        Dimensions {
-            height: shape.height,
-            width: shape.width,
-            channels: i64::from(shape.channels),
-            classes: i64::try_from(self.config.classes.len()).unwrap_or(i64::MAX),
-        }
+        Dimensions::new(&self.config.shape, self.config.classes.len())
     }
 }
 

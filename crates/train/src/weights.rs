@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
 
 use crate::error::While;
-use crate::model::Params;
+use crate::model::{Params, Role};
 use crate::{ModelKind, TrainError};
 
 /// The metadata entry.
@@ -56,27 +56,38 @@ fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error
     for param in params.entries() {
         let shape: Vec<usize> =
             param.tensor.size().iter().map(|side| usize::try_from(*side)).collect::<Result<_, _>>()?;
-        tensors.push((param.name.as_str(), shape, bytes_of(&param.tensor)?));
+        let dtype = if param.role == Role::Counter { Dtype::I64 } else { Dtype::F32 };
+        tensors.push((param.name.as_str(), dtype, shape, bytes_of(&param.tensor)?));
     }
     let mut views = Vec::with_capacity(tensors.len());
-    for (name, shape, bytes) in &tensors {
-        views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
+    for (name, dtype, shape, bytes) in &tensors {
+        views.push((*name, TensorView::new(*dtype, shape.clone(), bytes)?));
     }
     let metadata = HashMap::from([(ENTRY.to_owned(), serde_json::to_string(card)?)]);
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// The values as 32-bit floats in PyTorch's order. Every machine that libtorch is built for is little-endian, as the format is.
+/// The values in PyTorch's order. Every machine that libtorch is built for is little-endian, as the format is.
 fn bytes_of(tensor: &Tensor) -> Result<Vec<u8>, TchError> {
     let tensor = tensor.detach().f_to_device(tch::Device::Cpu)?.f_contiguous()?;
     let count = tensor.numel();
-    let mut bytes = vec![0; count * size_of::<f32>()];
+    let mut bytes = vec![0; count * tensor.kind().elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, count)?;
     Ok(bytes)
 }
 
 /// Reads a file that [`save`] wrote: its card, and its tensors on `device`.
 pub(crate) fn load(path: &Path, device: tch::Device) -> Result<(Card, BTreeMap<String, Tensor>), TrainError> {
+    let (metadata, tensors) = read(path, device)?;
+    let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+    Ok((card(metadata.as_ref()).map_err(unusable)?, tensors))
+}
+
+/// What a safetensors file says of itself.
+type Metadata = Option<HashMap<String, String>>;
+
+/// Reads a safetensors file of any program.
+pub(crate) fn read(path: &Path, device: tch::Device) -> Result<(Metadata, BTreeMap<String, Tensor>), TrainError> {
     let bytes = std::fs::read(path).map_err(|error| TrainError::File {
         doing: "read",
         path: path.to_owned(),
@@ -85,16 +96,19 @@ pub(crate) fn load(path: &Path, device: tch::Device) -> Result<(Card, BTreeMap<S
     let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
     let damaged = |error| unusable(format!("it is not a safetensors file, or is damaged ({error})"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let card = card(header.metadata().as_ref()).map_err(unusable)?;
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
-        if view.dtype() != Dtype::F32 {
-            return Err(unusable(format!("the tensor `{name}` is of type {:?}, only F32 is read", view.dtype())));
-        }
-        tensors.insert(name.to_owned(), tensor_of(&view, device).during("reading a model file")?);
+        let kind = match view.dtype() {
+            Dtype::F32 => Kind::Float,
+            Dtype::I64 => Kind::Int64,
+            other => {
+                return Err(unusable(format!("the tensor `{name}` is of type {other:?}, only F32 and I64 are read")));
+            }
+        };
+        tensors.insert(name.to_owned(), tensor_of(&view, kind, device).during("reading a model file")?);
     }
-    Ok((card, tensors))
+    Ok((header.metadata().clone(), tensors))
 }
 
 fn card(metadata: Option<&HashMap<String, String>>) -> Result<Card, String> {
@@ -112,9 +126,9 @@ fn card(metadata: Option<&HashMap<String, String>>) -> Result<Card, String> {
 }
 
 /// safetensors has checked that the bytes are as many as the shape needs.
-fn tensor_of(view: &TensorView<'_>, device: tch::Device) -> Result<Tensor, TchError> {
+fn tensor_of(view: &TensorView<'_>, kind: Kind, device: tch::Device) -> Result<Tensor, TchError> {
     let shape: Vec<i64> = view.shape().iter().map(|side| i64::try_from(*side).unwrap_or(i64::MAX)).collect();
-    Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?.f_to_device(device)
+    Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)
 }
 
 #[cfg(test)]

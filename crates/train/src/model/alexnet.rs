@@ -1,10 +1,11 @@
-//! torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014),
-//! with torchvision's tensor names.
+//! AlexNet with torchvision's tensor names, in two forms: torchvision's (Krizhevsky, "One weird trick for parallelizing
+//! convolutional neural networks", 2014), and that of Krizhevsky et al., "ImageNet classification with deep convolutional
+//! neural networks" (2012), which cuts some convolutions into two groups and has local response normalisation.
 
 use tch::{TchError, Tensor};
 
-use super::layers::{Conv, Linear, Window, dropout, max_pool};
-use super::{Builder, Dimensions, Mode, Model, require_side};
+use super::layers::{Conv, Filter, Linear, MaxPool, MeanPool, Start, Window, dropout, local_response_norm};
+use super::{Builder, Mode, Model, require_side};
 use crate::TrainError;
 
 /// Below this side the third pooling has nothing left: 63 -> 15 -> 7 -> 3 -> 1.
@@ -13,47 +14,93 @@ const MINIMUM: u32 = 63;
 const MAP: i64 = 6;
 /// Width of the two hidden layers.
 const HIDDEN: i64 = 4096;
+/// Which convolutions a pooling follows.
+const POOLS: [bool; 5] = [true, true, false, false, true];
+/// The windows of both.
+const WINDOWS: [Window; 5] = [
+    Window::padded(11, 4, 2),
+    Window::centred(5, 1),
+    Window::centred(3, 1),
+    Window::centred(3, 1),
+    Window::centred(3, 1),
+];
+/// Channels, groups and bias of the convolutions of 2012, and the biases of its linear layers.
+const ORIGINAL: [(i64, i64, f64); 5] = [(96, 1, 0.0), (256, 2, 1.0), (384, 1, 0.0), (384, 2, 1.0), (256, 2, 1.0)];
+const ORIGINAL_BIASES: [f64; 3] = [1.0, 1.0, 0.0];
 
 pub(super) struct AlexNet {
-    features: [Conv; 5],
+    features: Vec<Stage>,
+    average: MeanPool,
     classifier: [Linear; 3],
     dropout: f64,
 }
 
+/// A convolution, ReLU, and what follows.
+struct Stage {
+    conv: Conv,
+    normalises: bool,
+    pool: Option<MaxPool>,
+}
+
 impl AlexNet {
-    pub(super) fn new(builder: &mut Builder<'_>, dimensions: Dimensions, dropout: f64) -> Result<AlexNet, TrainError> {
-        require_side("alexnet", dimensions, MINIMUM)?;
-        let mut conv = |index, from, to, side, stride, padding| {
-            Conv::new(builder, &format!("features.{index}"), (from, to), Window { side, stride, padding }, true)
-        };
-        let features = [
-            conv(0, dimensions.channels, 64, 11, 4, 2)?,
-            conv(3, 64, 192, 5, 1, 2)?,
-            conv(6, 192, 384, 3, 1, 1)?,
-            conv(8, 384, 256, 3, 1, 1)?,
-            conv(10, 256, 256, 3, 1, 1)?,
-        ];
+    /// torchvision's.
+    pub(super) fn new(builder: &mut Builder<'_>, classes: i64, dropout: f64) -> Result<AlexNet, TrainError> {
+        let filters = [64, 192, 384, 256, 256].map(|to| (to, 1, Start::FanIn));
+        AlexNet::build(builder, filters, [Start::FanIn; 3], false, (classes, dropout))
+    }
+
+    /// The one of 2012.
+    pub(super) fn original(builder: &mut Builder<'_>, classes: i64, dropout: f64) -> Result<AlexNet, TrainError> {
+        let filters = ORIGINAL.map(|(to, groups, bias)| (to, groups, Start::Narrow(bias)));
+        AlexNet::build(builder, filters, ORIGINAL_BIASES.map(Start::Narrow), true, (classes, dropout))
+    }
+
+    fn build(
+        builder: &mut Builder<'_>,
+        filters: [(i64, i64, Start); 5],
+        starts: [Start; 3],
+        normalises: bool,
+        (classes, dropout): (i64, f64),
+    ) -> Result<AlexNet, TrainError> {
+        require_side(if normalises { "alexnet_lrn" } else { "alexnet" }, builder.map, MINIMUM)?;
+        let mut index = 0;
+        let mut features = Vec::with_capacity(filters.len());
+        for (number, (to, groups, start)) in filters.into_iter().enumerate() {
+            let filter = Filter { to, window: WINDOWS[number], groups, bias: true, start };
+            let conv = Conv::new(builder, &format!("features.{index}"), filter)?;
+            let pool = POOLS[number].then(|| MaxPool::new(builder, 3, 2, 0));
+            let normalises = normalises && number < 2;
+            index += 2 + usize::from(normalises) + usize::from(pool.is_some());
+            features.push(Stage { conv, normalises, pool });
+        }
+        let average = MeanPool::new(builder, MAP);
+        let mut linear = |name, to, start| Linear::new(builder, name, to, start);
         let classifier = [
-            Linear::new(builder, "classifier.1", 256 * MAP * MAP, HIDDEN)?,
-            Linear::new(builder, "classifier.4", HIDDEN, HIDDEN)?,
-            Linear::new(builder, "classifier.6", HIDDEN, dimensions.classes)?,
+            linear("classifier.1", HIDDEN, starts[0])?,
+            linear("classifier.4", HIDDEN, starts[1])?,
+            linear("classifier.6", classes, starts[2])?,
         ];
-        Ok(AlexNet { features, classifier, dropout })
+        Ok(AlexNet { features, average, classifier, dropout })
+    }
+}
+
+impl Stage {
+    fn forward(&self, map: &Tensor) -> Result<Tensor, TchError> {
+        let map = self.conv.forward(map)?.f_relu_()?;
+        let map = if self.normalises { local_response_norm(&map)? } else { map };
+        self.pool.as_ref().map_or(Ok(map.shallow_clone()), |pool| pool.forward(&map))
     }
 }
 
 impl Model for AlexNet {
     fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        let [first, second, third, fourth, fifth] = &self.features;
-        let [hidden_one, hidden_two, head] = &self.classifier;
-        let map = max_pool(&first.forward(images)?.f_relu_()?, 3, 2)?;
-        let map = max_pool(&second.forward(&map)?.f_relu_()?, 3, 2)?;
-        let map = third.forward(&map)?.f_relu_()?;
-        let map = fourth.forward(&map)?.f_relu_()?;
-        let map = max_pool(&fifth.forward(&map)?.f_relu_()?, 3, 2)?;
-        let flat = map.f_adaptive_avg_pool2d([MAP, MAP])?.f_flatten(1, -1)?;
-        let hidden = hidden_one.forward(&dropout(&flat, self.dropout, mode)?)?.f_relu_()?;
-        let hidden = hidden_two.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
+        let mut map = images.shallow_clone();
+        for stage in &self.features {
+            map = stage.forward(&map)?;
+        }
+        let [first, second, head] = &self.classifier;
+        let hidden = first.forward(&dropout(&self.average.forward(&map)?, self.dropout, mode)?)?.f_relu_()?;
+        let hidden = second.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
         head.forward(&hidden)
     }
 }

@@ -17,6 +17,19 @@ pub(crate) enum Role {
     Offset,
     /// Not trained: running statistics.
     Buffer,
+    /// How many batches the running statistics have seen: one whole number, always on the CPU. PyTorch keeps it, so its
+    /// state dicts have it; nothing is computed from it.
+    Counter,
+}
+
+impl Role {
+    pub(crate) fn trains(self) -> bool {
+        matches!(self, Role::Weight | Role::Offset)
+    }
+
+    fn kind(self) -> Kind {
+        if self == Role::Counter { Kind::Int64 } else { Kind::Float }
+    }
 }
 
 /// First value of a tensor.
@@ -24,8 +37,10 @@ pub(crate) enum Role {
 pub(crate) enum Init {
     /// Uniform between minus and plus this bound.
     Uniform(f64),
-    Zeros,
-    Ones,
+    /// Normal around 0 with this standard deviation.
+    Normal(f64),
+    /// This number everywhere.
+    Constant(f64),
 }
 
 /// Where the tensors of a new model come from.
@@ -34,6 +49,16 @@ pub(crate) enum Origin<'a> {
     Fresh(tch::Device, &'a Seeded),
     /// Tensors of another model or a file, by name; shapes must match and none may be missing or left over.
     Given(BTreeMap<String, Tensor>),
+    /// Nowhere: each is one zero under the shape of the tensor, and takes no memory. For what a model would weigh.
+    Nowhere,
+}
+
+/// Sizes of what goes from one layer to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    pub(crate) channels: i64,
+    pub(crate) height: i64,
+    pub(crate) width: i64,
 }
 
 /// One named tensor.
@@ -43,29 +68,37 @@ pub(crate) struct Param {
     pub(crate) tensor: Tensor,
 }
 
-/// What a model's layers ask for their tensors.
+/// What a model's layers ask for their tensors, in the order in which images pass through them.
 pub(crate) struct Builder<'a> {
     origin: Origin<'a>,
     entries: Vec<Param>,
+    /// What reaches the next layer. Every layer reads it and leaves its own output here.
+    pub(crate) map: Map,
+    /// Multiplications with weights, of one image, in the layers so far.
+    pub(crate) macs: i64,
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(origin: Origin<'a>) -> Builder<'a> {
-        Builder { origin, entries: Vec::new() }
+    pub(crate) fn new(origin: Origin<'a>, images: Map) -> Builder<'a> {
+        Builder { origin, entries: Vec::new(), map: images, macs: 0 }
     }
 
     /// Makes the tensor `name`, or takes it from the origin. The result shares its memory with the one kept here.
     pub(crate) fn add(&mut self, name: String, shape: &[i64], role: Role, init: Init) -> Result<Tensor, TrainError> {
         let tensor = match &mut self.origin {
-            Origin::Fresh(device, seeded) => fresh(shape, init, *device, seeded).during("making a parameter")?,
-            Origin::Given(tensors) => given(tensors, &name, shape)?,
+            Origin::Fresh(device, seeded) => fresh(shape, role, init, *device, seeded).during("making a parameter")?,
+            Origin::Given(tensors) => given(tensors, &name, shape, role)?,
+            Origin::Nowhere => nowhere(shape, role).during("outlining a model")?,
         };
-        // Weights of convolutions lie in memory as the images do: channels last, which runs about a third faster.
-        let tensor = channels_last(&tensor).during("laying out a parameter")?;
-        let tensor = tensor.f_set_requires_grad(role != Role::Buffer).during("making a parameter")?;
+        let tensor = tensor.f_set_requires_grad(role.trains()).during("making a parameter")?;
         let shared = tensor.shallow_clone();
         self.entries.push(Param { name, role, tensor });
         Ok(shared)
+    }
+
+    /// Counts the product of these as multiplications.
+    pub(crate) fn spend(&mut self, sizes: &[i64]) {
+        self.macs = self.macs.saturating_add(sizes.iter().fold(1, |product, size| product.saturating_mul(*size)));
     }
 
     /// The tensors, once all layers have theirs.
@@ -93,7 +126,7 @@ impl Params {
 
     /// The tensors that gradients are taken of, in order of construction.
     pub(crate) fn trained(&self) -> impl Iterator<Item = &Param> {
-        self.entries.iter().filter(|param| param.role != Role::Buffer)
+        self.entries.iter().filter(|param| param.role.trains())
     }
 
     /// Deep copies of all tensors, by name.
@@ -104,27 +137,40 @@ impl Params {
     }
 }
 
-fn fresh(shape: &[i64], init: Init, device: tch::Device, seeded: &Seeded) -> Result<Tensor, tch::TchError> {
-    let options = (Kind::Float, tch::Device::Cpu);
+fn fresh(shape: &[i64], role: Role, init: Init, device: tch::Device, seeded: &Seeded) -> Result<Tensor, tch::TchError> {
     let tensor = match init {
         Init::Uniform(bound) => seeded.uniform(shape, bound)?,
-        Init::Zeros => Tensor::f_zeros(shape, options)?,
-        Init::Ones => Tensor::f_ones(shape, options)?,
+        Init::Normal(deviation) => seeded.normal(shape, deviation)?,
+        Init::Constant(value) => Tensor::f_full(shape, value, (role.kind(), tch::Device::Cpu))?,
     };
-    tensor.f_to_device(device)
+    if role == Role::Counter { Ok(tensor) } else { channels_last(&tensor.f_to_device(device)?) }
 }
 
-fn given(tensors: &mut BTreeMap<String, Tensor>, name: &str, shape: &[i64]) -> Result<Tensor, TrainError> {
-    let Some(tensor) = tensors.remove(name) else {
-        return Err(TrainError::Tensors(format!("the tensor `{name}` is missing")));
+/// A counter may be missing: files of other programs, and older ones of ours, have none.
+fn given(tensors: &mut BTreeMap<String, Tensor>, name: &str, shape: &[i64], role: Role) -> Result<Tensor, TrainError> {
+    let tensor = match tensors.remove(name) {
+        Some(tensor) => tensor,
+        None if role == Role::Counter => Tensor::from(0i64),
+        None => return Err(TrainError::Tensors(format!("the tensor `{name}` is missing"))),
     };
-    let found = tensor.size();
-    if found != shape {
-        return Err(TrainError::Tensors(format!("the tensor `{name}` has shape {found:?}, the model needs {shape:?}")));
+    let (size, kind, needed) = (tensor.size(), tensor.kind(), role.kind());
+    if size != shape {
+        return Err(TrainError::Tensors(format!("the tensor `{name}` has shape {size:?}, the model needs {shape:?}")));
     }
-    Ok(tensor)
+    if kind != needed {
+        return Err(TrainError::Tensors(format!(
+            "the tensor `{name}` is of type {kind:?}, the model needs {needed:?}"
+        )));
+    }
+    let placed = if role == Role::Counter { tensor.f_to_device(tch::Device::Cpu) } else { channels_last(&tensor) };
+    placed.during("laying out a parameter")
 }
 
+fn nowhere(shape: &[i64], role: Role) -> Result<Tensor, tch::TchError> {
+    Tensor::f_zeros([0i64; 0].as_slice(), (role.kind(), tch::Device::Cpu))?.f_expand(shape, false)
+}
+
+/// Weights of convolutions lie in memory as the images do: channels last, which runs about a third faster.
 fn channels_last(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
     if tensor.dim() != 4 {
         return Ok(tensor.shallow_clone());

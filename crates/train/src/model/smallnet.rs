@@ -6,8 +6,8 @@
 
 use tch::{TchError, Tensor};
 
-use super::layers::{Conv, Linear, Norm, Window, dropout, max_pool};
-use super::{Builder, Dimensions, Mode, Model, require_side};
+use super::layers::{Conv, Filter, Linear, MaxPool, MeanPool, Norm, Start, Statistics, Window, dropout};
+use super::{Builder, Mode, Model, require_side};
 use crate::TrainError;
 
 /// The smallest image whose last map still has more than one place, which a batch norm of a single image needs.
@@ -18,11 +18,12 @@ const BLOCKS: [(i64, bool); 4] = [(1, true), (2, true), (4, true), (4, false)];
 struct Block {
     conv: Conv,
     norm: Norm,
-    pools: bool,
+    pool: Option<MaxPool>,
 }
 
 pub(super) struct SmallNet {
     blocks: Vec<Block>,
+    average: MeanPool,
     head: Linear,
     dropout: f64,
 }
@@ -30,34 +31,33 @@ pub(super) struct SmallNet {
 impl SmallNet {
     pub(super) fn new(
         builder: &mut Builder<'_>,
-        dimensions: Dimensions,
+        classes: i64,
         width: u32,
         dropout: f64,
     ) -> Result<SmallNet, TrainError> {
-        require_side("smallnet", dimensions, MINIMUM)?;
-        let mut channels = dimensions.channels;
+        require_side("smallnet", builder.map, MINIMUM)?;
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for (index, (factor, pools)) in BLOCKS.into_iter().enumerate() {
-            let to = factor * i64::from(width);
-            blocks.push(Block::new(builder, index, (channels, to), pools)?);
-            channels = to;
+            blocks.push(Block::new(builder, index, factor * i64::from(width), pools)?);
         }
-        let head = Linear::new(builder, "head", channels, dimensions.classes)?;
-        Ok(SmallNet { blocks, head, dropout })
+        let average = MeanPool::new(builder, 1);
+        let head = Linear::new(builder, "head", classes, Start::FanIn)?;
+        Ok(SmallNet { blocks, average, head, dropout })
     }
 }
 
 impl Block {
-    fn new(builder: &mut Builder<'_>, index: usize, channels: (i64, i64), pools: bool) -> Result<Block, TrainError> {
-        let window = Window { side: 3, stride: 1, padding: 1 };
-        let conv = Conv::new(builder, &format!("blocks.{index}.conv"), channels, window, false)?;
-        let norm = Norm::new(builder, &format!("blocks.{index}.norm"), channels.1)?;
-        Ok(Block { conv, norm, pools })
+    fn new(builder: &mut Builder<'_>, index: usize, to: i64, pools: bool) -> Result<Block, TrainError> {
+        let filter = Filter { start: Start::FanIn, ..Filter::new(to, Window::centred(3, 1)) };
+        let conv = Conv::new(builder, &format!("blocks.{index}.conv"), filter)?;
+        let pool = pools.then(|| MaxPool::new(builder, 2, 2, 0));
+        let norm = Norm::new(builder, &format!("blocks.{index}.norm"), Statistics::TORCH)?;
+        Ok(Block { conv, norm, pool })
     }
 
     fn forward(&self, map: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let map = self.conv.forward(map)?;
-        let map = if self.pools { max_pool(&map, 2, 2)? } else { map };
+        let map = self.pool.as_ref().map_or(Ok(map.shallow_clone()), |pool| pool.forward(&map))?;
         self.norm.forward(&map, mode)?.f_relu_()
     }
 }
@@ -68,7 +68,6 @@ impl Model for SmallNet {
         for block in &self.blocks {
             map = block.forward(&map, mode)?;
         }
-        let features = map.f_mean_dim([2i64, 3].as_slice(), false, None)?;
-        self.head.forward(&dropout(&features, self.dropout, mode)?)
+        self.head.forward(&dropout(&self.average.forward(&map)?, self.dropout, mode)?)
     }
 }
