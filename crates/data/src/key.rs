@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, Serializer};
@@ -28,7 +29,9 @@ impl Key {
     ///
     /// The key stays when the bytes change, and changes when the data is moved to another path.
     pub fn of_place(path: &str, position: u64) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("millstream: key of a place, version 1");
+        static BEGUN: LazyLock<blake3::Hasher> =
+            LazyLock::new(|| blake3::Hasher::new_derive_key("millstream: key of a place, version 1"));
+        let mut hasher = BEGUN.clone();
         hasher.update(&position.to_le_bytes()).update(path.as_bytes());
         Self::from_hash(hasher.finalize().as_bytes())
     }

@@ -93,14 +93,20 @@ fn look_into(folder: &Path) -> Result<Content, DataError> {
     let fail = |cause: io::Error| not_listed(folder, cause);
     let (mut folders, mut images) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(fail)? {
-        let path = entry.map_err(fail)?.path();
+        let entry = entry.map_err(fail)?;
+        let path = entry.path();
         if is_hidden(&path) {
             continue;
         }
-        // Links count as what they lead to; one that leads nowhere is a file that cannot be read.
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => folders.push(path),
-            Ok(metadata) if !metadata.is_file() => {}
+        // Links count as what they lead to; one that leads nowhere is a file that cannot be read. Only they are looked at
+        // one by one: of all others the folder knows the kind.
+        let kind = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => Ok(kind),
+            _ => fs::metadata(&path).map(|metadata| metadata.file_type()),
+        };
+        match kind {
+            Ok(kind) if kind.is_dir() => folders.push(path),
+            Ok(kind) if !kind.is_file() => {}
             _ if is_image(&path) => images.push(path),
             _ => {}
         }
