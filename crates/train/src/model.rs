@@ -91,10 +91,10 @@ fn model(kind: &ModelKind, builder: &mut Builder<'_>, classes: i64) -> Result<Bo
             Box::new(resnet::ResNet::new(builder, classes, depth, (dropout, drop_path))?)
         }
         ModelKind::EfficientNet { size, dropout, drop_path } => {
-            Box::new(efficientnet::EfficientNet::new(builder, classes, size, (dropout, drop_path))?)
+            Box::new(efficientnet::build(builder, classes, size, (dropout, drop_path))?)
         }
         ModelKind::EfficientNetLite0 { dropout, drop_path } => {
-            Box::new(efficientnet_lite::EfficientNetLite::new(builder, classes, (dropout, drop_path))?)
+            Box::new(efficientnet_lite::build(builder, classes, (dropout, drop_path))?)
         }
     })
 }

