@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use millstream_data::{Permutation, Target};
 use millstream_labels::Selected;
+use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, RoundJob};
 use crate::time::Time;
@@ -34,13 +35,21 @@ impl Pass {
     }
 }
 
+/// The slots of a step that one worker fills.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Share {
+    pub(crate) slots: Range<u32>,
+    /// How many slots the step has, over all workers.
+    pub(crate) width: u32,
+}
+
 /// One place in a batch and the record that fills it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Slot {
     /// Position within the step, over all workers.
     pub(crate) number: u32,
     /// The positions that this worker fills.
-    pub(crate) share: Range<u32>,
+    pub(crate) share: Share,
     /// Record number.
     pub(crate) record: u32,
     /// How often the record's own list has been gone through: part of the random key of its view.
@@ -158,7 +167,7 @@ impl Schedule {
     }
 
     /// What fills a slot.
-    pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32, share: Range<u32>) -> Slot {
+    pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32, share: Share) -> Slot {
         let asked = |all: &[u32], labelled: bool| {
             let record = all[time.step as usize * job.eval_batch as usize + number as usize];
             let target = if labelled { label_of(job, record) } else { Target::None };
@@ -171,7 +180,7 @@ impl Schedule {
         }
     }
 
-    fn train_slot(&mut self, job: &Job, step: u32, number: u32, share: Range<u32>) -> Slot {
+    fn train_slot(&mut self, job: &Job, step: u32, number: u32, share: Share) -> Slot {
         let round = &job.rounds[self.round as usize];
         let position = |batch: u32, j: u32| u64::from(step) * u64::from(batch) + u64::from(j);
         if number < round.batch {
@@ -219,10 +228,10 @@ fn sharpen(p: &[f32], temperature: f64) -> Vec<f32> {
     raised.iter().map(|q| (q / sum) as f32).collect()
 }
 
-/// The slots of a step that a worker fills: contiguous, so that parts are joined by whole blocks.
-pub(crate) fn share(width: u32, index: usize, peers: usize) -> Range<u32> {
+/// A worker's share of a step: contiguous, so that parts are joined by whole blocks.
+pub(crate) fn share(width: u32, index: usize, peers: usize) -> Share {
     let cut = |i: usize| (u64::from(width) * i as u64 / peers as u64) as u32;
-    cut(index)..cut(index + 1)
+    Share { slots: cut(index)..cut(index + 1), width }
 }
 
 #[cfg(test)]
@@ -232,7 +241,7 @@ mod tests {
     #[test]
     fn shares_cover_a_step_once() {
         for (width, peers) in [(64, 3), (5, 5), (2, 7), (256, 1)] {
-            let all: Vec<u32> = (0..peers).flat_map(|i| share(width, i, peers)).collect();
+            let all: Vec<u32> = (0..peers).flat_map(|i| share(width, i, peers).slots).collect();
             assert_eq!(all, (0..width).collect::<Vec<_>>());
         }
     }

@@ -28,10 +28,10 @@ pub(crate) fn batch<'scope>(
                 let time = *capability.time();
                 steps.entry(time).or_insert_with(|| (capability, Vec::new())).1.append(parts);
             });
-            while let Some(entry) = steps.first_entry() {
-                if frontier.less_equal(entry.key()) {
-                    break;
-                }
+            while let Some(entry) = steps.first_entry()
+                && !frontier.less_than(entry.key())
+                && is_complete(&entry.get().1)
+            {
                 let (capability, parts) = entry.remove();
                 output.session(&capability).give(join(parts, shape));
             }
@@ -39,9 +39,15 @@ pub(crate) fn batch<'scope>(
     })
 }
 
+/// Whether all workers have sent their parts. This is known before the frontier has passed the step.
+fn is_complete(parts: &[Part]) -> bool {
+    let slots: usize = parts.iter().map(|part| part.share.slots.len()).sum();
+    parts.first().is_some_and(|part| slots == part.share.width as usize)
+}
+
 /// One batch of several parts. Each is in slot order and no two overlap, so their pixels stay where they are.
 fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
-    parts.sort_unstable_by_key(|part| part.first);
+    parts.sort_unstable_by_key(|part| part.share.slots.start);
     let mut batch = Batch { shape, blocks: Vec::with_capacity(parts.len()), rows: Vec::new() };
     for mut part in parts {
         batch.rows.append(&mut part.rows);
@@ -53,6 +59,7 @@ fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Share;
     use millstream_data::{Block, Key, Row, Target};
 
     fn part(slots: &[u32]) -> Part {
@@ -65,8 +72,9 @@ mod tests {
             target: Target::None,
             labelled: true,
         };
+        let first = slots.first().copied().unwrap_or(0);
         Part {
-            first: slots.first().copied().unwrap_or(0),
+            share: Share { slots: first..first + slots.len() as u32, width: 6 },
             rows: slots.iter().map(row).collect(),
             pixels: Block(slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
         }
@@ -82,5 +90,12 @@ mod tests {
             assert_eq!(image, [record as u8; 4]);
         }
         assert!(join(vec![part(&[]), part(&[])], shape).rows.is_empty());
+    }
+
+    #[test]
+    fn a_step_is_complete_when_the_parts_have_all_its_slots() {
+        assert!(!is_complete(&[]));
+        assert!(!is_complete(&[part(&[3, 4, 5])]));
+        assert!(is_complete(&[part(&[3, 4, 5]), part(&[0, 1, 2])]));
     }
 }

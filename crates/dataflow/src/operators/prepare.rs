@@ -20,7 +20,7 @@ use super::read::{Failure, Fallible};
 use crate::flow::Credit;
 use crate::job::Job;
 use crate::pool::Pool;
-use crate::schedule::Slot;
+use crate::schedule::{Share, Slot};
 use crate::time::Time;
 
 /// How long records are prepared before the other operators of the worker get their turn: a photo takes a millisecond, and
@@ -30,8 +30,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// One worker's share of a batch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Part {
-    /// The first slot of the share.
-    pub(crate) first: u32,
+    /// Which slots it is made of.
+    pub(crate) share: Share,
     /// What came of it, in slot order, as in [`millstream_data::Batch`].
     pub(crate) rows: Vec<Row>,
     /// The pixels of these rows.
@@ -98,6 +98,8 @@ pub(crate) fn prepare<'scope>(
                     && let Some(Step { part: Some(part), ports, .. }) = steps.remove(&time)
                 {
                     parts_out.session(&ports[0]).give(part.close());
+                    // The training node may wait for it: it goes off at the end of a turn.
+                    break;
                 }
             }
             if steps.values().any(|step| !step.waiting.is_empty()) {
@@ -120,7 +122,7 @@ struct Step {
 
 /// A part whose records are still coming in, in any order. Each has its place from the start.
 struct OpenPart {
-    first: u32,
+    share: Share,
     /// Slots that are still to come.
     missing: u32,
     rows: Vec<Option<Row>>,
@@ -136,8 +138,8 @@ impl OpenPart {
             true => pixels = vec![0; rows * bytes],
             false => pixels.resize(rows * bytes, 0),
         }
-        let missing = slot.share.end - slot.share.start;
-        OpenPart { first: slot.share.start, missing, rows: vec![None; rows], pixels, bytes }
+        let missing = slot.share.slots.len() as u32;
+        OpenPart { share: slot.share.clone(), missing, rows: vec![None; rows], pixels, bytes }
     }
 
     /// Closes the gaps that bad records left.
@@ -152,7 +154,7 @@ impl OpenPart {
             }
         }
         self.pixels.truncate(kept * self.bytes);
-        Part { first: self.first, rows: self.rows.into_iter().flatten().collect(), pixels: Block(self.pixels) }
+        Part { share: self.share, rows: self.rows.into_iter().flatten().collect(), pixels: Block(self.pixels) }
     }
 }
 
@@ -185,10 +187,10 @@ impl Kitchen {
         let bytes = job.shape.bytes();
         let places = |numbers| job.rows_of(time, numbers);
         let part = step.part.get_or_insert_with(|| {
-            OpenPart::new(&slot, places(slot.share.clone()).len(), bytes, self.buffers.parts.take())
+            OpenPart::new(&slot, places(slot.share.slots.clone()).len(), bytes, self.buffers.parts.take())
         });
         part.missing = part.missing.saturating_sub(1);
-        let shift = places(0..slot.share.start).end;
+        let shift = places(0..slot.share.slots.start).end;
         let own = places(0..slot.number).end - shift..places(0..slot.number + 1).end - shift;
         let out = &mut part.pixels[own.start * bytes..own.end * bytes];
         let rendered = payload.and_then(|payload| self.render(time, &slot, payload, out));

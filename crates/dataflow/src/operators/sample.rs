@@ -14,7 +14,7 @@ use timely::progress::frontier::MutableAntichain;
 
 use crate::flow::Credit;
 use crate::job::Job;
-use crate::schedule::{Schedule, Slot, share};
+use crate::schedule::{Schedule, Share, Slot, share};
 use crate::time::Time;
 
 /// A change of the set of selected pseudo-labels: `+1` joins it, `-1` leaves it.
@@ -62,7 +62,7 @@ struct Sampler {
     pending: Vec<Choice>,
     schedule: Option<Schedule>,
     /// Slots of the current step that are this worker's.
-    share: Range<u32>,
+    share: Share,
     /// Those of them that are still to be emitted.
     left: Option<Range<u32>>,
 }
@@ -72,7 +72,18 @@ impl Sampler {
         capability.downgrade(&Time::start_of(job.first_round));
         let capability = ((job.first_round as usize) < job.rounds.len()).then_some(capability);
         let (chosen, pending) = (BTreeMap::new(), Vec::new());
-        Sampler { job, credit, index, peers, capability, chosen, pending, schedule: None, share: 0..0, left: None }
+        Sampler {
+            job,
+            credit,
+            index,
+            peers,
+            capability,
+            chosen,
+            pending,
+            schedule: None,
+            share: Share::default(),
+            left: None,
+        }
     }
 
     /// The next slots to emit, if labels and credit allow any.
@@ -116,7 +127,7 @@ impl Sampler {
         self.credit.begin_step(time);
         let width = self.schedule.as_ref().map_or(0, |schedule| schedule.width(&self.job, &time));
         self.share = share(width, self.index, self.peers);
-        self.left = Some(self.share.clone());
+        self.left = Some(self.share.slots.clone());
         true
     }
 

@@ -1,5 +1,7 @@
 //! What is done to the images of a benchmark: the recipes that loaders are usually measured by.
 
+use std::thread;
+
 use millstream_data::{Batch, FolderLayout, Shape, SourceConfig};
 use millstream_imageops::{Filter, Layout, Step, Variant, normalize};
 
@@ -10,6 +12,9 @@ use crate::exit::Request;
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 /// The same over Fashion-MNIST.
 const FASHION: ([f32; 1], [f32; 1]) = ([0.2860], [0.3530]);
+
+/// Bytes of pixels that are normalised on a thread of their own: a training node, too, would use all its cores.
+const WORTH_A_THREAD: usize = 1 << 20;
 
 /// A recipe.
 #[derive(Clone, Debug)]
@@ -27,12 +32,20 @@ impl Work {
         let Shape { height, width, channels } = self.shape;
         floats.resize(batch.bytes(), 0.0);
         let mut rest = &mut floats[..];
-        for block in &batch.blocks {
-            let (out, later) = rest.split_at_mut(block.0.len());
-            // A batch of another shape cannot come out of the stream.
-            let _ = normalize(&block.0, (height, width, channels), &self.mean, &self.std, Layout::Nchw, out);
-            rest = later;
-        }
+        thread::scope(|threads| {
+            for block in &batch.blocks {
+                let (out, later) = rest.split_at_mut(block.0.len());
+                let shape = (height, width, channels);
+                // A batch of another shape cannot come out of the stream.
+                let mut work = move || normalize(&block.0, shape, &self.mean, &self.std, Layout::Nchw, out);
+                if block.0.len() < WORTH_A_THREAD {
+                    let _ = work();
+                } else {
+                    threads.spawn(work);
+                }
+                rest = later;
+            }
+        });
         std::hint::black_box(floats);
     }
 }
