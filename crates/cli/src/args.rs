@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Print the JSON schema of pipelines, for editors.
     Schema,
+    /// List the models: settings, parameters, multiplications, sources.
+    Models(ModelsArgs),
     /// Measure a trained model on a labelled split.
     Eval(EvalArgs),
     /// Label images with a trained model.
@@ -231,6 +233,12 @@ pub(crate) struct PreviewArgs {
     /// Tiles side by side [default: as many as 1600 pixels hold].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) columns: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
 }
 
 #[derive(Debug, Args)]

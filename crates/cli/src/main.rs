@@ -33,6 +33,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Graph(args) => cmd::graph::graph(args),
         Command::Plan(args) => cmd::plan::plan(args),
         Command::Schema => cmd::schema::schema(),
+        Command::Models(args) => cmd::models::models(args),
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),
         Command::Augment(args) => cmd::augment::augment(args),

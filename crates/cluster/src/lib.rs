@@ -29,7 +29,6 @@ pub use handshake::HandshakeError;
 pub use launch::Orders;
 pub use member::serve;
 pub use mesh::MeshError;
-pub use node::model_name;
 pub use plan_hash::plan_hash;
 pub use report::{Environment, Report, RoundReport};
 pub use run::{Outcome, RunOptions, Start, run};

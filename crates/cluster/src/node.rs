@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, StepMetrics, Trainer, TrainerError};
 use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
-use millstream_train::{Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig};
+use millstream_train::{
+    Device, ModelKind, ModelSettings, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError,
+};
 
 use crate::run_dir::model_file;
 
@@ -87,13 +89,12 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
 }
 
 /// The settings of a round, as the plan has them.
-pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
+pub(crate) fn round_config(round: &RoundPlan) -> Result<RoundConfig, TrainError> {
     let training = &round.training;
-    RoundConfig {
-        model: match round.model {
-            ModelPlan::SmallNet { width, dropout } => ModelKind::SmallNet { width, dropout },
-            ModelPlan::AlexNet { dropout } => ModelKind::AlexNet { dropout },
-        },
+    let ModelPlan { name, width, dropout, drop_path } = round.model;
+    let settings = ModelSettings { width, dropout: Some(dropout), drop_path };
+    Ok(RoundConfig {
+        model: ModelKind::new(name, &settings)?,
         steps: training.steps,
         optimizer: match training.optimizer {
             OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
@@ -108,13 +109,5 @@ pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
         label_smoothing: training.label_smoothing,
         ema: training.ema,
         unlabelled_weight: f64::from(training.unlabelled_ratio),
-    }
-}
-
-/// A model as tables name it: `smallnet(16)`.
-pub fn model_name(model: &ModelPlan) -> String {
-    match model {
-        ModelPlan::SmallNet { width, .. } => format!("smallnet({width})"),
-        ModelPlan::AlexNet { .. } => "alexnet".to_owned(),
-    }
+    })
 }

@@ -18,7 +18,7 @@ use crate::group::{Group, run_workers};
 use crate::handshake::{Identity, fresh_bytes};
 use crate::launch::{Children, Orders};
 use crate::mesh::{gather, listen, loopback};
-use crate::node::{TrainingNode, model_name, round_config, session_config};
+use crate::node::{TrainingNode, round_config, session_config};
 use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
@@ -102,7 +102,7 @@ pub fn run(
 fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), ClusterError> {
     let mut session = Session::new(session_config(plan, classes, device))?;
     for (number, round) in plan.rounds.iter().enumerate() {
-        session.begin(number as u32, &round_config(round))?;
+        session.begin(number as u32, &round_config(round)?)?;
     }
     Ok(())
 }
@@ -196,7 +196,7 @@ fn recorder(
     Recorder {
         dir: Arc::clone(dir),
         report,
-        models: plan.rounds.iter().map(|round| model_name(&round.model)).collect(),
+        models: plan.rounds.iter().map(|round| round.model.to_string()).collect(),
         labelled: count(&job.labelled),
         csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
         generation,
@@ -252,7 +252,7 @@ fn drive(
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });
-    let trainer = trainer(plan, &job.manifest, options.device, &run);
+    let trainer = trainer(plan, &job.manifest, options.device, &run)?;
     let around = Surroundings::new(trainer, events, stop.clone());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
@@ -319,11 +319,16 @@ fn assemble(
     }
 }
 
-fn trainer(plan: &Plan, manifest: &Manifest, device: Device, run: &Path) -> Arc<millstream_dataflow::TrainerFactory> {
+fn trainer(
+    plan: &Plan,
+    manifest: &Manifest,
+    device: Device,
+    run: &Path,
+) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
-    let rounds: Vec<_> = plan.rounds.iter().map(round_config).collect();
+    let rounds = plan.rounds.iter().map(round_config).collect::<Result<Vec<_>, _>>()?;
     let run = run.to_owned();
-    Arc::new(move || Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone())?)))
+    Ok(Arc::new(move || Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone())?))))
 }
 
 type Recorded = (Recorder, Option<ClusterError>);

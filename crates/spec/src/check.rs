@@ -3,6 +3,7 @@
 //! Every check reports what it finds and goes on with what it has; whether the plan is any good is known at the end.
 
 mod data;
+mod model;
 mod op;
 mod policy;
 mod quantity;

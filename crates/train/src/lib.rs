@@ -27,7 +27,7 @@ mod weights;
 pub use config::{OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
 pub use device::{Device, Environment, probe};
 pub use error::TrainError;
-pub use kind::{EfficientNetSize, ModelKind, ResNetDepth, VggDepth};
+pub use kind::{EfficientNetSize, ModelKind, ModelSettings, ResNetDepth, VggDepth};
 pub use model::ModelSize;
 pub use schedule::learning_rate;
 pub use session::{Session, StepMetrics};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use millstream_cluster::{model_name, plan_hash};
+use millstream_cluster::plan_hash;
 use millstream_dataflow::Job;
 use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan};
 use serde::Serialize;
@@ -91,7 +91,7 @@ fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundFore
     let unlabelled_batch = if round == 0 { 0 } else { job.rounds[round].unlabelled_batch };
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
-        model: model_name(&plan.model),
+        model: plan.model.to_string(),
         steps: training.steps,
         labelled_batch: training.batch,
         unlabelled_batch,

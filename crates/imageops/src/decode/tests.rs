@@ -174,15 +174,23 @@ fn limits_stop_large_images_before_they_are_decoded() {
     assert!(matches!(all(&bomb).unwrap_err(), ImageError::TooLarge { .. }));
 }
 
-#[test]
-fn absurd_numbers_of_scans_are_refused() {
-    let whole = file("jpeg-420-progressive.jpg");
+/// A progressive file that says it is `side x side` and goes on with scans of a header and no data.
+fn empty_scans(side: u16, count: usize) -> Vec<u8> {
+    let mut whole = file("jpeg-420-progressive.jpg");
+    let frame = whole.windows(2).position(|pair| pair == [0xFF, 0xC2]).unwrap();
+    whole[frame + 5..frame + 7].copy_from_slice(&side.to_be_bytes());
+    whole[frame + 7..frame + 9].copy_from_slice(&side.to_be_bytes());
     let scan = whole.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
     let length = 2 + usize::from(u16::from_be_bytes([whole[scan + 2], whole[scan + 3]]));
-    // Scans of a header and no data.
-    let scans = whole[scan..scan + length].repeat(600);
-    let error = all(&[&whole[..scan], &scans, &[0xFF, 0xD9]].concat()).unwrap_err();
-    assert_eq!(error.to_string(), "broken JPEG image: more than 500 scans");
+    [&whole[..scan], &whole[scan..scan + length].repeat(count), &[0xFF, 0xD9]].concat()
+}
+
+#[test]
+fn absurd_numbers_of_scans_are_refused_the_fewer_the_larger_the_image() {
+    for (side, most) in [(40, 500), (2000, 500), (4000, 125), (9000, 50)] {
+        let error = all(&empty_scans(side, 600)).unwrap_err();
+        assert_eq!(error.to_string(), format!("broken JPEG image: more than {most} scans"), "{side} pixels a side");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use millstream_imageops::{Mixing, Per};
 
 use super::Checker;
+use super::model::model;
 use super::steps::Defaults;
 use super::stream::defaults;
 use crate::diagnostic::Code;
@@ -50,12 +51,8 @@ impl<'a> Round<'a, '_> {
     }
 
     fn model(&mut self) -> ModelPlan {
-        let (plan, name, least) = match &self.raw.model {
-            raw::Model::Smallnet(raw) => {
-                (ModelPlan::SmallNet { width: raw.width, dropout: raw.dropout }, "smallnet", 8)
-            }
-            raw::Model::Alexnet(raw) => (ModelPlan::AlexNet { dropout: raw.dropout }, "alexnet", 63),
-        };
+        let (plan, least) = model(&self.raw.model);
+        let name = plan.name;
         let StreamPlan { height, width, .. } = *self.stream;
         if height.min(width) < least && self.checker.untouched(&Path::of(&["stream", "size"])) {
             let message = format!(

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OrOff, Step};
+use super::{Model, OrOff, Step};
 
 /// How a round trains. Everything but `steps` has a default.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -145,45 +145,6 @@ pub(crate) struct Round {
     /// What this round trains differently from the common `training`.
     #[serde(default)]
     pub(crate) training: Training,
-}
-
-/// An architecture.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Model {
-    /// A small convolutional net with batch normalisation, for images of 28 to 64 pixels; at least 8.
-    Smallnet(Smallnet),
-    /// torchvision's AlexNet, made for 224 pixels; at least 63.
-    Alexnet(Alexnet),
-}
-
-/// A small convolutional net with batch normalisation.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Smallnet {
-    /// Channels of its first block; the second has twice as many, the third four times.
-    #[schemars(range(min = 1, max = 4096))]
-    pub(crate) width: u32,
-    /// Probability of dropping a feature before the classifier.
-    #[serde(default)]
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub(crate) dropout: f64,
-}
-
-/// torchvision's AlexNet.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Alexnet {
-    /// Probability of dropping a feature before each of its two hidden layers.
-    #[serde(default = "Alexnet::dropout")]
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub(crate) dropout: f64,
-}
-
-impl Alexnet {
-    fn dropout() -> f64 {
-        0.5
-    }
 }
 
 /// How gradients become updates.

@@ -165,7 +165,7 @@ fn values_of_the_wrong_type() {
 #[rustfmt::skip]
 fn kinds_that_are_none_or_two() {
     one("{ smallnet: { width: 20 } }", "{ smalnet: { width: 20 } }", (Code::UnknownKey, 27, "smalnet", "`model` has no kind `smalnet`"), "`smallnet`");
-    one("{ smallnet: { width: 20 } }", "resnet", (Code::UnknownKey, 27, "resnet", "`model` has no kind `resnet`"), "`smallnet`, `alexnet`");
+    one("{ smallnet: { width: 20 } }", "resnet", (Code::UnknownKey, 27, "resnet", "`model` has no kind `resnet`"), "did you mean `resnet18`?");
     let two = "{ smallnet: { width: 20 }, alexnet: {} }";
     one("{ smallnet: { width: 20 } }", two, (Code::Conflict, 27, "alexnet", "two things at once: `smallnet` and `alexnet`"), "keep one");
     one("    - rotate: 9", "    - flip:\n      p: 1", (Code::Conflict, 22, "p", "`flip` and `p`"), "indent it below `flip`");

@@ -26,7 +26,7 @@ fn a_round_replaces_the_common_training_key_by_key() {
     assert_eq!((teacher.training.steps, teacher.training.ema), (400, None));
     assert_eq!((student.training.steps, student.training.ema), (600, Some(0.99)));
     assert_eq!((teacher.training.batch, teacher.training.unlabelled_ratio), (64, 3));
-    assert_eq!(teacher.model, ModelPlan::SmallNet { width: 16, dropout: 0.0 });
+    assert_eq!(teacher.model, ModelPlan { name: "smallnet", width: Some(16), dropout: 0.0, drop_path: None });
     assert_eq!(student.training.schedule, SchedulePlan::OneCycle { warmup: 0.25 });
     let sgd = OptimizerPlan::Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0005 };
     assert_eq!(student.training.optimizer, sgd);
@@ -71,7 +71,8 @@ fn every_kind_can_be_written() {
     let csv = SourcePlan::Csv { path: PathBuf::from("b.csv"), root: Some(PathBuf::from("c")) };
     assert_eq!(parse_text(&text).unwrap().data.sources[0].1, csv);
     let text = changed("size: [28, 30]", "size: [64, 64]").replace("{ smallnet: { width: 20 } }", "alexnet");
-    assert_eq!(parse_text(&text).unwrap().rounds[1].model, ModelPlan::AlexNet { dropout: 0.5 });
+    let alexnet = ModelPlan { name: "alexnet", width: None, dropout: 0.5, drop_path: None };
+    assert_eq!(parse_text(&text).unwrap().rounds[1].model, alexnet);
 }
 
 #[test]
@@ -119,7 +120,10 @@ fn an_override_reaches_into_a_kind_written_as_a_bare_name() {
 fn aliases_and_empty_sections_are_fine() {
     let text =
         changed("  - model: { smallnet: { width: 20 } }", "  - model: &m { smallnet: { width: 20 } }\n  - model: *m");
-    assert_eq!(parse_text(&text).unwrap().rounds[2].model, ModelPlan::SmallNet { width: 20, dropout: 0.0 });
+    assert_eq!(
+        parse_text(&text).unwrap().rounds[2].model,
+        ModelPlan { name: "smallnet", width: Some(20), dropout: 0.0, drop_path: None }
+    );
     let text = changed("selection:\n  threshold: 0.85\n", "selection:\n  # threshold: 0.85\noutput:\n");
     assert_eq!(parse_text(&text).unwrap().selection.threshold, 0.9);
 }

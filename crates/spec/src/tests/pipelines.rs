@@ -25,7 +25,7 @@ fn every_pipeline_validates() {
 fn the_quickstart_is_the_recipe_it_promises() {
     let plan = load(&folder().join("quickstart.yaml"), &[]).unwrap();
     let rounds: Vec<_> = plan.rounds.iter().map(|round| (round.model, round.training.steps)).collect();
-    let net = |width| ModelPlan::SmallNet { width, dropout: 0.0 };
+    let net = |width| ModelPlan { name: "smallnet", width: Some(width), dropout: 0.0, drop_path: None };
     assert_eq!(rounds, [(net(16), 400), (net(20), 600), (net(24), 600), (net(28), 600)]);
     assert!(plan.rounds.iter().all(|round| (round.training.batch, round.training.unlabelled_ratio) == (64, 3)));
     assert_eq!(plan.selection.threshold, 0.6);
