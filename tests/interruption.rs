@@ -56,6 +56,64 @@ fn a_killed_run_of_two_processes_resumes_to_the_same_end() {
     assert!(place.succeed(&["verify", "whole", "cut"]).starts_with("identical"));
 }
 
+/// The newest checkpoint of a run.
+fn newest_checkpoint(place: &Place, run: &str) -> Option<String> {
+    let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).ok()?;
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".safetensors")).max()
+}
+
+/// Waits for a checkpoint of round 1 that is not its first.
+fn wait_in_round_one(place: &Place, child: &mut Child, run: &str) -> String {
+    loop {
+        if let Some(name) = newest_checkpoint(place, run).filter(|name| name.as_str() > "001-0000000010.safetensors") {
+            return name;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it had a checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same_end() {
+    let place = Place::new();
+    let often = ["--set", "checkpoint={every: 10, keep: 1}"];
+    place.succeed(&args("whole", &[]));
+    for (cut, name, processes) in [("killed", "-KILL", "1"), ("interrupted", "-INT", "2")] {
+        let more = [&often[..], &["--processes", processes]].concat();
+        let mut child = place.start(&args(cut, &more));
+        let before = wait_in_round_one(&place, &mut child, cut);
+        signal(&child, name);
+        child.wait().unwrap();
+        let kept = newest_checkpoint(&place, cut).unwrap();
+        assert!(kept >= before && kept < "001-0000000150".to_owned(), "{kept} after {before}");
+        let says = place.tell(&args(cut, &[&more[..], &["--resume", "-v"]].concat()));
+        let step: u32 = kept[4..14].parse().unwrap();
+        assert!(says.contains(&format!("goes on from a checkpoint round=1 step={step}")), "{says}");
+        assert!(place.succeed(&["verify", "whole", cut]).starts_with("identical"));
+        assert_eq!(newest_checkpoint(&place, cut), None, "a committed round needs none");
+        let figures = |run: &str| place.report(run)["rounds"][1]["loss"].clone();
+        assert_eq!(figures(cut), figures("whole"), "the loss of the steps before counts too");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_and_one_of_another_plan_refused() {
+    let place = Place::new();
+    let more = ["--set", "checkpoint={every: 10, keep: 3}"];
+    let mut child = place.start(&args("cut", &more));
+    wait_in_round_one(&place, &mut child, "cut");
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    let newest = place.path(&format!("cut/checkpoints/{}", newest_checkpoint(&place, "cut").unwrap()));
+    let bytes = std::fs::read(&newest).unwrap();
+    std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+    let other = [&more[..], &["--resume", "--set", "seed=9"]].concat();
+    place.fail(&args("cut", &other), 2, &["another pipeline or other data"]);
+    let says = place.tell(&args("cut", &[&more[..], &["--resume", "-v"]].concat()));
+    assert!(says.contains("passed over a damaged checkpoint") && says.contains("goes on from a checkpoint"), "{says}");
+}
+
 #[test]
 fn a_killed_helper_process_ends_the_run_with_its_name() {
     let place = Place::new();

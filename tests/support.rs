@@ -58,6 +58,13 @@ impl Place {
         stdout(&output)
     }
 
+    /// Runs what must succeed. Returns what it says on standard error.
+    pub(crate) fn tell(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        stderr(&output)
+    }
+
     /// Runs what must fail with a code and with a message that holds all of `says`.
     pub(crate) fn fail(&self, args: &[&str], code: i32, says: &[&str]) -> String {
         let output = self.run(args);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use millstream_data::{Batch, DeadLetter};
-use millstream_dataflow::{Event, Job, ModelHash, StepMetrics, Stop, Surroundings, Trainer, TrainerError};
+use millstream_dataflow::{Event, Job, ModelHash, Progress, StepMetrics, Stop, Surroundings, Trainer, TrainerError};
 
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
@@ -53,8 +53,8 @@ struct Drain {
 }
 
 impl Trainer for Drain {
-    fn begin(&mut self, _round: u32) -> Result<(), TrainerError> {
-        Ok(())
+    fn begin(&mut self, _round: u32) -> Result<Progress, TrainerError> {
+        Ok(Progress::default())
     }
 
     fn step(&mut self, _step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {

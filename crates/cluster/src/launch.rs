@@ -38,6 +38,8 @@ pub struct Orders {
     pub run: PathBuf,
     /// The round to start with.
     pub first_round: u32,
+    /// The checkpoint that this round goes on from, if that is its middle.
+    pub checkpoint: Option<PathBuf>,
 }
 
 /// The processes started by this one. They are killed when this is dropped.

@@ -5,6 +5,7 @@
 //! the recorder, one [`Commit`] a round, and checked by [`verify`] and [`compare`].
 
 mod ask;
+mod checkpoint;
 mod commit;
 mod drain;
 mod error;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use millstream_dataflow::{Stop, StopReason, Surroundings};
 use millstream_spec::Plan;
 
+use crate::checkpoint::Kept;
 use crate::commit::Commit;
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
@@ -23,6 +24,9 @@ pub fn serve(orders: &Orders, plan: &Plan) -> Result<(), ClusterError> {
     if orders.first_round > 0 {
         let files = Commit::newest(&orders.run)?.map(|commit| commit.files).unwrap_or_default();
         restore_from(&mut job, &orders.run, orders.first_round, files.keys().map(String::as_str))?;
+    }
+    if let Some(checkpoint) = &orders.checkpoint {
+        Kept::read(checkpoint)?.1.apply(&mut job);
     }
     let listener = listen(SocketAddr::new(orders.chief.ip(), 0))?;
     let port = listener.local_addr().map_err(crate::mesh::MeshError::Io)?.port();

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
-use millstream_dataflow::{ModelHash, StepMetrics, Trainer, TrainerError};
+use millstream_dataflow::{ModelHash, Progress, StepMetrics, Trainer, TrainerError};
 use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
 use millstream_train::{
     Device, ModelKind, ModelSettings, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError,
 };
 
+use crate::checkpoint::{Checkpoints, Kept};
 use crate::run_dir::model_file;
 
 /// A training node that trains each round's model and keeps it in the run directory.
@@ -16,18 +17,52 @@ pub(crate) struct TrainingNode {
     session: Session,
     rounds: Vec<RoundConfig>,
     run: PathBuf,
+    checkpoints: Option<Checkpoints>,
+    /// Where the first round goes on from, if that is its middle.
+    kept: Option<Kept>,
 }
 
 impl TrainingNode {
-    pub(crate) fn new(config: SessionConfig, rounds: Vec<RoundConfig>, run: PathBuf) -> Result<Self, TrainerError> {
-        Ok(TrainingNode { session: Session::new(config)?, rounds, run })
+    pub(crate) fn new(
+        config: SessionConfig,
+        rounds: Vec<RoundConfig>,
+        run: PathBuf,
+        checkpoints: Option<Checkpoints>,
+        kept: Option<Kept>,
+    ) -> Result<Self, TrainerError> {
+        Ok(TrainingNode { session: Session::new(config)?, rounds, run, checkpoints, kept })
     }
 }
 
 impl Trainer for TrainingNode {
-    fn begin(&mut self, round: u32) -> Result<(), TrainerError> {
+    fn begin(&mut self, round: u32) -> Result<Progress, TrainerError> {
         let config = self.rounds.get(round as usize).ok_or("the plan has no such round")?;
-        Ok(self.session.begin(round, config)?)
+        self.session.begin(round, config)?;
+        match self.kept.take().filter(|kept| kept.round == round) {
+            Some(kept) => {
+                self.session.restore(&kept.path)?;
+                Ok(kept.progress)
+            }
+            None => Ok(Progress::default()),
+        }
+    }
+
+    fn keep(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
+        match &mut self.checkpoints {
+            Some(checkpoints) if checkpoints.due(progress) => {
+                Ok(checkpoints.write(round, progress, self.session.snapshot()?)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pause(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
+        match &mut self.checkpoints {
+            Some(checkpoints) if checkpoints.is_news(round, progress) => {
+                Ok(checkpoints.write(round, progress, self.session.snapshot()?)?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
@@ -58,8 +93,8 @@ impl AskingNode {
 }
 
 impl Trainer for AskingNode {
-    fn begin(&mut self, _round: u32) -> Result<(), TrainerError> {
-        Ok(())
+    fn begin(&mut self, _round: u32) -> Result<Progress, TrainerError> {
+        Ok(Progress::default())
     }
 
     fn step(&mut self, _step: u32, _batch: &Batch) -> Result<StepMetrics, TrainerError> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use millstream_data::{DeadLetter, write_dead_letters, write_labels, write_labels_csv};
 use millstream_dataflow::{Event, RoundResult, RoundStats};
 
+use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
 use crate::report::{Report, RoundReport};
@@ -125,6 +126,7 @@ impl Recorder {
             rounds: self.report.rounds.clone(),
         };
         commit.write(self.dir.path())?;
+        checkpoint::clear_round(self.dir.path(), commit.next_round - 1)?;
         self.sequence += 1;
         self.report.write(self.dir.path())
     }

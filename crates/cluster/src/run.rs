@@ -12,6 +12,7 @@ use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, 
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
 
+use crate::checkpoint::{Checkpoints, Kept, clear_round};
 use crate::commit::Commit;
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
@@ -88,13 +89,15 @@ pub fn run(
     let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
     let commit = resume_point(&dir, options.start, &hex)?;
     restore(&mut job, &dir, commit.as_ref())?;
-    let recorder = recorder(plan, &job, options, &dir, hex, commit);
+    let kept = take_up(&mut job, &dir, options.start, &hex)?;
+    let mut recorder = recorder(plan, &job, options, &dir, hex, commit);
+    recorder.dead = kept.iter().flat_map(|kept| kept.progress.dead.clone()).collect();
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
     recorder.report.write(dir.path())?;
     if recorder.report.complete {
         return Ok(Outcome { run: path, report: recorder.report, stopped: None, unfinished_dead_letters: None });
     }
-    drive(plan, options, job, hash, recorder, stop, watch)
+    drive(plan, options, (job, kept), hash, recorder, stop, watch)
 }
 
 /// Builds every round's model once, so that a device that is not there or a model that cannot take the images
@@ -130,6 +133,20 @@ fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>
         return Err(ClusterError::Damaged { path: path.join(damage.file), problem: damage.problem });
     }
     Ok(Some(commit))
+}
+
+/// The checkpoint to go on from in the round that comes next, if it is to go on and there is one.
+fn take_up(job: &mut Job, dir: &RunDir, start: Start, plan: &str) -> Result<Option<Kept>, ClusterError> {
+    if start != Start::Resume {
+        clear_round(dir.path(), job.first_round)?;
+        return Ok(None);
+    }
+    let kept = Kept::newest(dir.path(), plan, job.first_round)?;
+    if let Some(kept) = &kept {
+        kept.apply(job);
+        tracing::info!(round = kept.round, step = job.first_step, "goes on from a checkpoint");
+    }
+    Ok(kept)
 }
 
 fn short(hash: &str) -> String {
@@ -236,7 +253,7 @@ fn write_plan(plan: &Plan, dir: &RunDir, hash: &str) -> Result<(), ClusterError>
 fn drive(
     plan: &Plan,
     options: &RunOptions,
-    job: Job,
+    (job, kept): (Job, Option<Kept>),
     hash: [u8; 32],
     recorder: Recorder,
     stop: &Stop,
@@ -246,13 +263,14 @@ fn drive(
         recorder.dir.create_round(round)?;
     }
     let run = recorder.dir.path().to_owned();
-    let (group, children) = assemble(options, &job, hash, recorder.generation, &run, stop)?;
+    let checkpoint = kept.as_ref().map(|kept| kept.path.clone());
+    let (group, children) = assemble(options, (&job, checkpoint), hash, recorder.generation, &run, stop)?;
     let (send, receive) = channel();
     let events: EventSink = Arc::new(move |event| {
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });
-    let trainer = trainer(plan, &job.manifest, options.device, &run)?;
+    let trainer = trainer(plan, &job.manifest, options.device, &recorder, kept)?;
     let around = Surroundings::new(trainer, events, stop.clone());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
@@ -284,7 +302,7 @@ fn conclude(
 /// This process alone, or together with others that it starts.
 fn assemble(
     options: &RunOptions,
-    job: &Job,
+    (job, checkpoint): (&Job, Option<PathBuf>),
     hash: [u8; 32],
     generation: u64,
     run: &Path,
@@ -308,6 +326,7 @@ fn assemble(
         secret,
         run: run.to_owned(),
         first_round: job.first_round,
+        checkpoint: checkpoint.clone(),
     });
     let children = Children::start(orders.collect(), stop)?;
     let me = Identity { index: 0, generation, plan: hash, port: address.port() };
@@ -323,12 +342,16 @@ fn trainer(
     plan: &Plan,
     manifest: &Manifest,
     device: Device,
-    run: &Path,
+    recorder: &Recorder,
+    kept: Option<Kept>,
 ) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     let rounds = plan.rounds.iter().map(round_config).collect::<Result<Vec<_>, _>>()?;
-    let run = run.to_owned();
-    Ok(Arc::new(move || Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone())?))))
+    let (run, hash, settings) = (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), plan.checkpoint);
+    Ok(Arc::new(move || {
+        let checkpoints = settings.map(|settings| Checkpoints::new(settings, &run, hash.clone()));
+        Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone(), checkpoints, kept.clone())?))
+    }))
 }
 
 type Recorded = (Recorder, Option<ClusterError>);

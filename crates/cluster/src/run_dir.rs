@@ -8,6 +8,7 @@ use millstream_data::hash_file;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
 
@@ -39,7 +40,7 @@ impl RunDir {
     /// Removes what an earlier run left here. Only what a run writes: nothing else of the user's is touched.
     pub(crate) fn clear(&self) -> Result<(), ClusterError> {
         // The commits go first: a half-cleared directory must not look like a run.
-        for name in ["commits", "rounds"] {
+        for name in ["commits", "rounds", checkpoint::FOLDER] {
             let path = self.path.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).map_err(|source| ClusterError::write(&path, source))?;

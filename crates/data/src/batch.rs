@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Key, Shape};
+use crate::{DeadLetter, Key, Shape};
 
 /// What a sample should be taken for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub struct Batch {
     pub blocks: Vec<Block>,
     /// One row for each sample, in the order of the blocks.
     pub rows: Vec<Row>,
+    /// Records of this step that could not be used, where that is news: so whoever has seen a step knows of its losses.
+    pub dead: Vec<DeadLetter>,
 }
 
 impl Batch {
@@ -76,6 +78,7 @@ mod tests {
             shape: Shape { height: 2, width: 2, channels: 1 },
             blocks: vec![Block((0..8).collect()), Block((8..12).collect())],
             rows: vec![row(0, Target::None), row(1, Target::Hard(3)), row(2, Target::Soft(vec![0.25, 0.75]))],
+            dead: Vec::new(),
         };
         let wire = bincode::serialize(&batch).unwrap();
         assert!(wire.windows(8).any(|run| run == batch.blocks[0].0));

@@ -60,7 +60,7 @@ pub struct Trained {
     pub model: ModelHash,
     /// Optimisation steps.
     pub steps: u32,
-    /// Images that went through training.
+    /// Images that went through training, since the round began or was taken up again.
     pub images: u64,
     /// Seconds from the first step's start to the last step's end.
     pub seconds: f64,

@@ -44,6 +44,7 @@ impl Feed {
             test: Vec::new(),
             rounds: vec![round],
             first_round: 0,
+            first_step: 0,
             restored: Vec::new(),
             known_bad: Vec::new(),
             decode: self.decode,

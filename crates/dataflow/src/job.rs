@@ -31,6 +31,8 @@ pub struct Job {
     pub rounds: Vec<RoundJob>,
     /// The round to start with: 0, or the one after the last committed round.
     pub first_round: u32,
+    /// The step of that round to start with: 0, or the one that a kept round goes on from.
+    pub first_step: u32,
     /// The labels that the teacher of round `first_round - 1` gave. Empty at round 0.
     pub restored: Vec<(Key, Pseudo)>,
     /// Bad records known from earlier rounds: they count against `max_bad`, but are not reported again.

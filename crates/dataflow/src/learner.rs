@@ -14,7 +14,7 @@ use crate::operators::learn::Prediction;
 use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::time::Time;
-use crate::trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};
+use crate::trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
 
 /// Batches that lie ready for the training node: one to work on next while it fetches another.
 const READY: usize = 2;
@@ -148,6 +148,9 @@ fn serve(
         }
         idle = Instant::now();
     }
+    if let Err(error) = rounds.pause() {
+        tracing::error!(%error, "what the round had come to could not be kept");
+    }
 }
 
 /// Follows the rounds: begins one with its first batch, and ends its training with the first batch of another pass.
@@ -162,7 +165,7 @@ struct Current {
     number: u32,
     begun: Instant,
     training: Trained,
-    losses: Vec<f64>,
+    progress: Progress,
     model: Option<ModelHash>,
 }
 
@@ -180,18 +183,28 @@ impl Rounds {
     }
 
     fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {
-        self.trainer.begin(number)?;
+        let progress = self.trainer.begin(number)?;
         let (begun, training) = (Instant::now(), Trained::default());
-        Ok(Current { number, begun, training, losses: Vec::new(), model: None })
+        Ok(Current { number, begun, training, progress, model: None })
+    }
+
+    /// The stream has ended. That is early for a round which has no model yet.
+    fn pause(&mut self) -> Result<(), TrainerError> {
+        match &self.round {
+            Some(round) if round.model.is_none() => self.trainer.pause(round.number, &round.progress),
+            _ => Ok(()),
+        }
     }
 
     fn train(&mut self, round: &mut Current, step: u32, mut batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
         let metrics = self.trainer.step(step, &batch)?;
         round.training.steps += 1;
         round.training.images += batch.rows.len() as u64;
-        round.training.waited += if step == 0 { 0.0 } else { waited };
+        round.training.waited += if round.training.steps == 1 { 0.0 } else { waited };
         round.training.seconds = round.begun.elapsed().as_secs_f64();
-        round.losses.push(metrics.loss);
+        round.progress.losses.push(metrics.loss);
+        round.progress.dead.append(&mut batch.dead);
+        self.trainer.keep(round.number, &round.progress)?;
         self.clear(&mut batch);
         Ok(Reply { batch, metrics, probabilities: Vec::new(), model: [0; 32], trained: None })
     }
@@ -208,7 +221,8 @@ impl Rounds {
             None => {
                 let model = self.trainer.finish(round.number)?;
                 round.training.model = model;
-                round.training.loss = mean_of_last_tenth(&round.losses);
+                round.training.steps = round.progress.steps();
+                round.training.loss = round.progress.loss();
                 trained = Some(round.training.clone());
                 *round.model.insert(model)
             }
@@ -217,9 +231,4 @@ impl Rounds {
         self.clear(&mut batch);
         Ok(Reply { batch, metrics: StepMetrics::default(), probabilities, model, trained })
     }
-}
-
-fn mean_of_last_tenth(losses: &[f64]) -> f64 {
-    let last = &losses[losses.len() - losses.len().div_ceil(10)..];
-    if last.is_empty() { 0.0 } else { last.iter().sum::<f64>() / last.len() as f64 }
 }

@@ -36,4 +36,4 @@ pub use operators::prepare::picture;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
 pub use stop::{Stop, StopOnPanic, StopReason};
-pub use trainer::{ModelHash, StepMetrics, Trainer, TrainerError, TrainerFactory};
+pub use trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};

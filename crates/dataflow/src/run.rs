@@ -83,7 +83,7 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let slots = sample(choices, Arc::clone(job), room.clone());
     let buffers = Buffers { files: Pool::new(SPARE_FILES, LARGEST_FILE), parts: around.parts.clone() };
     let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
-    let (parts, dead) = prepare(records, Arc::clone(job), room.clone(), buffers);
+    let parts = prepare(records, Arc::clone(job), room.clone(), buffers);
     let batches = batch(parts, job.shape, RANK_WORKER as u64);
     let batches = mix(batches, Arc::clone(job), around.parts.clone());
     let node = (scope.index() == RANK_WORKER).then(|| Node {
@@ -105,7 +105,6 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
 
     let findings = answers
         .map(Finding::Answer)
-        .concat(dead.map(Finding::Dead))
         .concat(chosen.clone().map(Finding::Choice))
         .concat(book.stats.map(|(_, stats)| Finding::Stats(stats)));
     conclude(findings, Arc::clone(job), Arc::clone(&around.events), around.stop.clone());

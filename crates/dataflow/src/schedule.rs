@@ -118,9 +118,9 @@ impl Schedule {
         }
     }
 
-    /// The time of the first step of the round, or of the next round if it has none.
+    /// The time of the first step of the round that is to be done, or of the next round if it has none.
     pub(crate) fn first(&self, job: &Job) -> Time {
-        self.at(job, Pass::Train, 0)
+        self.at(job, Pass::Train, if self.round == job.first_round { job.first_step } else { 0 })
     }
 
     /// The time of the step after `time`, or the start of the next round.

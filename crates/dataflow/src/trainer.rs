@@ -1,20 +1,30 @@
 //! What the stream asks of a training node. This crate knows no tensor library.
 
-use millstream_data::Batch;
+use millstream_data::{Batch, DeadLetter};
 
 /// Why a training node cannot go on, in the words of whoever implements it.
 pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One training node: it owns models and lives on a thread of its own.
 ///
-/// For each round the stream calls [`begin`](Trainer::begin), then [`step`](Trainer::step) once for each
+/// For each round the stream calls [`begin`](Trainer::begin), then [`step`](Trainer::step) and [`keep`](Trainer::keep) once for each
 /// batch of training in order, then [`finish`](Trainer::finish), and then
 /// [`predict`](Trainer::predict) for each batch of the test and labelling passes.
 pub trait Trainer {
-    /// Starts a round: a fresh model, or a loaded one where the job does not train.
-    fn begin(&mut self, round: u32) -> Result<(), TrainerError>;
+    /// Starts a round: a fresh model, or a loaded one where the job does not train. Says how far the round has come: where
+    /// the job starts in the middle of a round, the node has kept what it was then.
+    fn begin(&mut self, round: u32) -> Result<Progress, TrainerError>;
     /// One optimisation step. A batch may be empty when all of its records were bad.
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError>;
+    /// Told after each step how far the round has come: a node that can go on from the middle of a round keeps what that
+    /// takes, now and then.
+    fn keep(&mut self, _round: u32, _progress: &Progress) -> Result<(), TrainerError> {
+        Ok(())
+    }
+    /// Told when the stream ends before the training of the round has.
+    fn pause(&mut self, _round: u32, _progress: &Progress) -> Result<(), TrainerError> {
+        Ok(())
+    }
     /// Ends the training of the round and keeps the model. Returns its identity, the hash of its file.
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError>;
     /// Class probabilities, `rows x classes`, row after row, from the un-noised model.
@@ -26,6 +36,28 @@ pub type TrainerFactory = dyn Fn() -> Result<Box<dyn Trainer>, TrainerError> + S
 
 /// The blake3 hash of a model file.
 pub type ModelHash = [u8; 32];
+
+/// How far the training of a round has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// The loss of each step so far.
+    pub losses: Vec<f64>,
+    /// Records of these steps that could not be used.
+    pub dead: Vec<DeadLetter>,
+}
+
+impl Progress {
+    /// Steps so far.
+    pub fn steps(&self) -> u32 {
+        self.losses.len() as u32
+    }
+
+    /// Mean loss of the last tenth of the steps.
+    pub(crate) fn loss(&self) -> f64 {
+        let last = &self.losses[self.losses.len() - self.losses.len().div_ceil(10)..];
+        if last.is_empty() { 0.0 } else { last.iter().sum::<f64>() / last.len() as f64 }
+    }
+}
 
 /// What one training step reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

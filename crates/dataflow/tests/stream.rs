@@ -65,6 +65,17 @@ fn a_run_resumed_after_any_round_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn a_run_taken_up_in_the_middle_of_a_round_goes_on_with_the_next_step() {
+    let whole = run(Setting::default());
+    for (first_round, first_step) in [(0u32, 3), (1, 1), (2, 5)] {
+        let restored = first_round.checked_sub(1).map(|round| whole.labels_of(round)).unwrap_or_default();
+        let rest = run(Setting { first_round, first_step, restored, workers: 2, ..Setting::default() });
+        assert_eq!(rest.batches[..], whole.batches[(5 * first_round + first_step) as usize..], "step {first_step}");
+        assert_eq!(rest.labels_of(2), whole.labels_of(2));
+    }
+}
+
+#[test]
 fn a_record_is_emitted_once_for_each_view_that_is_for_it() {
     let setting = Setting { views: Views::WeakAndStrong, ..Setting::default() };
     let outcome = run(setting.clone());

@@ -15,7 +15,7 @@ mod views;
 use millstream_imageops::MAX_PIXELS;
 
 use crate::diagnostic::{Code, Report};
-use crate::plan::{BalancePlan, LabelFormat, MaxBad, OutputPlan, Plan, SelectionPlan, StreamPlan};
+use crate::plan::{BalancePlan, CheckpointPlan, LabelFormat, MaxBad, OutputPlan, Plan, SelectionPlan, StreamPlan};
 use crate::raw;
 use crate::yaml::{Node, Path};
 
@@ -67,6 +67,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
         seed: raw.seed,
         memory,
         max_bad,
+        checkpoint: checkpoint(raw.checkpoint.as_ref()),
         threads: raw.threads,
         data,
         stream,
@@ -100,6 +101,16 @@ fn max_bad(checker: &mut Checker<'_>, text: &str) -> MaxBad {
         checker.error(&Path::of(&["max_bad"]), Code::OutOfRange, message, help);
         MaxBad::Count(0)
     })
+}
+
+fn checkpoint(raw: Option<&raw::OrOff<raw::Checkpoint>>) -> Option<CheckpointPlan> {
+    let default = raw::Checkpoint::default();
+    let raw = match raw {
+        Some(raw::OrOff::Off) => return None,
+        Some(raw::OrOff::On(raw)) => raw,
+        None => &default,
+    };
+    Some(CheckpointPlan { every: raw.every, keep: raw.keep })
 }
 
 /// The histograms behind balancing have steps of 0.01: a threshold between two steps would not be what decides.

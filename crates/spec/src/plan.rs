@@ -20,6 +20,8 @@ pub struct Plan {
     pub memory: u64,
     /// How many records may be broken before the run stops.
     pub max_bad: MaxBad,
+    /// When the state of a round in training is kept; none for never.
+    pub checkpoint: Option<CheckpointPlan>,
     /// libtorch's intra-op threads, at least 1. Float sums depend on it, so it belongs to the plan.
     pub threads: u32,
     /// What the images are.
@@ -35,8 +37,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// One line of JSON with everything that the result depends on: the plan without `name`, `memory` and `max_bad`, which
-    /// change where, how fast and whether a run ends, but not what it computes. Equal text means the same computation.
+    /// One line of JSON with everything that the result depends on: the plan without `name`, `memory`, `max_bad` and
+    /// `checkpoint`, which change where, how fast and whether a run ends, but not what it computes. Equal text means the same computation.
     #[must_use]
     pub fn canonical(&self) -> String {
         let canonical = Canonical {
@@ -63,6 +65,15 @@ struct Canonical<'a> {
     rounds: &'a [RoundPlan],
     selection: &'a SelectionPlan,
     output: &'a OutputPlan,
+}
+
+/// When the state of a round in training is kept: every so many steps, and when a run is interrupted.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckpointPlan {
+    /// Steps from one to the next, at least 1.
+    pub every: u32,
+    /// How many of a round there are at most, at least 1.
+    pub keep: u32,
 }
 
 /// The budget of broken records.

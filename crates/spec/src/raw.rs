@@ -48,6 +48,11 @@ pub(crate) struct Pipeline {
     /// records. Broken records go to the dead letters and are never replaced by others.
     #[serde(default = "Pipeline::max_bad")]
     pub(crate) max_bad: Quantity,
+    /// When the state of a round in training is kept, so that `--resume` goes on from the middle of it; `off` for never. The
+    /// result does not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = { "every": 1000, "keep": 2 }))]
+    pub(crate) checkpoint: Option<OrOff<Checkpoint>>,
     /// libtorch's threads within one operation. Part of the plan, not of the machine: float sums depend on it.
     #[serde(default = "Pipeline::threads")]
     #[schemars(range(min = 1, max = 1024))]
@@ -125,6 +130,24 @@ pub(crate) struct Balance {
 impl Balance {
     fn upsample() -> bool {
         true
+    }
+}
+
+/// When the state of a round in training is kept, for `--resume`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Checkpoint {
+    /// Steps from one checkpoint to the next. One is also kept when a run is interrupted.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(crate) every: u32,
+    /// How many are kept; older ones are removed.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) keep: u32,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Checkpoint { every: 1000, keep: 2 }
     }
 }
 

@@ -19,6 +19,16 @@ impl Ema {
         Ok(Ema { net, decay, updates: 0 })
     }
 
+    /// What it keeps from step to step beside the twin: how many updates there were.
+    pub(crate) fn updates(&self) -> u32 {
+        self.updates
+    }
+
+    /// Goes on after that many updates.
+    pub(crate) fn restore(&mut self, updates: u32) {
+        self.updates = updates;
+    }
+
     /// Moves the twin towards the trained weights, after each update of those.
     pub(crate) fn update(&mut self, live: &Params) -> Result<(), TchError> {
         let _no_grad = tch::no_grad_guard();

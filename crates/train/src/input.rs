@@ -72,7 +72,12 @@ mod tests {
     fn each_channel_is_scaled_by_its_own_mean_and_deviation() {
         let shape = Shape { height: 1, width: 2, channels: 3 };
         let row = Row { record: 0, key: Key(1), view: 0, epoch: 0, copy: 0, target: Target::None, labelled: false };
-        let batch = Batch { shape, blocks: vec![Block(vec![0, 51, 102]), Block(vec![255, 204, 153])], rows: vec![row] };
+        let batch = Batch {
+            shape,
+            blocks: vec![Block(vec![0, 51, 102]), Block(vec![255, 204, 153])],
+            rows: vec![row],
+            dead: Vec::new(),
+        };
         let normalise = Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
         let images = normalise.images(&batch, &shape).unwrap();
         assert_eq!((images.size(), images.stride()), (vec![1, 3, 1, 2], vec![6, 1, 6, 3]));

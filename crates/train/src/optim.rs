@@ -17,6 +17,7 @@ pub(crate) struct Sgd {
 
 /// One parameter and what the optimizer keeps for it.
 struct Slot {
+    name: String,
     parameter: Tensor,
     velocity: Option<Tensor>,
     decays: bool,
@@ -36,7 +37,7 @@ impl Sgd {
         let slot = |param: &Param| {
             let parameter = param.tensor.detach();
             let velocity = if momentum == 0.0 { None } else { Some(parameter.f_zeros_like()?) };
-            Ok(Slot { parameter, velocity, decays: param.role == Role::Weight })
+            Ok(Slot { name: param.name.clone(), parameter, velocity, decays: param.role == Role::Weight })
         };
         Ok(Sgd {
             slots: params.trained().map(slot).collect::<Result<_, TchError>>()?,
@@ -44,6 +45,14 @@ impl Sgd {
             nesterov,
             decay: unless_zero(weight_decay)?,
         })
+    }
+
+    /// What it keeps from step to step: these very tensors, by name.
+    pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
+        let of_slot = |slot: &Slot| {
+            slot.velocity.as_ref().map(|velocity| (format!("velocity.{}", slot.name), velocity.shallow_clone()))
+        };
+        self.slots.iter().filter_map(of_slot).collect()
     }
 
     /// One update. `gradients` are of [`Params::trained`], in that order.

@@ -13,6 +13,7 @@ use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::Sgd;
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
+use crate::snapshot::{self, Snapshot};
 use crate::weights::{self, Card};
 use crate::{Device, ModelKind, OptimizerKind, RoundConfig, SessionConfig, TrainError};
 
@@ -136,6 +137,32 @@ impl Session {
         let images = self.normalise.images(batch, &self.config.shape)?;
         let targets = Targets::new(batch, self.config.classes.len(), label_smoothing, unlabelled_weight)?;
         training.step(net, self.config.seed, step, &images, &targets)
+    }
+
+    /// The state of the round in training, to go on from with [`restore`](Session::restore).
+    ///
+    /// # Errors
+    /// No round is in training, or there is no memory for a copy.
+    pub fn snapshot(&self) -> Result<Snapshot, TrainError> {
+        match &self.current {
+            Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
+                Snapshot::take(net, ema.as_ref(), optimizer)
+            }
+            _ => Err(TrainError::NoRound { asked: "a snapshot" }),
+        }
+    }
+
+    /// Takes the round that has just begun to where it was when the snapshot of that file was taken.
+    ///
+    /// # Errors
+    /// No round has begun, or the file cannot be read or is of another model, optimizer or average.
+    pub fn restore(&mut self, path: &Path) -> Result<(), TrainError> {
+        match &mut self.current {
+            Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
+                snapshot::restore(path, net, ema.as_mut(), optimizer)
+            }
+            _ => Err(TrainError::NoRound { asked: "a restart" }),
+        }
     }
 
     /// Class probabilities, `rows x classes`, row after row: of the averaged weights if there are any, without

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, TchError, Tensor};
 
 use crate::error::While;
-use crate::model::{Params, Role};
+use crate::model::Params;
 use crate::{ModelKind, TrainError};
 
 /// The metadata entry.
-const ENTRY: &str = "millstream";
+pub(crate) const ENTRY: &str = "millstream";
 /// The version of [`Card`] that this code writes and reads.
 const FORMAT: u32 = 1;
 
@@ -47,24 +47,30 @@ pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32]
     Ok(*blake3::hash(&bytes).as_bytes())
 }
 
-fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
+pub(crate) fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
     TrainError::File { doing: "write", path: path.to_owned(), source }
 }
 
 fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut tensors = Vec::with_capacity(params.entries().len());
-    for param in params.entries() {
-        let shape: Vec<usize> =
-            param.tensor.size().iter().map(|side| usize::try_from(*side)).collect::<Result<_, _>>()?;
-        let dtype = if param.role == Role::Counter { Dtype::I64 } else { Dtype::F32 };
-        tensors.push((param.name.as_str(), dtype, shape, bytes_of(&param.tensor)?));
+    pack(params.entries().iter().map(|param| (param.name.as_str(), &param.tensor)), serde_json::to_string(card)?)
+}
+
+/// A safetensors file of float and whole-number tensors, with one metadata entry.
+pub(crate) fn pack<'a>(
+    tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
+    entry: String,
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut parts = Vec::new();
+    for (name, tensor) in tensors {
+        let shape: Vec<usize> = tensor.size().iter().map(|side| usize::try_from(*side)).collect::<Result<_, _>>()?;
+        let dtype = if tensor.kind() == Kind::Int64 { Dtype::I64 } else { Dtype::F32 };
+        parts.push((name, dtype, shape, bytes_of(tensor)?));
     }
-    let mut views = Vec::with_capacity(tensors.len());
-    for (name, dtype, shape, bytes) in &tensors {
+    let mut views = Vec::with_capacity(parts.len());
+    for (name, dtype, shape, bytes) in &parts {
         views.push((*name, TensorView::new(*dtype, shape.clone(), bytes)?));
     }
-    let metadata = HashMap::from([(ENTRY.to_owned(), serde_json::to_string(card)?)]);
-    Ok(safetensors::serialize(views, Some(metadata))?)
+    Ok(safetensors::serialize(views, Some(HashMap::from([(ENTRY.to_owned(), entry)])))?)
 }
 
 /// The values in PyTorch's order. Every machine that libtorch is built for is little-endian, as the format is.

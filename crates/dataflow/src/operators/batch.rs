@@ -48,10 +48,11 @@ fn is_complete(parts: &[Part]) -> bool {
 /// One batch of several parts. Each is in slot order and no two overlap, so their pixels stay where they are.
 fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
     parts.sort_unstable_by_key(|part| part.share.slots.start);
-    let mut batch = Batch { shape, blocks: Vec::with_capacity(parts.len()), rows: Vec::new() };
+    let mut batch = Batch { shape, blocks: Vec::with_capacity(parts.len()), rows: Vec::new(), dead: Vec::new() };
     for mut part in parts {
         batch.rows.append(&mut part.rows);
         batch.blocks.push(part.pixels);
+        batch.dead.append(&mut part.dead);
     }
     batch
 }
@@ -77,6 +78,7 @@ mod tests {
             share: Share { slots: first..first + slots.len() as u32, width: 6 },
             rows: slots.iter().map(row).collect(),
             pixels: Block(slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
+            dead: Vec::new(),
         }
     }
 

@@ -25,7 +25,6 @@ pub(crate) enum Finding {
     Answer(Answer),
     Choice(Choice),
     Stats(RoundStats),
-    Dead(DeadLetter),
 }
 
 /// Collects findings and reports each round once the frontier has passed its end. Stops the run when the
@@ -68,7 +67,7 @@ impl Ledger {
     }
 
     fn enter(&mut self, round: u32, finding: Finding) {
-        if let Finding::Dead(letter) = finding {
+        if let Finding::Answer(Answer::Dead(letter)) = finding {
             return self.bury(letter);
         }
         let open = self.open.entry(round).or_default();
@@ -81,7 +80,7 @@ impl Ledger {
             Finding::Answer(Answer::Labelled(prediction)) => open.predictions.push(prediction),
             Finding::Choice(choice) => open.choices.push(choice),
             Finding::Stats(stats) => open.result.selection = Some(stats),
-            Finding::Dead(_) => {}
+            Finding::Answer(Answer::Dead(_)) => {}
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use millstream_data::{Batch, Key};
+use millstream_data::{Batch, DeadLetter, Key};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -30,6 +30,8 @@ pub(crate) enum Answer {
     Tested(Tally),
     /// A label for a record that had none.
     Labelled(Prediction),
+    /// A record that could not be used.
+    Dead(DeadLetter),
 }
 
 /// The teacher's word on one record.
@@ -64,6 +66,9 @@ pub(crate) fn learn<'scope>(
             let Some(desk) = &mut desk else { return };
             input.for_each(|capability, batches| {
                 if let Some(capability) = capability.retain_least(0) {
+                    // News of bad records does not wait until the node has time for the batch.
+                    let dead = batches.iter().flat_map(|batch| batch.dead.iter().cloned().map(Answer::Dead));
+                    output.session(&capability).give_iterator(dead);
                     desk.waiting.extend(batches.drain(..).map(|batch| (capability.clone(), batch)));
                 }
             });

@@ -12,8 +12,7 @@ use millstream_imageops::{Image, Picture, Renderer, SampleKey, View};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::{Stream, StreamVec};
 
 use super::read::{Failure, Fallible};
@@ -36,6 +35,8 @@ pub(crate) struct Part {
     pub(crate) rows: Vec<Row>,
     /// The pixels of these rows.
     pub(crate) pixels: Block,
+    /// Records of the share that failed here or before, where this worker has not said so yet.
+    pub(crate) dead: Vec<DeadLetter>,
 }
 
 /// What was read of a record, as the renderer takes it.
@@ -55,33 +56,25 @@ pub(crate) struct Buffers {
     pub(crate) parts: Pool,
 }
 
-/// Renders each record with every view of its pass. Emits one part a step and, beside it, the dead letters of
-/// records that failed here or before: each key once a worker.
+/// Renders each record with every view of its pass. Emits one part a step.
 pub(crate) fn prepare<'scope>(
     records: Stream<'scope, Time, Vec<Fallible<Payload>>>,
     job: Arc<Job>,
     credit: Credit,
     buffers: Buffers,
-) -> (StreamVec<'scope, Time, Part>, StreamVec<'scope, Time, DeadLetter>) {
+) -> StreamVec<'scope, Time, Part> {
     let scope = records.scope();
-    let mut builder = OperatorBuilder::new("Prepare".to_owned(), records.scope());
-    let activator = scope.activator_for(builder.operator_info().address);
-    let mut input = builder.new_input(records, Pipeline);
-    let (parts_output, parts_stream) = builder.new_output();
-    let (dead_output, dead_stream) = builder.new_output();
-    let (mut parts_output, mut dead_output) = (OutputBuilder::from(parts_output), OutputBuilder::from(dead_output));
-    builder.build(move |capabilities| {
-        drop(capabilities);
+    records.unary(Pipeline, "Prepare", move |_, info| {
+        let activator = scope.activator_for(info.address);
         let mut steps: BTreeMap<Time, Step> = BTreeMap::new();
         let mut kitchen = Kitchen::new(job, buffers);
-        move |_| {
-            let (mut parts_out, mut dead_out) = (parts_output.activate(), dead_output.activate());
+        move |input, output| {
             input.for_each(|capability, records| {
-                let Some(time) = capability.least().copied() else {
+                let Some(capability) = capability.retain_least(0) else {
                     return;
                 };
-                let hold = |port| capability.delayed(&time, port);
-                let new = || Step { waiting: VecDeque::new(), part: None, ports: [hold(0), hold(1)] };
+                let time = *capability.time();
+                let new = || Step { waiting: VecDeque::new(), part: None, capability };
                 steps.entry(time).or_insert_with(new).waiting.extend(records.drain(..));
             });
             let begun = Instant::now();
@@ -90,14 +83,12 @@ pub(crate) fn prepare<'scope>(
                 && let Some((slot, payload)) = step.waiting.pop_front()
             {
                 let time = *time;
-                if let Some(letter) = kitchen.serve(&time, slot, payload, step) {
-                    dead_out.session(&step.ports[1]).give(letter);
-                }
+                kitchen.serve(&time, slot, payload, step);
                 credit.end_record();
                 if step.part.as_ref().is_some_and(|part| part.missing == 0)
-                    && let Some(Step { part: Some(part), ports, .. }) = steps.remove(&time)
+                    && let Some(Step { part: Some(part), capability, .. }) = steps.remove(&time)
                 {
-                    parts_out.session(&ports[0]).give(part.close());
+                    output.session(&capability).give(part.close());
                     // The training node may wait for it: it goes off at the end of a turn.
                     break;
                 }
@@ -106,8 +97,7 @@ pub(crate) fn prepare<'scope>(
                 activator.activate();
             }
         }
-    });
-    (parts_stream, dead_stream)
+    })
 }
 
 /// A step that records of this worker's share have come in for.
@@ -116,8 +106,8 @@ struct Step {
     /// read in any order and the training node waits for that step.
     waiting: VecDeque<Fallible<Payload>>,
     part: Option<OpenPart>,
-    /// The right to emit parts and dead letters at its time.
-    ports: [Capability<Time>; 2],
+    /// The right to emit the part.
+    capability: Capability<Time>,
 }
 
 /// A part whose records are still coming in, in any order. Each has its place from the start.
@@ -126,6 +116,7 @@ struct OpenPart {
     /// Slots that are still to come.
     missing: u32,
     rows: Vec<Option<Row>>,
+    dead: Vec<DeadLetter>,
     pixels: Vec<u8>,
     /// Bytes of one row.
     bytes: usize,
@@ -139,7 +130,7 @@ impl OpenPart {
             false => pixels.resize(rows * bytes, 0),
         }
         let missing = slot.share.slots.len() as u32;
-        OpenPart { share: slot.share.clone(), missing, rows: vec![None; rows], pixels, bytes }
+        OpenPart { share: slot.share.clone(), missing, rows: vec![None; rows], dead: Vec::new(), pixels, bytes }
     }
 
     /// Closes the gaps that bad records left.
@@ -154,7 +145,8 @@ impl OpenPart {
             }
         }
         self.pixels.truncate(kept * self.bytes);
-        Part { share: self.share, rows: self.rows.into_iter().flatten().collect(), pixels: Block(self.pixels) }
+        let rows = self.rows.into_iter().flatten().collect();
+        Part { share: self.share, rows, pixels: Block(self.pixels), dead: self.dead }
     }
 }
 
@@ -176,13 +168,7 @@ impl Kitchen {
     }
 
     /// Makes all samples of a record, or the letter that says why not, unless it was sent before.
-    fn serve(
-        &mut self,
-        time: &Time,
-        slot: Slot,
-        payload: Result<Payload, Failure>,
-        step: &mut Step,
-    ) -> Option<DeadLetter> {
+    fn serve(&mut self, time: &Time, slot: Slot, payload: Result<Payload, Failure>, step: &mut Step) {
         let job = Arc::clone(&self.job);
         let bytes = job.shape.bytes();
         let places = |numbers| job.rows_of(time, numbers);
@@ -197,9 +183,8 @@ impl Kitchen {
         let record = slot.record;
         match rendered {
             Ok(()) => part.rows[own].iter_mut().zip(rows(&job, time, slot)).for_each(|(to, row)| *to = Some(row)),
-            Err(failure) => return self.report(time, record, failure),
+            Err(failure) => part.dead.extend(self.report(time, record, failure)),
         }
-        None
     }
 
     /// Renders the views of one record side by side.

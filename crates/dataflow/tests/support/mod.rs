@@ -8,8 +8,8 @@ use millstream_data::{
     Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take, Target,
 };
 use millstream_dataflow::{
-    Event, Job, MixJob, ModelHash, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason, Surroundings,
-    Trainer, TrainerError,
+    Event, Job, MixJob, ModelHash, Progress, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason,
+    Surroundings, Trainer, TrainerError,
 };
 use millstream_imageops::{Mixing, Options, Step, Variant, View};
 use millstream_labels::{Pseudo, Rule};
@@ -52,6 +52,7 @@ pub(crate) struct Setting {
     pub(crate) memory: u64,
     pub(crate) max_bad: u64,
     pub(crate) first_round: u32,
+    pub(crate) first_step: u32,
     pub(crate) restored: Vec<(Key, Pseudo)>,
     pub(crate) fail_at: Option<(u32, u32)>,
     pub(crate) panic_at: Option<(u32, u32)>,
@@ -73,6 +74,7 @@ impl Default for Setting {
             memory: 16 << 20,
             max_bad: 100,
             first_round: 0,
+            first_step: 0,
             restored: Vec::new(),
             fail_at: None,
             panic_at: None,
@@ -176,9 +178,9 @@ struct Counting {
 }
 
 impl Trainer for Counting {
-    fn begin(&mut self, round: u32) -> Result<(), TrainerError> {
+    fn begin(&mut self, round: u32) -> Result<Progress, TrainerError> {
         self.round = round;
-        Ok(())
+        Ok(Progress::default())
     }
 
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
@@ -288,6 +290,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         test: manifest.split("test").to_vec(),
         rounds: (0..3).map(|number| round(number, setting, views(setting, view))).collect(),
         first_round: setting.first_round,
+        first_step: setting.first_step,
         restored: setting.restored.clone(),
         known_bad: Vec::new(),
         decode: Options::default(),

@@ -10,7 +10,12 @@ fn row(target: Target, labelled: bool) -> Row {
 }
 
 fn batch(rows: Vec<Row>) -> Batch {
-    Batch { shape: Shape { height: 1, width: 1, channels: 1 }, blocks: vec![Block(vec![0; rows.len()])], rows }
+    Batch {
+        shape: Shape { height: 1, width: 1, channels: 1 },
+        blocks: vec![Block(vec![0; rows.len()])],
+        rows,
+        dead: Vec::new(),
+    }
 }
 
 /// Three rows of logits over three classes; `cross_entropy` with the classes 2, 0, 1 gives [`PLAIN`] and [`SMOOTH`].

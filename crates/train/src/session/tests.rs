@@ -33,7 +33,7 @@ fn round() -> RoundConfig {
 
 /// Images of class 0 have a bright row, of class 1 a bright column, of class 2 nothing; where it lies varies with `salt`.
 fn batch(salt: u32, rows: u32) -> Batch {
-    let mut batch = Batch { shape: SHAPE, blocks: vec![Block::default()], rows: Vec::new() };
+    let mut batch = Batch { shape: SHAPE, blocks: vec![Block::default()], rows: Vec::new(), dead: Vec::new() };
     for number in 0..rows {
         let (class, place) = (number % 3, (number.wrapping_mul(7).wrapping_add(salt) % 16) as usize);
         let mut image = [20u8; 256];
@@ -234,4 +234,63 @@ fn the_environment_is_described() {
         assert!(matches!(error, TrainError::NoCuda { .. }));
         assert!(error.to_string().contains(&reason));
     }
+}
+
+/// Steps `from..to` of round 0, in a session that has begun it.
+fn go_on(session: &mut Session, steps: std::ops::Range<u32>) {
+    for step in steps {
+        session.step(step, &batch(step, 24)).unwrap();
+    }
+}
+
+fn file_of(session: &Session, folder: &Path) -> [u8; 32] {
+    session.save(&folder.join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_round_goes_on_from_a_snapshot_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.safetensors");
+    for ema in [Some(0.9), None] {
+        let config_of_round = RoundConfig { ema, ..round() };
+        let mut whole = Session::new(config(1)).unwrap();
+        whole.begin(0, &config_of_round).unwrap();
+        go_on(&mut whole, 0..7);
+        let snapshot = whole.snapshot().unwrap();
+        go_on(&mut whole, 7..12);
+        snapshot.write(&path, "seven").unwrap();
+        assert_eq!(crate::read_note(&path).unwrap(), "seven");
+
+        let mut rest = Session::new(config(1)).unwrap();
+        rest.begin(0, &config_of_round).unwrap();
+        rest.restore(&path).unwrap();
+        go_on(&mut rest, 7..12);
+        assert_eq!(file_of(&rest, folder.path()), file_of(&whole, folder.path()));
+        let kept =
+            |session: &Session| session.snapshot().unwrap().write(&path, "").map(|()| std::fs::read(&path).unwrap());
+        assert_eq!(kept(&rest).unwrap(), kept(&whole).unwrap(), "optimizer and averages too");
+    }
+}
+
+#[test]
+fn a_snapshot_of_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.safetensors");
+    train(1, 2).0.snapshot().unwrap().write(&path, "").unwrap();
+    let refuse = |config_of_round: RoundConfig, named: &str| {
+        let mut session = Session::new(config(1)).unwrap();
+        assert!(matches!(session.restore(&path), Err(TrainError::NoRound { .. })));
+        session.begin(0, &config_of_round).unwrap();
+        let error = session.restore(&path).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    };
+    refuse(
+        RoundConfig { model: ModelKind::SmallNet { width: 16, dropout: 0.2 }, ..round() },
+        "is not as the model needs",
+    );
+    refuse(RoundConfig { ema: None, ..round() }, "the model has no tensor `ema.");
+    let sgd = OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    refuse(RoundConfig { optimizer: sgd, ..round() }, "the model has no tensor `optimizer.velocity.");
+    std::fs::write(&path, &std::fs::read(&path).unwrap()[..5000]).unwrap();
+    refuse(round(), "damaged");
 }

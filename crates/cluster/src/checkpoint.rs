@@ -1,0 +1,182 @@
+//! Checkpoints: what the round in training has come to, so that a run can go on from the middle of it.
+//!
+//! A checkpoint is one file, there whole or not at all. No commit names it: it counts only until its round is committed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use millstream_data::DeadLetter;
+use millstream_dataflow::{Job, Progress};
+use millstream_spec::CheckpointPlan;
+use millstream_train::{Snapshot, TrainError, read_note};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ClusterError;
+
+/// The folder of checkpoints inside a run directory.
+pub(crate) const FOLDER: &str = "checkpoints";
+
+/// What the file of a checkpoint says beside its tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    /// The hash of plan and data, in hex.
+    plan: String,
+    round: u32,
+    /// The bits of each loss: JSON's numbers would round them.
+    losses: Vec<u64>,
+    dead: Vec<DeadLetter>,
+}
+
+/// A checkpoint to go on from.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) path: PathBuf,
+    pub(crate) round: u32,
+    pub(crate) progress: Progress,
+}
+
+impl Kept {
+    /// The newest checkpoint of a round. Damaged ones are passed over with a warning.
+    pub(crate) fn newest(run: &Path, plan: &str, round: u32) -> Result<Option<Kept>, ClusterError> {
+        for path in files(run, round)?.into_iter().rev() {
+            match Kept::read(&path) {
+                Ok((theirs, _)) if theirs != plan => {
+                    let short = |hash: &str| hash.chars().take(12).collect();
+                    let (theirs, ours) = (short(&theirs), short(plan));
+                    return Err(ClusterError::OtherPlan { path: run.to_owned(), theirs, ours });
+                }
+                Ok((_, kept)) => return Ok(Some(kept)),
+                Err(error) => tracing::warn!(%error, "passed over a damaged checkpoint"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The plan that a checkpoint belongs to, and what it holds.
+    pub(crate) fn read(path: &Path) -> Result<(String, Kept), TrainError> {
+        let note: Note = serde_json::from_str(&read_note(path)?).map_err(|error| TrainError::Weights {
+            path: path.to_owned(),
+            reason: format!("its note cannot be understood ({error})"),
+        })?;
+        let losses = note.losses.into_iter().map(f64::from_bits).collect();
+        let progress = Progress { losses, dead: note.dead };
+        Ok((note.plan, Kept { path: path.to_owned(), round: note.round, progress }))
+    }
+
+    /// Sets a job to go on from here.
+    pub(crate) fn apply(&self, job: &mut Job) {
+        job.first_step = self.progress.steps();
+        job.known_bad.extend(self.progress.dead.iter().map(|letter| letter.key));
+    }
+}
+
+/// The checkpoints of a round, the oldest first.
+fn files(run: &Path, round: u32) -> Result<Vec<PathBuf>, ClusterError> {
+    let folder = run.join(FOLDER);
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(&folder).map_err(|source| ClusterError::read(&folder, source))?;
+    let (first, last) = (format!("{round:03}-"), ".safetensors");
+    let mine = |name: &str| name.starts_with(&first) && name.ends_with(last);
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(mine)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// Removes the checkpoints of a round that has been committed.
+pub(crate) fn clear_round(run: &Path, round: u32) -> Result<(), ClusterError> {
+    files(run, round)?
+        .iter()
+        .try_for_each(|path| fs::remove_file(path).map_err(|source| ClusterError::write(path, source)))
+}
+
+/// Writes checkpoints on a thread of its own, one after the other.
+pub(crate) struct Checkpoints {
+    settings: CheckpointPlan,
+    run: PathBuf,
+    plan: String,
+    /// Round and steps of the last one.
+    last: Option<(u32, u32)>,
+    writer: Option<(SyncSender<Task>, JoinHandle<()>)>,
+}
+
+struct Task {
+    round: u32,
+    steps: u32,
+    snapshot: Snapshot,
+    note: String,
+}
+
+impl Checkpoints {
+    pub(crate) fn new(settings: CheckpointPlan, run: &Path, plan: String) -> Self {
+        Checkpoints { settings, run: run.to_owned(), plan, last: None, writer: None }
+    }
+
+    /// Whether it is time for one after so many steps of a round.
+    pub(crate) fn due(&self, progress: &Progress) -> bool {
+        progress.steps().is_multiple_of(self.settings.every)
+    }
+
+    /// Whether what there is now has not been written yet.
+    pub(crate) fn is_news(&self, round: u32, progress: &Progress) -> bool {
+        progress.steps() > 0 && self.last != Some((round, progress.steps()))
+    }
+
+    /// Queues a checkpoint. Waits if the one before the last is still being written.
+    pub(crate) fn write(&mut self, round: u32, progress: &Progress, snapshot: Snapshot) -> Result<(), ClusterError> {
+        let losses = progress.losses.iter().map(|loss| loss.to_bits()).collect();
+        let note = Note { plan: self.plan.clone(), round, losses, dead: progress.dead.clone() };
+        let note = serde_json::to_string(&note).map_err(|error| ClusterError::Start(error.to_string()))?;
+        self.last = Some((round, progress.steps()));
+        let task = Task { round, steps: progress.steps(), snapshot, note };
+        if self.writer.is_none() {
+            self.writer = Some(start(self.run.clone(), self.settings.keep as usize)?);
+        }
+        if let Some((tasks, _)) = &self.writer {
+            // Fails only if the thread has panicked, which the log has told of.
+            let _ = tasks.send(task);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Checkpoints {
+    /// Waits until the last one is on disk.
+    fn drop(&mut self) {
+        if let Some((tasks, thread)) = self.writer.take() {
+            drop(tasks);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start(run: PathBuf, keep: usize) -> Result<(SyncSender<Task>, JoinHandle<()>), ClusterError> {
+    let (send, tasks) = sync_channel::<Task>(1);
+    let work = move || {
+        for task in tasks {
+            // Training goes on without: a full disk must not end what may still end well.
+            if let Err(error) = store(&run, keep, &task) {
+                tracing::error!(%error, "could not keep a checkpoint");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(work);
+    Ok((send, thread.map_err(|error| ClusterError::Start(error.to_string()))?))
+}
+
+/// Writes one and removes those that are too many.
+fn store(run: &Path, keep: usize, task: &Task) -> Result<(), ClusterError> {
+    let folder = run.join(FOLDER);
+    fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&folder, source))?;
+    task.snapshot.write(&folder.join(format!("{:03}-{:010}.safetensors", task.round, task.steps)), &task.note)?;
+    let files = files(run, task.round)?;
+    for old in files.iter().rev().skip(keep) {
+        fs::remove_file(old).map_err(|source| ClusterError::write(old, source))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The state of a round in the middle of its training, so that it can go on later as if nothing had happened.
+//!
+//! Random numbers are a function of seed, round and step, and the learning rate one of the step: so all there is to keep
+//! are the weights, their averages, and what the optimizer remembers.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use millstream_data::write_atomically;
+use tch::Tensor;
+
+use crate::TrainError;
+use crate::ema::Ema;
+use crate::error::While;
+use crate::model::{Net, Params};
+use crate::optim::Sgd;
+use crate::weights::{ENTRY, pack, read, write_error};
+
+/// Copies of all tensors that the rest of a round depends on. Training may go on while they are written.
+#[derive(Debug)]
+pub struct Snapshot {
+    tensors: Vec<(String, Tensor)>,
+}
+
+/// How many updates the averaged weights have had.
+const UPDATES: &str = "ema_updates";
+
+impl Snapshot {
+    pub(crate) fn take(net: &Net, ema: Option<&Ema>, optimizer: &Sgd) -> Result<Snapshot, TrainError> {
+        let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.f_detach_copy().during("copying the state")?));
+        let mut tensors: Vec<_> = live(net, ema, optimizer).into_iter().map(copy).collect::<Result<_, TrainError>>()?;
+        if let Some(ema) = ema {
+            tensors.push((UPDATES.to_owned(), Tensor::from(i64::from(ema.updates()))));
+        }
+        Ok(Snapshot { tensors })
+    }
+
+    /// Writes a safetensors file, whole or not at all. `note` is for the caller: [`read_note`] gives it back.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path, note: &str) -> Result<(), TrainError> {
+        let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        let bytes = pack(tensors, note.to_owned()).map_err(|reason| write_error(path, reason))?;
+        write_atomically(path, |file| file.write_all(&bytes)).map_err(|error| write_error(path, error.into()))
+    }
+}
+
+/// The note in the file of a snapshot.
+///
+/// # Errors
+/// The file cannot be read, is damaged, or has no note.
+pub fn read_note(path: &Path) -> Result<String, TrainError> {
+    let (metadata, _) = read(path, tch::Device::Cpu)?;
+    metadata.and_then(|mut entries| entries.remove(ENTRY)).ok_or_else(|| TrainError::Weights {
+        path: path.to_owned(),
+        reason: "it is no checkpoint of a Millstream run".to_owned(),
+    })
+}
+
+/// Gives a network that has just begun, its averages and its optimizer what the file holds.
+pub(crate) fn restore(path: &Path, net: &Net, ema: Option<&mut Ema>, optimizer: &Sgd) -> Result<(), TrainError> {
+    let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
+    let (_, mut given) = read(path, tch::Device::Cpu)?;
+    let updates = given.remove(UPDATES);
+    for (name, mut tensor) in live(net, ema.as_deref(), optimizer) {
+        let kept = given.remove(&name).ok_or_else(|| unusable(format!("the tensor `{name}` is missing")))?;
+        if (kept.size(), kept.kind()) != (tensor.size(), tensor.kind()) {
+            return Err(unusable(format!("the tensor `{name}` is not as the model needs it")));
+        }
+        tensor.f_copy_(&kept).during("restoring the state")?;
+    }
+    if let (Some(ema), Some(updates)) = (ema, updates) {
+        let updates = updates.f_int64_value(&[]).during("restoring the state")?;
+        ema.restore(u32::try_from(updates).map_err(|_| unusable(format!("{updates} updates of the averages")))?);
+    }
+    leftover(&given).map_or(Ok(()), |name| Err(unusable(format!("the model has no tensor `{name}`"))))
+}
+
+fn leftover(given: &BTreeMap<String, Tensor>) -> Option<&String> {
+    given.keys().next()
+}
+
+/// The tensors themselves, each under a name that says whose it is.
+fn live(net: &Net, ema: Option<&Ema>, optimizer: &Sgd) -> Vec<(String, Tensor)> {
+    let of = |whose: &'static str, params: &Params| -> Vec<(String, Tensor)> {
+        params.entries().iter().map(|param| (format!("{whose}.{}", param.name), param.tensor.detach())).collect()
+    };
+    let mut tensors = of("model", &net.params);
+    tensors.extend(ema.iter().flat_map(|ema| of("ema", &ema.net.params)));
+    tensors.extend(optimizer.state().into_iter().map(|(name, tensor)| (format!("optimizer.{name}"), tensor)));
+    tensors
+}
