@@ -10,6 +10,7 @@ mod drain;
 mod error;
 mod group;
 mod handshake;
+mod journal;
 mod launch;
 mod member;
 mod mesh;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings};
+use millstream_metrics::Journal;
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
 
@@ -179,6 +180,8 @@ fn recorder(
         None => (Vec::new(), BTreeMap::new(), 0, 0),
     };
     let count = |records: &[u32]| records.len() as u64;
+    let steps = plan.rounds.iter().map(|round| round.training.steps).collect();
+    let journal = Journal::open(dir.path(), steps, job.first_round, generation);
     let report = Report {
         name: plan.name.clone(),
         seed: plan.seed,
@@ -198,6 +201,8 @@ fn recorder(
         report,
         models: plan.rounds.iter().map(|round| model_name(&round.model)).collect(),
         labelled: count(&job.labelled),
+        classes: job.classes.clone(),
+        journal,
         csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
         generation,
         sequence,

@@ -1,0 +1,80 @@
+//! Runs as they are told: whole, broken off, and where nothing can be written.
+
+use super::*;
+
+const STEPS: [u32; 3] = [4, 3, 3];
+
+fn tell(journal: &mut Journal, round: u32, steps: u32) {
+    for step in 0..steps {
+        let loss = f64::from(round * 10 + step);
+        journal.step(&Step { round, step, images: 2, loss, labelled: 2, labelled_correct: 1, ..Step::default() });
+    }
+}
+
+fn figures() -> Figures {
+    Figures { total: 4, accuracy: 0.75, loss: 0.5, ece: 0.25, classes: vec!["a".to_owned()], ..Figures::default() }
+}
+
+fn run(folder: &Path, first_round: u32, generation: u64, last: u32) {
+    let mut journal = Journal::open(folder, STEPS.to_vec(), first_round, generation);
+    for round in first_round..=last {
+        tell(&mut journal, round, STEPS[round as usize]);
+        journal.close_round(round, Some(&figures()));
+    }
+}
+
+fn lines(folder: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_step_and_every_test_pass_has_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), 0, 0, 2);
+    let lines = lines(folder.path());
+    let passes: Vec<(&str, u64, u64)> = lines
+        .iter()
+        .map(|l| (l["pass"].as_str().unwrap(), l["round"].as_u64().unwrap(), l["global_step"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(passes.len(), 10 + 3);
+    assert_eq!(passes[3..6], [("train", 0, 4), ("test", 0, 4), ("train", 1, 5)]);
+    assert_eq!(passes.last(), Some(&("test", 2, 10)));
+    assert_eq!((lines[5]["loss"].as_f64(), lines[5]["accuracy"].as_f64()), (Some(10.0), Some(0.5)));
+    assert_eq!((lines[4]["accuracy"].as_f64(), lines[4]["ece"].as_f64()), (Some(0.75), Some(0.25)));
+    for name in ["training", "test_accuracy", "reliability", "confusion"] {
+        assert!(folder.path().join(format!("plots/{name}.png")).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_resumed_run_has_the_lines_of_a_whole_one() {
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(whole.path(), 0, 0, 2);
+    run(cut.path(), 0, 0, 0);
+    // The second round breaks off after a step, in the middle of a line.
+    let mut journal = Journal::open(cut.path(), STEPS.to_vec(), 1, 1);
+    tell(&mut journal, 1, 1);
+    drop(journal);
+    let path = cut.path().join("metrics.jsonl");
+    let torn = std::fs::read_to_string(&path).unwrap() + "{\"pass\":\"train\",\"round\":1,\"ep";
+    std::fs::write(&path, torn).unwrap();
+    run(cut.path(), 1, 2, 2);
+    assert_eq!(lines(cut.path()), lines(whole.path()));
+    let pixels = |folder: &Path| std::fs::read(folder.join("plots/training.png")).unwrap();
+    assert!(pixels(cut.path()) == pixels(whole.path()), "plots show the rounds before a resume too");
+}
+
+#[test]
+fn where_nothing_can_be_written_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["metrics.jsonl", "plots", "tensorboard"] {
+        // A folder where a file should be, and files where folders should be.
+        match name {
+            "metrics.jsonl" => std::fs::create_dir(folder.path().join(name)).unwrap(),
+            _ => std::fs::write(folder.path().join(name), "").unwrap(),
+        }
+    }
+    run(folder.path(), 0, 0, 2);
+    assert_eq!(std::fs::read(folder.path().join("plots")).unwrap(), b"");
+}
