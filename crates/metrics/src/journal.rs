@@ -18,9 +18,13 @@ pub struct Journal {
     /// Steps of each round.
     steps: Vec<u32>,
     generation: u64,
+    /// The round that is told of.
+    round: u32,
+    /// Steps of later rounds: training goes on while a round is still being summed up.
+    ahead: Vec<Step>,
     log: Option<Log>,
-    /// Of the round under way.
-    events: Option<(u32, Option<EventFile>)>,
+    /// Of this round, once it has something to tell.
+    events: Option<Option<EventFile>>,
     interval: Interval,
     history: History,
 }
@@ -52,16 +56,21 @@ impl Journal {
         let mut history = History::default();
         lines.into_iter().flatten().for_each(|line| history.add(line));
         let interval = Interval::default();
-        Journal { run: run.to_owned(), steps, generation, log, events: None, interval, history }
+        let (round, ahead, events) = (first_round, Vec::new(), None);
+        Journal { run: run.to_owned(), steps, generation, round, ahead, log, events, interval, history }
     }
 
-    /// Takes note of a step.
+    /// Takes note of a step. Those of later rounds wait until the round before them is closed.
     pub fn step(&mut self, step: &Step) {
+        if step.round > self.round {
+            self.ahead.push(*step);
+            return;
+        }
         let steps = self.steps.get(step.round as usize).copied().unwrap_or(0);
         let before = self.steps_before(step.round);
         if let Some(point) = self.interval.add(step, steps, before) {
             self.append(Line::Train(point));
-            self.event(step.round, |events| events.train(&point));
+            self.event(|events| events.train(&point));
         }
     }
 
@@ -70,13 +79,15 @@ impl Journal {
         if let Some(figures) = figures {
             let scores = figures.scores(round, self.steps_before(round.saturating_add(1)));
             self.append(Line::Test(scores));
-            self.event(round, |events| events.test(&scores));
+            self.event(|events| events.test(&scores));
         }
         self.events = None;
         let path = self.run.join("metrics.jsonl");
         self.log = self.log.take().and_then(|log| kept(&path, log.sync().map(|()| log)));
         let plots = self.run.join("plots");
         kept(&plots, plots::draw(&plots, &self.history, round, figures));
+        self.round = round.saturating_add(1);
+        std::mem::take(&mut self.ahead).iter().for_each(|step| self.step(step));
     }
 
     fn steps_before(&self, round: u32) -> u64 {
@@ -89,15 +100,13 @@ impl Journal {
         self.history.add(line);
     }
 
-    /// Writes to the event file of a round, which begins with its first event.
-    fn event(&mut self, round: u32, write: impl FnOnce(&mut EventFile) -> io::Result<()>) {
+    /// Writes to the event file of the round, which begins with its first event.
+    fn event(&mut self, write: impl FnOnce(&mut EventFile) -> io::Result<()>) {
         let folder = self.run.join("tensorboard");
-        let first_step = self.steps_before(round) + 1;
-        let file = match self.events.take() {
-            Some((of, file)) if of == round => file,
-            _ => kept(&folder, EventFile::create(&folder, self.generation, round, first_step)),
-        };
-        self.events = Some((round, file.and_then(|mut file| kept(&folder, write(&mut file).map(|()| file)))));
+        let first_step = self.steps_before(self.round) + 1;
+        let create = || kept(&folder, EventFile::create(&folder, self.generation, self.round, first_step));
+        let file = self.events.take().unwrap_or_else(create);
+        self.events = Some(file.and_then(|mut file| kept(&folder, write(&mut file).map(|()| file))));
     }
 }
 

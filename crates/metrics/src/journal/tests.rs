@@ -65,6 +65,22 @@ fn a_resumed_run_has_the_lines_of_a_whole_one() {
     assert!(pixels(cut.path()) == pixels(whole.path()), "plots show the rounds before a resume too");
 }
 
+/// Training does not wait until a round is summed up.
+#[test]
+fn steps_that_come_before_the_end_of_the_round_before_are_told_after_it() {
+    let (whole, early) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(whole.path(), 0, 0, 2);
+    let mut journal = Journal::open(early.path(), STEPS.to_vec(), 0, 0);
+    (0..3).for_each(|round| tell(&mut journal, round, STEPS[round as usize]));
+    (0..3).for_each(|round| journal.close_round(round, Some(&figures())));
+    assert_eq!(lines(early.path()), lines(whole.path()));
+    let sizes = |folder: &Path| -> Vec<u64> {
+        let names = (0..3).map(|round| format!("tensorboard/events.out.tfevents.000000.{round:06}"));
+        names.map(|name| folder.join(name).metadata().unwrap().len()).collect()
+    };
+    assert_eq!(sizes(early.path()), sizes(whole.path()));
+}
+
 #[test]
 fn where_nothing_can_be_written_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
