@@ -12,7 +12,7 @@ fn workers_and_processes_do_not_change_models_or_labels() {
     place.succeed(&["run", "pipeline.yaml", "--out", "three", "--processes", "3", "--workers", "2"]);
     for other in ["two", "four", "processes", "three"] {
         let verdict = place.succeed(&["verify", "one", other]);
-        assert!(verdict.starts_with("identical: models and labels of 3 rounds (6 files)"), "{other}: {verdict}");
+        assert!(verdict.starts_with("identical: models and labels of 3 rounds (9 files)"), "{other}: {verdict}");
     }
     let report = place.report("one");
     let rounds = report["rounds"].as_array().unwrap();
@@ -143,7 +143,7 @@ fn verify_finds_a_changed_file() {
         "rounds.0.training.steps=2",
     ]);
     let whole = place.succeed(&["verify", "run"]);
-    assert!(whole.contains("3 rounds, 6 of 6 files as committed"), "{whole}");
+    assert!(whole.contains("3 rounds, 9 of 9 files as committed"), "{whole}");
     let model = place.path("run/rounds/001/model.safetensors");
     let mut bytes = std::fs::read(&model).unwrap();
     let middle = bytes.len() / 2;

@@ -134,6 +134,9 @@ pub(crate) struct EvalArgs {
     /// The split to measure on.
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
+    /// Where the confusion matrix is written to, as CSV: a row for each true class.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) confusion: Option<PathBuf>,
     /// Worker threads [default: one a core].
     #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,

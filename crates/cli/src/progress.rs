@@ -48,7 +48,7 @@ impl Progress {
     pub(crate) fn note(&mut self, event: &Event) {
         let work = |round: &u32| self.rounds.get(*round as usize).copied();
         match event {
-            Event::Stepped { round, step, metrics } => {
+            Event::Stepped { round, step, metrics, .. } => {
                 let steps = work(round).map_or(0, |work| work.steps);
                 let message = format!("loss {:.3}, lr {:.4}", metrics.loss, metrics.learning_rate);
                 self.show(*round, "train", u64::from(*step) + 1, steps, message);

@@ -2,16 +2,40 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use millstream_cluster::RoundReport;
+use millstream_dataflow::Evaluation;
 
-const HEADER: [&str; 8] =
-    ["round", "model", "labelled", "pseudo-labelled", "precision", "test accuracy", "images/s", "seconds"];
+/// From so many classes on it says something that a label is among the best five.
+const CLASSES_FOR_TOP5: usize = 20;
 
-/// The rounds of a run, one a line.
+/// What a column says of a round.
+type Column = (&'static str, fn(&RoundReport) -> String);
+
+const ABOUT: [Column; 6] = [
+    ("round", |round| round.round.to_string()),
+    ("model", |round| round.model.clone()),
+    ("labelled", |round| round.labelled.to_string()),
+    ("pseudo-labelled", pseudo_labelled),
+    ("precision", |round| round.selection_precision.map_or_else(none, percent)),
+    ("test accuracy", |round| percent(round.test_accuracy)),
+];
+const TOP5: Column = ("top-5", |round| round.test.as_ref().and_then(telling_top5).unwrap_or_else(none));
+const CALIBRATION: Column = ("ECE", |round| round.test.as_ref().map_or_else(none, |test| percent(test.ece)));
+const SPEED: [Column; 2] = [
+    ("images/s", |round| format!("{:.0}", round.images_per_second)),
+    ("seconds", |round| format!("{:.1}", round.seconds)),
+];
+
+/// The rounds of a run, one a line. What none of them can tell has no column.
 pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
+    let tests = || rounds.iter().filter_map(|round| round.test.as_ref());
+    let top5 = tests().any(|test| telling_top5(test).is_some()).then_some(TOP5);
+    let calibration = tests().next().map(|_| CALIBRATION);
+    let columns: Vec<Column> = ABOUT.into_iter().chain(top5).chain(calibration).chain(SPEED).collect();
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled).set_header(HEADER);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(columns.iter().map(|(name, _)| *name));
     for round in rounds {
-        table.add_row(row(round));
+        table.add_row(columns.iter().map(|(_, says)| says(round)));
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -19,22 +43,68 @@ pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
     table.to_string()
 }
 
-fn row(round: &RoundReport) -> [String; 8] {
-    [
-        round.round.to_string(),
-        round.model.clone(),
-        round.labelled.to_string(),
-        match round.pseudo_copies == round.pseudo_labelled {
-            true => round.pseudo_labelled.to_string(),
-            false => format!("{} (x{:.2})", round.pseudo_labelled, copies(round)),
-        },
-        round.selection_precision.map_or_else(|| "-".to_owned(), |precision| format!("{:.2} %", 100.0 * precision)),
-        format!("{:.2} %", 100.0 * round.test_accuracy),
-        format!("{:.0}", round.images_per_second),
-        format!("{:.1}", round.seconds),
-    ]
+/// The top-5 accuracy, where there are enough classes for it to say something.
+pub(crate) fn telling_top5(test: &Evaluation) -> Option<String> {
+    test.top5.filter(|_| test.classes.len() >= CLASSES_FOR_TOP5).map(percent)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+fn pseudo_labelled(round: &RoundReport) -> String {
+    match round.pseudo_copies == round.pseudo_labelled {
+        true => round.pseudo_labelled.to_string(),
+        false => format!("{} (x{:.2})", round.pseudo_labelled, copies(round)),
+    }
 }
 
 fn copies(round: &RoundReport) -> f64 {
     round.pseudo_copies as f64 / round.pseudo_labelled.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_dataflow::Tally;
+
+    fn report(classes: u32) -> RoundReport {
+        let mut tally = Tally::default();
+        let shares: Vec<f32> = (0..classes).map(|class| if class == 0 { 1.0 } else { 0.0 }).collect();
+        (0..classes).for_each(|label| tally.count(label, &shares));
+        let names: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+        RoundReport {
+            round: 0,
+            model: "alexnet".to_owned(),
+            model_hash: String::new(),
+            labelled: 1,
+            pseudo_labelled: 0,
+            pseudo_copies: 0,
+            selection_precision: None,
+            test_accuracy: tally.accuracy(),
+            test_total: tally.total(),
+            test: Evaluation::new(&tally, &names),
+            steps: 1,
+            loss: None,
+            images_per_second: 1.0,
+            data_wait: 0.0,
+            seconds: 1.0,
+            dead_letters: 0,
+            labels: None,
+        }
+    }
+
+    #[test]
+    fn a_column_is_there_where_it_says_something() {
+        let many = rounds(&[report(25)]);
+        assert!(many.contains("top-5") && many.contains("20.00 %") && many.contains("96.00 %"), "{many}");
+        let few = rounds(&[report(10)]);
+        assert!(!few.contains("top-5") && few.contains("ECE") && few.contains("90.00 %"), "{few}");
+        let untested = rounds(&[report(0)]);
+        assert!(!untested.contains("ECE") && untested.contains("images/s"), "{untested}");
+    }
 }

@@ -23,6 +23,8 @@ pub(crate) const FOLDER: &str = "checkpoints";
 struct Note {
     /// The hash of plan and data, in hex.
     plan: String,
+    /// The incarnation of the process group that wrote it.
+    generation: u64,
     round: u32,
     /// The bits of each loss: JSON's numbers would round them.
     losses: Vec<u64>,
@@ -33,6 +35,7 @@ struct Note {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) path: PathBuf,
+    pub(crate) generation: u64,
     pub(crate) round: u32,
     pub(crate) progress: Progress,
 }
@@ -62,7 +65,7 @@ impl Kept {
         })?;
         let losses = note.losses.into_iter().map(f64::from_bits).collect();
         let progress = Progress { losses, dead: note.dead };
-        Ok((note.plan, Kept { path: path.to_owned(), round: note.round, progress }))
+        Ok((note.plan, Kept { path: path.to_owned(), generation: note.generation, round: note.round, progress }))
     }
 
     /// Sets a job to go on from here.
@@ -100,6 +103,7 @@ pub(crate) struct Checkpoints {
     settings: CheckpointPlan,
     run: PathBuf,
     plan: String,
+    generation: u64,
     /// Round and steps of the last one.
     last: Option<(u32, u32)>,
     writer: Option<(SyncSender<Task>, JoinHandle<()>)>,
@@ -113,8 +117,8 @@ struct Task {
 }
 
 impl Checkpoints {
-    pub(crate) fn new(settings: CheckpointPlan, run: &Path, plan: String) -> Self {
-        Checkpoints { settings, run: run.to_owned(), plan, last: None, writer: None }
+    pub(crate) fn new(settings: CheckpointPlan, run: &Path, plan: String, generation: u64) -> Self {
+        Checkpoints { settings, run: run.to_owned(), plan, generation, last: None, writer: None }
     }
 
     /// Whether it is time for one after so many steps of a round.
@@ -130,7 +134,8 @@ impl Checkpoints {
     /// Queues a checkpoint. Waits if the one before the last is still being written.
     pub(crate) fn write(&mut self, round: u32, progress: &Progress, snapshot: Snapshot) -> Result<(), ClusterError> {
         let losses = progress.losses.iter().map(|loss| loss.to_bits()).collect();
-        let note = Note { plan: self.plan.clone(), round, losses, dead: progress.dead.clone() };
+        let note =
+            Note { plan: self.plan.clone(), generation: self.generation, round, losses, dead: progress.dead.clone() };
         let note = serde_json::to_string(&note).map_err(|error| ClusterError::Start(error.to_string()))?;
         self.last = Some((round, progress.steps()));
         let task = Task { round, steps: progress.steps(), snapshot, note };

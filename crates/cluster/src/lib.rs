@@ -11,6 +11,7 @@ mod drain;
 mod error;
 mod group;
 mod handshake;
+mod journal;
 mod launch;
 mod member;
 mod mesh;

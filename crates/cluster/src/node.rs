@@ -67,7 +67,12 @@ impl Trainer for TrainingNode {
 
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
         let metrics = self.session.step(step, batch)?;
-        Ok(StepMetrics { loss: metrics.loss, learning_rate: metrics.learning_rate })
+        Ok(StepMetrics {
+            loss: metrics.loss,
+            learning_rate: metrics.learning_rate,
+            labelled: metrics.labelled,
+            labelled_correct: metrics.labelled_correct,
+        })
     }
 
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {

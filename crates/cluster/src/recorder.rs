@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millstream_data::{DeadLetter, write_dead_letters, write_labels, write_labels_csv};
-use millstream_dataflow::{Event, RoundResult, RoundStats};
+use millstream_dataflow::{Evaluation, Event, RoundResult, RoundStats};
+use millstream_metrics::Journal;
 
 use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
+use crate::journal;
 use crate::report::{Report, RoundReport};
 use crate::run_dir::{RunDir, entries, round_folder};
 
@@ -22,6 +24,10 @@ pub(crate) struct Recorder {
     pub(crate) models: Vec<String>,
     /// Records with human labels.
     pub(crate) labelled: u64,
+    /// The names of the classes.
+    pub(crate) classes: Vec<String>,
+    /// The files that only tell of the run.
+    pub(crate) journal: Journal,
     /// Whether labels are written as CSV too.
     pub(crate) csv: bool,
     pub(crate) generation: u64,
@@ -35,13 +41,12 @@ impl Recorder {
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: Event) -> Result<(), ClusterError> {
         match event {
-            Event::Dead(letter) => {
-                self.dead.push(letter);
-                Ok(())
-            }
-            Event::Round(result) => self.close_round(*result),
-            Event::Stepped { .. } | Event::Predicted { .. } => Ok(()),
+            Event::Dead(letter) => self.dead.push(letter),
+            Event::Round(result) => self.close_round(*result)?,
+            Event::Stepped { .. } => journal::step(&event).iter().for_each(|step| self.journal.step(step)),
+            Event::Predicted { .. } => {}
         }
+        Ok(())
     }
 
     /// Writes the dead letters of a round that did not end, so that the user can see them; no commit names
@@ -71,9 +76,16 @@ impl Recorder {
         self.dead = later;
         let dead: Vec<DeadLetter> = dead;
         let count = dead.len() as u64;
-        names.extend(self.write_dead(folder, dead)?);
+        names.extend(self.write_dead(folder.clone(), dead)?);
+        let evaluation = Evaluation::new(&result.test, &self.classes);
+        let figures = evaluation.as_ref().map(|evaluation| journal::figures(&result, evaluation));
+        if figures.as_ref().is_some_and(|figures| journal::confusion(&folder, figures)) {
+            names.push(format!("{base}/confusion.csv"));
+        }
         self.files.extend(entries(self.dir.path(), &names)?);
-        self.add_to_report(result, count);
+        let round = result.round;
+        self.add_to_report(result, evaluation, count);
+        self.journal.close_round(round, figures.as_ref());
         self.commit()
     }
 
@@ -89,7 +101,7 @@ impl Recorder {
         Ok(Some(inside.to_string_lossy().into_owned()))
     }
 
-    fn add_to_report(&mut self, result: RoundResult, dead_letters: u64) {
+    fn add_to_report(&mut self, result: RoundResult, test: Option<Evaluation>, dead_letters: u64) {
         let trained = result.trained.unwrap_or_default();
         let learned_from: Option<&RoundStats> = self.report.rounds.last().and_then(|round| round.labels.as_ref());
         let round = RoundReport {
@@ -101,7 +113,8 @@ impl Recorder {
             pseudo_copies: learned_from.map_or(0, |stats| stats.copies),
             selection_precision: learned_from.and_then(RoundStats::precision),
             test_accuracy: result.test.accuracy(),
-            test_total: result.test.total,
+            test_total: result.test.total(),
+            test,
             steps: trained.steps,
             loss: trained.loss.is_finite().then_some(trained.loss),
             images_per_second: rate(trained.images as f64, trained.seconds),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use millstream_data::write_atomically;
-use millstream_dataflow::RoundStats;
+use millstream_dataflow::{Evaluation, RoundStats};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
@@ -31,6 +31,9 @@ pub struct RoundReport {
     pub test_accuracy: f64,
     /// Records of the test split that were counted.
     pub test_total: u64,
+    /// All figures of the test split; none if nothing was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Evaluation>,
     /// Optimisation steps.
     pub steps: u32,
     /// Mean loss over the last tenth of the steps; none when it is not a number.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings};
+use millstream_metrics::Journal;
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
 
@@ -90,8 +91,7 @@ pub fn run(
     let commit = resume_point(&dir, options.start, &hex)?;
     restore(&mut job, &dir, commit.as_ref())?;
     let kept = take_up(&mut job, &dir, options.start, &hex)?;
-    let mut recorder = recorder(plan, &job, options, &dir, hex, commit);
-    recorder.dead = kept.iter().flat_map(|kept| kept.progress.dead.clone()).collect();
+    let recorder = recorder(plan, &job, options, &dir, hex, (commit, kept.as_ref()));
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
     recorder.report.write(dir.path())?;
     if recorder.report.complete {
@@ -189,13 +189,16 @@ fn recorder(
     options: &RunOptions,
     dir: &Arc<RunDir>,
     hash: String,
-    commit: Option<Commit>,
+    (commit, kept): (Option<Commit>, Option<&Kept>),
 ) -> Recorder {
-    let (rounds, files, sequence, generation) = match commit {
+    let (rounds, files, sequence, committed) = match commit {
         Some(commit) => (commit.rounds, commit.files, commit.sequence + 1, commit.generation + 1),
         None => (Vec::new(), BTreeMap::new(), 0, 0),
     };
+    let generation = committed.max(kept.map_or(0, |kept| kept.generation + 1));
     let count = |records: &[u32]| records.len() as u64;
+    let steps = plan.rounds.iter().map(|round| round.training.steps).collect();
+    let journal = Journal::open(dir.path(), steps, (job.first_round, job.first_step), generation);
     let report = Report {
         name: plan.name.clone(),
         seed: plan.seed,
@@ -215,11 +218,13 @@ fn recorder(
         report,
         models: plan.rounds.iter().map(|round| round.model.to_string()).collect(),
         labelled: count(&job.labelled),
+        classes: job.classes.clone(),
+        journal,
         csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
         generation,
         sequence,
         files,
-        dead: Vec::new(),
+        dead: kept.map_or_else(Vec::new, |kept| kept.progress.dead.clone()),
         round_begun: Instant::now(),
     }
 }
@@ -347,9 +352,11 @@ fn trainer(
 ) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     let rounds = plan.rounds.iter().map(round_config).collect::<Result<Vec<_>, _>>()?;
-    let (run, hash, settings) = (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), plan.checkpoint);
+    let (run, hash, generation) =
+        (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), recorder.generation);
+    let settings = plan.checkpoint;
     Ok(Arc::new(move || {
-        let checkpoints = settings.map(|settings| Checkpoints::new(settings, &run, hash.clone()));
+        let checkpoints = settings.map(|settings| Checkpoints::new(settings, &run, hash.clone(), generation));
         Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone(), checkpoints, kept.clone())?))
     }))
 }

@@ -40,13 +40,13 @@ impl RunDir {
     /// Removes what an earlier run left here. Only what a run writes: nothing else of the user's is touched.
     pub(crate) fn clear(&self) -> Result<(), ClusterError> {
         // The commits go first: a half-cleared directory must not look like a run.
-        for name in ["commits", "rounds", checkpoint::FOLDER] {
+        for name in ["commits", "rounds", checkpoint::FOLDER, "tensorboard", "plots"] {
             let path = self.path.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).map_err(|source| ClusterError::write(&path, source))?;
             }
         }
-        for name in ["report.json", "plan.json"] {
+        for name in ["report.json", "plan.json", "metrics.jsonl"] {
             let path = self.path.join(name);
             if path.exists() {
                 fs::remove_file(&path).map_err(|source| ClusterError::write(&path, source))?;

@@ -6,6 +6,7 @@ use millstream_data::{DeadLetter, LabelRow};
 use millstream_labels::RoundStats;
 use serde::{Deserialize, Serialize};
 
+use crate::tally::Tally;
 use crate::trainer::{ModelHash, StepMetrics};
 
 /// News from the stream, in the order in which worker 0 learns of it.
@@ -17,8 +18,14 @@ pub enum Event {
         round: u32,
         /// The step within the round, from 0.
         step: u32,
+        /// The epoch on labelled images, from 0.
+        epoch: u32,
+        /// Images in its batch.
+        images: u32,
         /// Its figures.
         metrics: StepMetrics,
+        /// What it took.
+        time: StepTime,
     },
     /// A batch of the test or labelling pass came back.
     Predicted {
@@ -53,6 +60,15 @@ pub struct RoundResult {
     pub selection: Option<RoundStats>,
 }
 
+/// Where the time of a training step went, on the clock of the training thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepTime {
+    /// Seconds that the training node waited for the batch; 0 for the first of a round.
+    pub waited: f64,
+    /// Seconds of the step itself.
+    pub seconds: f64,
+}
+
 /// The training part of a round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
@@ -68,20 +84,4 @@ pub struct Trained {
     pub waited: f64,
     /// Mean loss of the last tenth of the steps.
     pub loss: f64,
-}
-
-/// Right answers among answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Records whose most probable class is their label.
-    pub correct: u64,
-    /// Records that were counted.
-    pub total: u64,
-}
-
-impl Tally {
-    /// The share of right answers, 0 when nothing was counted.
-    pub fn accuracy(&self) -> f64 {
-        if self.total == 0 { 0.0 } else { self.correct as f64 / self.total as f64 }
-    }
 }

@@ -9,10 +9,11 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use millstream_data::{Batch, Target};
 use timely::scheduling::SyncActivator;
 
-use crate::event::{Tally, Trained};
+use crate::event::{StepTime, Trained};
 use crate::operators::learn::Prediction;
 use crate::pool::Pool;
 use crate::schedule::Pass;
+use crate::tally::Tally;
 use crate::time::Time;
 use crate::trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
 
@@ -29,6 +30,7 @@ pub(crate) struct Asked {
 pub(crate) struct Reply {
     pub(crate) batch: Batch,
     pub(crate) metrics: StepMetrics,
+    pub(crate) time: StepTime,
     pub(crate) probabilities: Vec<f32>,
     pub(crate) model: ModelHash,
     /// The summary of the round's training, with the first batch after it.
@@ -42,10 +44,15 @@ impl Reply {
         self.batch.rows.iter().zip(self.probabilities.chunks(classes.max(1)))
     }
 
-    /// Counts the rows whose most probable class is the label that the manifest has for them.
+    /// Compares each row with the label that the manifest has for it.
     pub(crate) fn tally(&self) -> Tally {
-        let right = |(row, p): (&millstream_data::Row, &[f32])| row.target == Target::Hard(most_probable(p));
-        Tally { correct: self.rows().filter(|r| right(*r)).count() as u64, total: self.batch.rows.len() as u64 }
+        let mut tally = Tally::default();
+        for (row, probabilities) in self.rows() {
+            if let Target::Hard(label) = row.target {
+                tally.count(label, probabilities);
+            }
+        }
+        tally
     }
 
     /// A prediction for each row.
@@ -197,16 +204,19 @@ impl Rounds {
     }
 
     fn train(&mut self, round: &mut Current, step: u32, mut batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
+        let started = Instant::now();
         let metrics = self.trainer.step(step, &batch)?;
+        let waited = if round.training.steps == 0 { 0.0 } else { waited };
+        let time = StepTime { waited, seconds: started.elapsed().as_secs_f64() };
         round.training.steps += 1;
         round.training.images += batch.rows.len() as u64;
-        round.training.waited += if round.training.steps == 1 { 0.0 } else { waited };
+        round.training.waited += waited;
         round.training.seconds = round.begun.elapsed().as_secs_f64();
         round.progress.losses.push(metrics.loss);
         round.progress.dead.append(&mut batch.dead);
         self.trainer.keep(round.number, &round.progress)?;
         self.clear(&mut batch);
-        Ok(Reply { batch, metrics, probabilities: Vec::new(), model: [0; 32], trained: None })
+        Ok(Reply { batch, metrics, time, probabilities: Vec::new(), model: [0; 32], trained: None })
     }
 
     /// Pixels are not needed any more; their buffers are.
@@ -229,6 +239,7 @@ impl Rounds {
         };
         let probabilities = self.trainer.predict(&batch)?;
         self.clear(&mut batch);
-        Ok(Reply { batch, metrics: StepMetrics::default(), probabilities, model, trained })
+        let (metrics, time) = Default::default();
+        Ok(Reply { batch, metrics, time, probabilities, model, trained })
     }
 }

@@ -11,6 +11,7 @@
 //! and the samples of a step are complete. This crate knows timely, and no tensor library: what trains is
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
+mod evaluation;
 mod event;
 mod feed;
 mod flow;
@@ -23,10 +24,12 @@ mod render;
 mod run;
 mod schedule;
 mod stop;
+mod tally;
 pub mod time;
 mod trainer;
 
-pub use event::{Event, EventSink, RoundResult, Tally, Trained};
+pub use evaluation::{ClassAccuracy, Evaluation, Reliability};
+pub use event::{Event, EventSink, RoundResult, StepTime, Trained};
 // A round's result holds it: whoever reads one needs the type.
 pub use millstream_labels::RoundStats;
 
@@ -36,4 +39,5 @@ pub use operators::prepare::picture;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
 pub use stop::{Stop, StopOnPanic, StopReason};
+pub use tally::{BINS, Bin, Tally};
 pub use trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};

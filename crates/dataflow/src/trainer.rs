@@ -66,4 +66,8 @@ pub struct StepMetrics {
     pub loss: f64,
     /// The learning rate of this step.
     pub learning_rate: f64,
+    /// Rows with human labels in the batch.
+    pub labelled: u32,
+    /// How many of them the model took for what they are, before the update.
+    pub labelled_correct: u32,
 }

@@ -17,7 +17,7 @@ fn the_loop_closes_once_a_round_and_ends() {
     let first = outcome.rounds[0].selection.as_ref().unwrap();
     assert_eq!(first.labelled_by_teacher, 180);
     assert!(first.accepted > 0 && first.accepted < 180, "the threshold must cut some: {}", first.accepted);
-    assert!(outcome.rounds.iter().all(|round| round.test.total == 60 && round.labels.len() == 180));
+    assert!(outcome.rounds.iter().all(|round| round.test.total() == 60 && round.labels.len() == 180));
     // Round 0 learns from labels alone, later rounds from both: 4 slots, then 4 + 8.
     let widths: Vec<usize> = outcome.batches.iter().map(|batch| batch.rows).collect();
     assert_eq!(widths[..5], [4; 5]);
@@ -117,7 +117,7 @@ fn bad_records_become_dead_letters_and_nothing_takes_their_place() {
     assert_eq!(outcome.stopped, None);
     let first = &outcome.rounds[0];
     assert!(first.labels.iter().all(|label| !bad.contains(&label.place)));
-    let (labelled, used) = (20, first.labels.len() + first.test.total as usize);
+    let (labelled, used) = (20, first.labels.len() + first.test.total() as usize);
     assert!(used <= 60 - labelled && used >= 60 - labelled - bad.len(), "{used}");
     let steps = outcome.batches.len();
     assert_eq!(steps, 15, "every step takes place, with fewer rows");

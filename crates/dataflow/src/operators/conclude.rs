@@ -73,10 +73,7 @@ impl Ledger {
         let open = self.open.entry(round).or_default();
         match finding {
             Finding::Answer(Answer::Trained(trained)) => open.result.trained = Some(trained),
-            Finding::Answer(Answer::Tested(tally)) => {
-                open.result.test.correct += tally.correct;
-                open.result.test.total += tally.total;
-            }
+            Finding::Answer(Answer::Tested(tally)) => open.result.test.add(&tally),
             Finding::Answer(Answer::Labelled(prediction)) => open.predictions.push(prediction),
             Finding::Choice(choice) => open.choices.push(choice),
             Finding::Stats(stats) => open.result.selection = Some(stats),

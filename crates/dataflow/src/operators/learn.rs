@@ -13,11 +13,12 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::event::{Event, EventSink, Tally, Trained};
+use crate::event::{Event, EventSink, Trained};
 use crate::learner::{Asked, Learner, Reply};
 use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::stop::{Stop, StopReason};
+use crate::tally::Tally;
 use crate::time::Time;
 use crate::trainer::{ModelHash, TrainerFactory};
 
@@ -27,7 +28,7 @@ pub(crate) enum Answer {
     /// Training of the round has ended.
     Trained(Trained),
     /// The count over a batch of the test split.
-    Tested(Tally),
+    Tested(Box<Tally>),
     /// A label for a record that had none.
     Labelled(Prediction),
     /// A record that could not be used.
@@ -123,18 +124,22 @@ impl Desk {
     fn answers(&self, time: Time, mut reply: Reply) -> Vec<Answer> {
         let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
         match Pass::of(&time) {
-            Pass::Train => {
-                (self.events)(Event::Stepped { round: time.round, step: time.step, metrics: reply.metrics });
-            }
+            Pass::Train => (self.events)(stepped(time, &reply)),
             pass => {
                 let images = reply.batch.rows.len() as u32;
                 (self.events)(Event::Predicted { round: time.round, labelling: pass == Pass::Label, images });
                 match pass {
-                    Pass::Test => answers.push(Answer::Tested(reply.tally())),
+                    Pass::Test => answers.push(Answer::Tested(Box::new(reply.tally()))),
                     _ => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
                 }
             }
         }
         answers
     }
+}
+
+fn stepped(time: Time, reply: &Reply) -> Event {
+    let Time { round, epoch, step } = time;
+    let images = reply.batch.rows.len() as u32;
+    Event::Stepped { round, step, epoch, images, metrics: reply.metrics, time: reply.time }
 }

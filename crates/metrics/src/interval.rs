@@ -1,0 +1,100 @@
+//! Steps, summed up over intervals.
+
+use crate::line::{Step, Training, quotient};
+
+/// At most about so many lines a round.
+const LINES: u32 = 1000;
+
+/// The steps of a round since its last line.
+#[derive(Debug, Default)]
+pub(crate) struct Interval {
+    images: f64,
+    loss: f64,
+    labelled: f64,
+    correct: f64,
+    waited: f64,
+    seconds: f64,
+}
+
+impl Interval {
+    /// Adds a step of a round of `steps`; `before` steps were done in earlier rounds. Gives a line where an interval ends: after
+    /// every step of a short round, else about a thousand times, and at the end of the round.
+    pub(crate) fn add(&mut self, step: &Step, steps: u32, before: u64) -> Option<Training> {
+        if step.step == 0 {
+            // What an earlier round left over is not of this one.
+            *self = Interval::default();
+        }
+        self.images += f64::from(step.images);
+        self.loss += step.loss * f64::from(step.images);
+        self.labelled += f64::from(step.labelled);
+        self.correct += f64::from(step.labelled_correct);
+        self.waited += step.waited;
+        self.seconds += step.seconds;
+        let done = step.step.saturating_add(1);
+        let ends = done.is_multiple_of(steps.div_ceil(LINES).max(1)) || done >= steps;
+        ends.then(|| std::mem::take(self).line(step, before + u64::from(done)))
+    }
+
+    fn line(self, last: &Step, global_step: u64) -> Training {
+        Training {
+            round: last.round,
+            epoch: last.epoch,
+            step: last.step,
+            global_step,
+            loss: quotient(self.loss, self.images),
+            learning_rate: last.learning_rate,
+            accuracy: quotient(self.correct, self.labelled),
+            images_per_second: quotient(self.images, self.waited + self.seconds).unwrap_or(0.0),
+            data_wait_seconds: self.waited,
+            step_seconds: self.seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: u32) -> Step {
+        let loss = if step == 0 { 4.0 } else { 1.0 };
+        let images = if step == 0 { 1 } else { 3 };
+        let (labelled, labelled_correct) = (images, 1);
+        Step { round: 2, step, images, loss, labelled, labelled_correct, waited: 0.5, seconds: 1.5, ..Step::default() }
+    }
+
+    fn lines(steps: u32) -> Vec<Training> {
+        let mut interval = Interval::default();
+        (0..steps).filter_map(|number| interval.add(&step(number), steps, 100)).collect()
+    }
+
+    #[test]
+    fn a_short_round_has_a_line_for_every_step_and_a_long_one_about_a_thousand() {
+        assert_eq!((lines(3).len(), lines(1000).len(), lines(1001).len(), lines(2500).len()), (3, 1000, 501, 834));
+        let last = *lines(2500).last().unwrap();
+        assert_eq!((last.step, last.global_step), (2499, 2600), "the end of the round has a line");
+    }
+
+    #[test]
+    fn an_interval_weighs_every_image_alike() {
+        let first = lines(2000)[0];
+        assert_eq!((first.round, first.step, first.global_step), (2, 1, 102));
+        assert_eq!((first.loss, first.accuracy), (Some(7.0 / 4.0), Some(0.5)));
+        assert_eq!((first.data_wait_seconds, first.step_seconds, first.images_per_second), (1.0, 3.0, 1.0));
+        assert_eq!(first.data_wait_share(), 0.25);
+    }
+
+    #[test]
+    fn empty_batches_have_neither_loss_nor_accuracy() {
+        let empty = Step { step: 0, ..Step::default() };
+        let line = Interval::default().add(&empty, 1, 0).unwrap();
+        assert_eq!((line.loss, line.accuracy, line.images_per_second), (None, None, 0.0));
+    }
+
+    #[test]
+    fn a_round_that_broke_off_leaves_nothing_to_the_next() {
+        let mut interval = Interval::default();
+        assert_eq!(interval.add(&step(0), 5000, 0), None);
+        let line = interval.add(&step(0), 1, 0).unwrap();
+        assert_eq!(line.step_seconds, 1.5);
+    }
+}
