@@ -163,11 +163,11 @@ mod tests {
             EventFile::create(folder.path(), generation, round, 1).unwrap();
         }
         std::fs::write(folder.path().join("notes"), "mine").unwrap();
-        forget(folder.path(), 1).unwrap();
+        forget(folder.path(), (1, 0)).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         assert_eq!(names, ["events.out.tfevents.000000.000000", "notes"]);
-        forget(&folder.path().join("nowhere"), 0).unwrap();
+        forget(&folder.path().join("nowhere"), (0, 0)).unwrap();
     }
 }

@@ -80,7 +80,7 @@ fn a_round_taken_up_in_its_middle_has_the_lines_of_a_whole_one() {
     let mut journal = Journal::open(cut.path(), STEPS.to_vec(), (1, 2), 2);
     let events = |round: u32| {
         let names = std::fs::read_dir(cut.path().join("tensorboard")).unwrap();
-        names.filter(|name| name.as_ref().unwrap().path().to_string_lossy().ends_with(&format!(".{round}"))).count()
+        names.filter(|name| name.as_ref().unwrap().path().to_string_lossy().ends_with(&format!(".{round:06}"))).count()
     };
     assert_eq!(events(1), 1, "what is told of the first two steps stays");
     tell_from(&mut journal, 1, 2..3);
@@ -96,7 +96,7 @@ fn a_round_taken_up_in_its_middle_has_the_lines_of_a_whole_one() {
 fn steps_that_come_before_the_end_of_the_round_before_are_told_after_it() {
     let (whole, early) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(whole.path(), 0, 0, 2);
-    let mut journal = Journal::open(early.path(), STEPS.to_vec(), 0, 0);
+    let mut journal = Journal::open(early.path(), STEPS.to_vec(), (0, 0), 0);
     (0..3).for_each(|round| tell(&mut journal, round, STEPS[round as usize]));
     (0..3).for_each(|round| journal.close_round(round, Some(&figures())));
     assert_eq!(lines(early.path()), lines(whole.path()));
