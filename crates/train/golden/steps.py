@@ -20,7 +20,6 @@ OPTIMIZERS = {
     "sgd": lambda groups: SGD(groups, momentum=0.9),
     "sgd_nesterov": lambda groups: SGD(groups, momentum=0.9, nesterov=True),
     "sgd_plain": lambda groups: SGD(groups),
-    # A larger eps than usual: the direction of a first update is the sign of a gradient, which is chance where that is tiny.
     "adamw": lambda groups: AdamW(groups, betas=(0.8, 0.95), eps=1e-3),
     "rmsprop": lambda groups: RMSpropTF(groups, alpha=0.9, momentum=0.9, eps=1e-3),
     "rmsprop_plain": lambda groups: RMSpropTF(groups, alpha=0.9, momentum=0, eps=1e-3),
@@ -84,9 +83,14 @@ def summary(kind, name, tensor):
 
 
 def one_update(name):
+    """With a large eps, for the first direction of AdamW is the sign of a gradient, which is chance where that is tiny."""
     model = resnet()
     before = {key: value.detach().clone() for key, value in model.named_parameters()}
-    update(grouped(name, list(model.parameters())), LARGE_RATE)
+    optimizer = grouped(name, list(model.parameters()))
+    if name == "adamw":
+        for group in optimizer.param_groups:
+            group["eps"] = 1.0
+    update(optimizer, LARGE_RATE)
     for key, value in model.named_parameters():
         summary(name, key, value - before[key])
 

@@ -180,9 +180,9 @@ fn every_optimizer_learns() {
         OptimizerKind::Lamb { lr: 0.03, betas, eps: 1e-6, weight_decay },
     ] {
         let mut session = Session::new(config(1)).unwrap();
-        session.begin(0, &RoundConfig { optimizer: optimizer.clone(), ..round() }).unwrap();
-        let losses: Vec<f64> = (0..40).map(|step| session.step(step, &batch(step, 24)).unwrap().loss).collect();
-        assert!(losses[39] < 0.7 * losses[0], "{optimizer:?}: {losses:?}");
+        session.begin(0, &RoundConfig { optimizer: optimizer.clone(), steps: 16, ..round() }).unwrap();
+        let losses: Vec<f64> = (0..16).map(|step| session.step(step, &batch(step, 24)).unwrap().loss).collect();
+        assert!(losses[15] < 0.8 * losses[0], "{optimizer:?}: {losses:?}");
     }
 }
 
