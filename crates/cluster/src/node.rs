@@ -1,11 +1,13 @@
 //! Joins the training nodes of `train` to the stream of `dataflow`: neither knows the other.
 
+mod training;
+
 use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, StepMetrics, Trainer, TrainerError};
-use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
-use millstream_train::{Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig};
+use millstream_spec::{ModelPlan, Plan, RoundPlan};
+use millstream_train::{Device, ModelKind, RoundConfig, Session, SessionConfig};
 
 use crate::run_dir::model_file;
 
@@ -88,26 +90,20 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
 
 /// The settings of a round, as the plan has them.
 pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
-    let training = &round.training;
+    let plan = &round.training;
     RoundConfig {
         model: match round.model {
             ModelPlan::SmallNet { width, dropout } => ModelKind::SmallNet { width, dropout },
             ModelPlan::AlexNet { dropout } => ModelKind::AlexNet { dropout },
         },
-        steps: training.steps,
-        optimizer: match training.optimizer {
-            OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
-                OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay }
-            }
-        },
-        schedule: match training.schedule {
-            SchedulePlan::Constant => ScheduleKind::Constant,
-            SchedulePlan::Cosine { warmup } => ScheduleKind::Cosine { warmup },
-            SchedulePlan::OneCycle { warmup } => ScheduleKind::OneCycle { warmup },
-        },
-        label_smoothing: training.label_smoothing,
-        ema: training.ema,
-        unlabelled_weight: f64::from(training.unlabelled_ratio),
+        steps: plan.steps,
+        optimizer: training::optimizer(plan.optimizer),
+        schedule: training::schedule(plan.schedule),
+        clip: plan.clip.map(training::clip),
+        accumulate: plan.accumulate,
+        label_smoothing: plan.label_smoothing,
+        ema: plan.ema.map(training::ema),
+        unlabelled_weight: f64::from(plan.unlabelled_ratio),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod data;
 mod op;
+mod optimizer;
 mod policy;
 mod quantity;
 mod rounds;

@@ -6,7 +6,9 @@
 mod data;
 mod noise;
 mod op;
+mod optimizer;
 mod policy;
+mod schedule;
 mod step;
 mod stream;
 mod training;
@@ -18,10 +20,12 @@ use serde::{Deserialize, Serialize};
 pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
 pub(crate) use noise::{ColorJitter, Cutout, GaussianBlur, GaussianNoise, RandomErasing};
 pub(crate) use op::{Apply, Area, Op};
+pub(crate) use optimizer::{Adamw, Clip, Lamb, Lars, Optimizer, Rmsprop, Sgd, Share};
 pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, TrivialAugmentWide, Variant};
+pub(crate) use schedule::{Cosine, CosineArc, Exponential, Fall, OneCycle, Schedule};
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
-pub(crate) use training::{Model, Of, OneCycle, Optimizer, Per, Round, Schedule, Sgd, Targets, Training, View};
+pub(crate) use training::{Model, Of, Per, Round, Targets, Training, View};
 pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;
