@@ -42,3 +42,44 @@ pub(super) fn clip(plan: ClipPlan) -> Clip {
 pub(super) fn ema(EmaPlan { decay, warmup }: EmaPlan) -> EmaConfig {
     EmaConfig { decay, warmup }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    /// Plan and node call everything by the same name.
+    #[track_caller]
+    fn same(plan: impl Debug, kind: impl Debug) {
+        assert_eq!(format!("{plan:?}"), format!("{kind:?}"));
+    }
+
+    #[test]
+    fn every_setting_arrives_where_it_belongs() {
+        let (lr, momentum, nesterov, weight_decay, betas, eps) = (0.1, 0.2, true, 0.3, [0.4, 0.5], 0.6);
+        for plan in [
+            OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay },
+            OptimizerPlan::AdamW { lr, betas, eps, weight_decay },
+            OptimizerPlan::RmsProp { lr, decay: 0.7, momentum, eps, weight_decay },
+            OptimizerPlan::Lars { lr, momentum, nesterov, weight_decay, trust: 0.8, eps },
+            OptimizerPlan::Lamb { lr, betas, eps, weight_decay },
+        ] {
+            same(plan, optimizer(plan));
+        }
+        for plan in [
+            SchedulePlan::Constant,
+            SchedulePlan::Cosine { warmup: 1, floor: 0.2 },
+            SchedulePlan::CosineArc { warmup: 1, half_turns: 0.2 },
+            SchedulePlan::OneCycle { warmup: 0.1 },
+            SchedulePlan::Step { every: 1, gamma: 0.2 },
+            SchedulePlan::Exponential { warmup: 1, every: 0.2, decay: 0.3, staircase: true },
+        ] {
+            same(plan, schedule(plan));
+        }
+        for plan in [ClipPlan::Norm(0.1), ClipPlan::Value(0.2)] {
+            same(plan, clip(plan));
+        }
+        assert_eq!(ema(EmaPlan { decay: 0.1, warmup: true }), EmaConfig { decay: 0.1, warmup: true });
+    }
+}
