@@ -1,13 +1,13 @@
 //! Joins the training nodes of `train` to the stream of `dataflow`: neither knows the other.
 
+mod training;
+
 use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, Progress, StepMetrics, Trainer, TrainerError};
-use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
-use millstream_train::{
-    Device, ModelKind, ModelSettings, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError,
-};
+use millstream_spec::{ModelPlan, Plan, RoundPlan};
+use millstream_train::{Device, ModelKind, ModelSettings, RoundConfig, Session, SessionConfig, TrainError};
 
 use crate::checkpoint::{Checkpoints, Kept};
 use crate::run_dir::model_file;
@@ -130,24 +130,18 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
 
 /// The settings of a round, as the plan has them.
 pub(crate) fn round_config(round: &RoundPlan) -> Result<RoundConfig, TrainError> {
-    let training = &round.training;
+    let plan = &round.training;
     let ModelPlan { name, width, dropout, drop_path } = round.model;
     let settings = ModelSettings { width, dropout: Some(dropout), drop_path };
     Ok(RoundConfig {
         model: ModelKind::new(name, &settings)?,
-        steps: training.steps,
-        optimizer: match training.optimizer {
-            OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
-                OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay }
-            }
-        },
-        schedule: match training.schedule {
-            SchedulePlan::Constant => ScheduleKind::Constant,
-            SchedulePlan::Cosine { warmup } => ScheduleKind::Cosine { warmup },
-            SchedulePlan::OneCycle { warmup } => ScheduleKind::OneCycle { warmup },
-        },
-        label_smoothing: training.label_smoothing,
-        ema: training.ema,
-        unlabelled_weight: f64::from(training.unlabelled_ratio),
+        steps: plan.steps,
+        optimizer: training::optimizer(plan.optimizer),
+        schedule: training::schedule(plan.schedule),
+        clip: plan.clip.map(training::clip),
+        accumulate: plan.accumulate,
+        label_smoothing: plan.label_smoothing,
+        ema: plan.ema.map(training::ema),
+        unlabelled_weight: f64::from(plan.unlabelled_ratio),
     })
 }

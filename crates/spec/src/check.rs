@@ -5,6 +5,7 @@
 mod data;
 mod model;
 mod op;
+mod optimizer;
 mod policy;
 mod quantity;
 mod rounds;

@@ -3,11 +3,15 @@
 //! Nothing here is a string that still has to be understood. A value of these types comes from [`load`](crate::load)
 //! or [`parse`](crate::parse), which hand one out only if the whole definition is right.
 
+mod training;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
+
+pub use training::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -256,10 +260,14 @@ pub struct TrainingPlan {
     pub optimizer: OptimizerPlan,
     /// How the learning rate moves.
     pub schedule: SchedulePlan,
+    /// How gradients are clipped, if they are.
+    pub clip: Option<ClipPlan>,
+    /// In how many parts, one after the other, a batch goes through the model; at least 1.
+    pub accumulate: u32,
     /// Share of a hard label that is spread over all classes, in [0, 1).
     pub label_smoothing: f64,
-    /// Decay of the averaged weights, in (0, 1); none for no average.
-    pub ema: Option<f64>,
+    /// The averaged weights, if there are any.
+    pub ema: Option<EmaPlan>,
     /// What a pseudo-label asks the student for.
     pub targets: TargetsPlan,
 }
@@ -308,41 +316,6 @@ pub enum ViewOf {
     Labelled,
     /// Those with pseudo-labels.
     Unlabelled,
-}
-
-/// An optimizer and its settings.
-#[derive(Copy, Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizerPlan {
-    /// Stochastic gradient descent with momentum.
-    Sgd {
-        /// Highest learning rate, above 0.
-        lr: f64,
-        /// Share of the last update that is kept, in [0, 1).
-        momentum: f64,
-        /// Nesterov's look-ahead; only with momentum.
-        nesterov: bool,
-        /// Weight decay, at least 0.
-        weight_decay: f64,
-    },
-}
-
-/// How the learning rate moves over a round.
-#[derive(Copy, Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SchedulePlan {
-    /// Not at all.
-    Constant,
-    /// A linear rise, then half a cosine down to 0.
-    Cosine {
-        /// Steps of the rise, fewer than the round has.
-        warmup: u32,
-    },
-    /// Up and down again, as PyTorch's `OneCycleLR`.
-    OneCycle {
-        /// Share of the steps that rises, in [0, 1].
-        warmup: f64,
-    },
 }
 
 /// What a pseudo-label asks the student for.

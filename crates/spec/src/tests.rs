@@ -4,6 +4,7 @@ use super::*;
 
 mod bad;
 mod good;
+mod optimizers;
 mod pipelines;
 mod steps;
 mod views;

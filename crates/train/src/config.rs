@@ -1,43 +1,31 @@
 //! What a session and a round are told: plain values, and their ranges.
 
+mod optimizer;
+mod schedule;
+
 use millstream_data::Shape;
-use serde::{Deserialize, Serialize};
+
+pub use optimizer::OptimizerKind;
+pub use schedule::ScheduleKind;
 
 use crate::{Device, ModelKind, TrainError};
 
-/// How gradients become updates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum OptimizerKind {
-    /// Stochastic gradient descent with momentum, in PyTorch's form.
-    Sgd {
-        /// The highest learning rate of the schedule, above 0.
-        lr: f64,
-        /// Share of the last update that is kept, in `[0, 1)`.
-        momentum: f64,
-        /// Nesterov's look-ahead; needs momentum.
-        nesterov: bool,
-        /// Weight decay, at least 0. Norms and biases are never decayed.
-        weight_decay: f64,
-    },
+/// How large gradients are made smaller before the update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clip {
+    /// All gradients together to at most this L2 norm, above 0.
+    Norm(f64),
+    /// Each number to at most this from 0, above 0.
+    Value(f64),
 }
 
-/// How the learning rate moves over the steps of a round. Momentum stays as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ScheduleKind {
-    /// Always the same.
-    Constant,
-    /// A linear rise, then half a cosine down to 0.
-    Cosine {
-        /// Steps of the rise.
-        warmup: u32,
-    },
-    /// PyTorch's `OneCycleLR` with cosine annealing: from 1/25 up to the full rate, then down to 1/250,000.
-    OneCycle {
-        /// The share of the steps that rises, in `[0, 1]`.
-        warmup: f64,
-    },
+/// Averaged weights, which predict and are saved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EmaConfig {
+    /// The share of the average that stays at an update, in `(0, 1)`.
+    pub decay: f64,
+    /// Whether update `t`, from 0, keeps at most `1 - (1 + t)^(-2/3)`: the average forgets the fresh weights soon.
+    pub warmup: bool,
 }
 
 /// One round of training.
@@ -53,8 +41,13 @@ pub struct RoundConfig {
     pub schedule: ScheduleKind,
     /// The share of a hard label that is spread evenly over all classes, in `[0, 1)`.
     pub label_smoothing: f64,
-    /// The decay of the averaged weights that predict and are saved, in `(0, 1)`; none: the trained weights themselves.
-    pub ema: Option<f64>,
+    /// How gradients are clipped; none: not at all.
+    pub clip: Option<Clip>,
+    /// In how many equal parts, one after the other, the rows of a batch go through the model; at least 1. Gradients are those
+    /// of the whole batch; batch norms see the parts.
+    pub accumulate: u32,
+    /// The averaged weights that predict and are saved; none: the trained weights themselves.
+    pub ema: Option<EmaConfig>,
     /// The weight of the unlabelled mean in the loss, at least 0. With mu unlabelled images for each labelled
     /// one, mu gives every image the same weight.
     pub unlabelled_weight: f64,
@@ -89,48 +82,35 @@ pub(crate) fn require(
     if ok { Ok(()) } else { Err(TrainError::Setting { setting, value: value.to_string(), why }) }
 }
 
+fn above_zero(setting: &'static str, value: f64) -> Result<(), TrainError> {
+    require(value.is_finite() && value > 0.0, setting, value, "it is a number above 0")
+}
+
+/// In `[0, 1)`.
+fn share(setting: &'static str, value: f64) -> Result<(), TrainError> {
+    require((0.0..1.0).contains(&value), setting, value, "it lies in [0, 1)")
+}
+
 impl RoundConfig {
     /// Checks every range.
     ///
     /// # Errors
     /// [`TrainError::Setting`] names the first setting that is out of range.
     pub fn check(&self) -> Result<(), TrainError> {
-        let share = 0.0..1.0;
         require(self.steps > 0, "steps", self.steps, "a round needs at least one step")?;
-        require(share.contains(&self.label_smoothing), "label_smoothing", self.label_smoothing, "it lies in [0, 1)")?;
+        share("label_smoothing", self.label_smoothing)?;
         let weight = self.unlabelled_weight;
         require(weight.is_finite() && weight >= 0.0, "unlabelled_weight", weight, "it is a number of at least 0")?;
-        if let Some(decay) = self.ema {
+        if let Some(Clip::Norm(most) | Clip::Value(most)) = self.clip {
+            above_zero("clip", most)?;
+        }
+        require(self.accumulate > 0, "accumulate", self.accumulate, "a batch has at least one part")?;
+        if let Some(EmaConfig { decay, .. }) = self.ema {
             require(decay > 0.0 && decay < 1.0, "ema", decay, "it lies between 0 and 1; leave it out for no average")?;
         }
         self.model.check()?;
         self.optimizer.check()?;
         self.schedule.check(self.steps)
-    }
-}
-
-impl OptimizerKind {
-    fn check(&self) -> Result<(), TrainError> {
-        let OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay } = *self;
-        require(lr.is_finite() && lr > 0.0, "lr", lr, "a learning rate is a number above 0")?;
-        require((0.0..1.0).contains(&momentum), "momentum", momentum, "it lies in [0, 1)")?;
-        require(!nesterov || momentum > 0.0, "nesterov", nesterov, "it needs a momentum above 0")?;
-        let decay = weight_decay;
-        require(decay.is_finite() && decay >= 0.0, "weight_decay", decay, "it is a number of at least 0")
-    }
-}
-
-impl ScheduleKind {
-    fn check(&self, steps: u32) -> Result<(), TrainError> {
-        match *self {
-            ScheduleKind::Constant => Ok(()),
-            ScheduleKind::Cosine { warmup } => {
-                require(warmup < steps, "warmup", warmup, "the rise must be shorter than the round's steps")
-            }
-            ScheduleKind::OneCycle { warmup } => {
-                require((0.0..=1.0).contains(&warmup), "warmup", warmup, "it is a share of the steps, in [0, 1]")
-            }
-        }
     }
 }
 

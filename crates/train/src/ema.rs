@@ -3,20 +3,20 @@
 use tch::TchError;
 
 use crate::model::{Dimensions, Net, Origin, Params, Role};
-use crate::{ModelKind, TrainError};
+use crate::{EmaConfig, ModelKind, TrainError};
 
 /// An averaged twin of the trained model. It predicts, and it is what is saved.
 pub(crate) struct Ema {
     pub(crate) net: Net,
-    decay: f64,
+    config: EmaConfig,
     updates: u32,
 }
 
 impl Ema {
     /// A twin that starts as a copy.
-    pub(crate) fn new(kind: &ModelKind, at: Dimensions, live: &Params, decay: f64) -> Result<Ema, TrainError> {
+    pub(crate) fn new(kind: &ModelKind, at: Dimensions, live: &Params, config: EmaConfig) -> Result<Ema, TrainError> {
         let net = Net::build(kind, at, Origin::Given(live.copies()?))?;
-        Ok(Ema { net, decay, updates: 0 })
+        Ok(Ema { net, config, updates: 0 })
     }
 
     /// What it keeps from step to step beside the twin: how many updates there were.
@@ -32,7 +32,7 @@ impl Ema {
     /// Moves the twin towards the trained weights, after each update of those.
     pub(crate) fn update(&mut self, live: &Params) -> Result<(), TchError> {
         let _no_grad = tch::no_grad_guard();
-        let decay = decay_at(self.decay, self.updates);
+        let decay = decay_at(self.config, self.updates);
         for (twin, live) in self.net.params.entries().iter().zip(live.entries()) {
             let mut tensor = twin.tensor.detach();
             match twin.role {
@@ -45,9 +45,9 @@ impl Ema {
     }
 }
 
-/// The decay of update `t` (from 0): `min(decay, 1 - (1 + t)^(-2/3))`, as timm's warm-up. The first update copies.
-pub(crate) fn decay_at(decay: f64, t: u32) -> f64 {
-    decay.min(1.0 - (1.0 + f64::from(t)).powf(-2.0 / 3.0))
+/// The decay of update `t` (from 0): with warm-up `min(decay, 1 - (1 + t)^(-2/3))`, as timm's. The first update then copies.
+fn decay_at(EmaConfig { decay, warmup }: EmaConfig, t: u32) -> f64 {
+    if warmup { decay.min(1.0 - (1.0 + f64::from(t)).powf(-2.0 / 3.0)) } else { decay }
 }
 
 #[cfg(test)]
@@ -56,9 +56,16 @@ mod tests {
 
     #[test]
     fn warm_up_follows_the_formula() {
+        let at = |decay, t| decay_at(EmaConfig { decay, warmup: true }, t);
         for (t, expected) in [(0, 0.0), (1, 0.370_039), (100, 0.953_89), (1000, 0.990_01)] {
-            assert!((decay_at(0.9999, t) - expected).abs() < 5e-6, "{t}: {}", decay_at(0.9999, t));
+            assert!((at(0.9999, t) - expected).abs() < 5e-6, "{t}: {}", at(0.9999, t));
         }
-        assert_eq!(decay_at(0.99, 100_000), 0.99);
+        assert_eq!(at(0.99, 100_000), 0.99);
+    }
+
+    #[test]
+    fn without_warm_up_the_decay_is_always_the_same() {
+        let config = EmaConfig { decay: 0.999, warmup: false };
+        assert_eq!([0, 1, 1000].map(|t| decay_at(config, t)), [0.999; 3]);
     }
 }

@@ -61,6 +61,9 @@ pub enum TrainError {
     /// Given tensors are not those of the model.
     #[error("the weights are not those of the model: {0}")]
     Tensors(String),
+    /// Given tensors are not the state of the optimizer.
+    #[error("the state is not that of the optimizer: {0}")]
+    Optimizer(String),
     /// A model file could not be read or written.
     #[error("cannot {doing} the model file {}: {source}", path.display())]
     File {

@@ -14,6 +14,7 @@ mod config;
 mod device;
 mod ema;
 mod error;
+mod gradients;
 mod input;
 mod kind;
 mod loss;
@@ -25,7 +26,7 @@ mod session;
 mod snapshot;
 mod weights;
 
-pub use config::{OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
+pub use config::{Clip, EmaConfig, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
 pub use device::{Device, Environment, probe};
 pub use error::TrainError;
 pub use kind::{EfficientNetSize, ModelKind, ModelSettings, ResNetDepth, VggDepth};

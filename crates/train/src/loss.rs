@@ -1,5 +1,7 @@
 //! The loss of one concatenated batch of labelled and pseudo-labelled images.
 
+use std::ops::Range;
+
 use millstream_data::{Batch, Row, Target};
 use tch::{TchError, Tensor};
 
@@ -42,6 +44,23 @@ impl Targets {
         let targets = Tensor::f_from_slice(&self.distribution)?.f_reshape(logits.size())?.f_to_device(device)?;
         let weighted = targets.f_mul(&weights.f_unsqueeze(1)?)?;
         logits.f_log_softmax(1, None)?.f_mul(&weighted)?.f_sum(None)?.f_neg()
+    }
+
+    /// The targets of these rows, which weigh in the loss what they weigh in that of all rows.
+    pub(crate) fn part(&self, rows: &Range<usize>) -> Targets {
+        let classes = self.distribution.len() / self.weights.len().max(1);
+        let distribution = self.distribution.chunks(classes.max(1)).skip(rows.start).take(rows.len());
+        let labelled = self.labelled.iter().filter(|(row, _)| rows.contains(row));
+        Targets {
+            distribution: distribution.flatten().copied().collect(),
+            weights: self.weights.iter().skip(rows.start).take(rows.len()).copied().collect(),
+            labelled: labelled.map(|(row, class)| (row - rows.start, *class)).collect(),
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.weights.len()
     }
 
     /// How many labelled rows there are, and how many of them `predicted`, a class for each row, gets right.

@@ -1,143 +1,188 @@
-//! Optimizers over tensors. Their state is ours, so that it can be kept and restored exactly.
+//! Optimizers over tensors, one file each. Their state is ours, so that it can leave and come back exactly.
+//!
+//! A file holds the arithmetic of one parameter, a [`Rule`]; [`Running`] does what is the same for all of them.
+
+mod adam;
+mod adamw;
+mod lamb;
+mod lars;
+mod momentum;
+mod rmsprop;
+mod sgd;
+mod trust;
+
+use std::collections::BTreeMap;
 
 use tch::{TchError, Tensor};
 
-use crate::OptimizerKind;
-use crate::model::{Param, Params, Role};
+use crate::error::While;
+use crate::model::{Param, Role};
+use crate::{OptimizerKind, TrainError};
 
-/// SGD with momentum, as `torch.optim.SGD`: with gradient `g`, parameter `p` and velocity `v` (at first 0),
-/// `g' = g + decay * p`, `v = momentum * v + g'`, `p = p - rate * d`, where `d` is `v`, or `g' + momentum * v`
-/// for Nesterov.
-pub(crate) struct Sgd {
-    slots: Vec<Slot>,
-    momentum: Option<Tensor>,
-    nesterov: bool,
-    decay: Option<Tensor>,
-}
+/// Turns gradients into updates of the parameters that it was made for.
+pub(crate) trait Optimizer: Send {
+    /// One update. `gradients` are of the optimizer's parameters, in that order. They are used up: it computes in their memory.
+    fn update(&mut self, gradients: &mut [Tensor], rate: f64) -> Result<(), TchError>;
 
-/// One parameter and what the optimizer keeps for it.
-struct Slot {
-    name: String,
-    parameter: Tensor,
-    velocity: Option<Tensor>,
-    decays: bool,
-}
+    /// All that it keeps between updates, by name: `step`, and such as `velocity.conv1.weight`. The tensors share memory with
+    /// the optimizer, so the next update changes them.
+    fn state(&self) -> Vec<(String, Tensor)>;
 
-/// A number as a tensor beside `like`: libtorch's fused `a + b * c` takes tensors only.
-fn scalar(value: f64, like: tch::Device) -> Result<Tensor, TchError> {
-    Tensor::f_from_slice(&[value as f32])?.f_to_device(like)
-}
-
-impl Sgd {
-    pub(crate) fn new(kind: &OptimizerKind, params: &Params, device: tch::Device) -> Result<Sgd, TchError> {
-        let OptimizerKind::Sgd { momentum, nesterov, weight_decay, .. } = *kind;
-        let unless_zero = |value: f64| {
-            if value == 0.0 { Ok(None) } else { scalar(value, device).map(Some) }
-        };
-        let slot = |param: &Param| {
-            let parameter = param.tensor.detach();
-            let velocity = if momentum == 0.0 { None } else { Some(parameter.f_zeros_like()?) };
-            Ok(Slot { name: param.name.clone(), parameter, velocity, decays: param.role == Role::Weight })
-        };
-        Ok(Sgd {
-            slots: params.trained().map(slot).collect::<Result<_, TchError>>()?,
-            momentum: unless_zero(momentum)?,
-            nesterov,
-            decay: unless_zero(weight_decay)?,
-        })
-    }
-
-    /// What it keeps from step to step: these very tensors, by name.
-    pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
-        let of_slot = |slot: &Slot| {
-            slot.velocity.as_ref().map(|velocity| (format!("velocity.{}", slot.name), velocity.shallow_clone()))
-        };
-        self.slots.iter().filter_map(of_slot).collect()
-    }
-
-    /// One update. `gradients` are of [`Params::trained`], in that order.
-    pub(crate) fn update(&mut self, gradients: &[Tensor], rate: f64) -> Result<(), TchError> {
-        let _no_grad = tch::no_grad_guard();
-        let Some(first) = gradients.first() else {
-            return Ok(());
-        };
-        let step = scalar(-rate, first.device())?;
-        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
-            let gradient = match &self.decay {
-                Some(decay) if slot.decays => gradient.f_addcmul(&slot.parameter, decay)?,
-                _ => gradient.shallow_clone(),
-            };
-            let direction = match (&slot.velocity, &self.momentum) {
-                (Some(velocity), Some(momentum)) => {
-                    let velocity = gradient.f_addcmul_out(velocity, velocity, momentum)?;
-                    if self.nesterov { gradient.f_addcmul(&velocity, momentum)? } else { velocity }
-                }
-                _ => gradient,
-            };
-            let _updated = slot.parameter.f_addcmul_(&direction, &step)?;
+    /// Takes its tensors out of `state` and goes on from there, bit for bit. If one is missing or does not fit, nothing
+    /// changes.
+    fn restore(&mut self, state: &mut BTreeMap<String, Tensor>) -> Result<(), TrainError> {
+        let pair = |(name, kept): (String, Tensor)| Ok((take(state, &name, &kept)?, kept));
+        let pairs: Vec<(Tensor, Tensor)> = self.state().into_iter().map(pair).collect::<Result<_, TrainError>>()?;
+        for (given, mut kept) in pairs {
+            kept.f_copy_(&given).during("restoring the optimizer")?;
         }
         Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Builder, Init, Map, Origin};
-    use crate::random::{Purpose, seeded};
+fn take(state: &mut BTreeMap<String, Tensor>, name: &str, like: &Tensor) -> Result<Tensor, TrainError> {
+    let given = state.remove(name).ok_or_else(|| TrainError::Optimizer(format!("the tensor `{name}` is missing")))?;
+    let looks = |tensor: &Tensor| (tensor.size(), tensor.kind());
+    if looks(&given) == looks(like) {
+        return Ok(given);
+    }
+    let ((size, kind), (needed, of)) = (looks(&given), looks(like));
+    Err(TrainError::Optimizer(format!("the tensor `{name}` is {size:?} of {kind:?}, it must be {needed:?} of {of:?}")))
+}
 
-    /// No layer asks for it.
-    const NO_MAP: Map = Map { channels: 0, height: 0, width: 0 };
-
-    /// Three updates with rates 0.1, 0.05, 0.2 of a decayed and an undecayed parameter; the results are those of
-    /// `torch.optim.SGD` with momentum 0.9 and weight decay 0.1.
-    #[track_caller]
-    fn check(nesterov: bool, weight: [f32; 4], bias: [f32; 2]) {
-        let cpu = tch::Device::Cpu;
-        let seeded = seeded(0, 0, Purpose::Weights);
-        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded), NO_MAP);
-        let mut add = |name: &str, role, values: &[f32]| {
-            let tensor = builder.add(name.to_owned(), &[values.len() as i64], role, Init::Constant(0.0)).unwrap();
-            tensor.detach().copy_(&Tensor::from_slice(values));
-            tensor
-        };
-        let tensors = [
-            add("weight", Role::Weight, &[1.0, -2.0, 0.5, 3.0]),
-            add("running", Role::Buffer, &[5.0]),
-            add("bias", Role::Offset, &[0.25, -0.75]),
-        ];
-        let kind = OptimizerKind::Sgd { lr: 0.1, momentum: 0.9, nesterov, weight_decay: 0.1 };
-        let mut sgd = Sgd::new(&kind, &builder.finish().unwrap(), cpu).unwrap();
-        for (times, rate) in [(1.0, 0.1), (2.0, 0.05), (3.0, 0.2)] {
-            let gradients = [Tensor::from_slice(&[0.5f32, -0.25, 1.0, 0.125]), Tensor::from_slice(&[0.1f32, -0.2])];
-            sgd.update(&gradients.map(|gradient| gradient * times), rate).unwrap();
+/// An optimizer of these parameters, before its first update.
+pub(crate) fn optimizer<'a>(
+    kind: &OptimizerKind,
+    params: impl Iterator<Item = &'a Param>,
+    device: tch::Device,
+) -> Result<Box<dyn Optimizer>, TchError> {
+    let params: Vec<&Param> = params.collect();
+    Ok(match *kind {
+        OptimizerKind::Sgd { momentum, nesterov, weight_decay, .. } => {
+            Running::start(sgd::Sgd::new(momentum, nesterov, weight_decay, device)?, &params, device)?
         }
-        let near = |tensor: &Tensor, expected: &[f32]| {
-            tensor.detach().allclose(&Tensor::from_slice(expected), 1e-6, 1e-7, false)
+        OptimizerKind::AdamW { betas, eps, weight_decay, .. } => {
+            Running::start(adamw::AdamW::new(betas, eps, weight_decay, device)?, &params, device)?
+        }
+        OptimizerKind::RmsProp { decay, momentum, eps, weight_decay, .. } => {
+            let largest = params.iter().map(|param| param.tensor.numel()).max().unwrap_or(0);
+            let rule = rmsprop::RmsProp::new([decay, momentum, eps, weight_decay], largest, device)?;
+            Running::start(rule, &params, device)?
+        }
+        OptimizerKind::Lars { momentum, nesterov, weight_decay, trust, eps, .. } => {
+            Running::start(lars::Lars::new(momentum, nesterov, [weight_decay, trust, eps], device)?, &params, device)?
+        }
+        OptimizerKind::Lamb { betas, eps, weight_decay, .. } => {
+            Running::start(lamb::Lamb::new(betas, eps, weight_decay, device)?, &params, device)?
+        }
+    })
+}
+
+/// The arithmetic of an optimizer.
+trait Rule: Send + 'static {
+    /// What it keeps of each parameter between updates.
+    type Kept: Send;
+
+    /// That, before the first update.
+    fn start(&self, parameter: &Tensor) -> Result<Self::Kept, TchError>;
+
+    /// The tensors of it, by name.
+    fn tensors(kept: &Self::Kept) -> Vec<(&'static str, &Tensor)>;
+
+    /// Prepares for the update of this number, from 1.
+    fn begin(&mut self, _update: i64) -> Result<(), TchError> {
+        Ok(())
+    }
+
+    /// Updates one parameter. The gradient is used up.
+    fn apply(&self, slot: &mut Slot<Self::Kept>, gradient: &mut Tensor, rate: &Rate) -> Result<(), TchError>;
+}
+
+/// One parameter and what the optimizer keeps of it.
+struct Slot<K> {
+    name: String,
+    parameter: Tensor,
+    decays: bool,
+    /// Its own factor on the learning rate.
+    factor: f64,
+    kept: K,
+}
+
+/// The learning rate of one parameter in one update.
+struct Rate {
+    value: f64,
+    /// Minus the value: libtorch's fused `a + b * c` takes tensors only.
+    minus: Tensor,
+}
+
+/// A rule with its parameters.
+struct Running<R: Rule> {
+    rule: R,
+    slots: Vec<Slot<R::Kept>>,
+    /// Updates so far: one whole number, on the CPU.
+    count: Tensor,
+    device: tch::Device,
+}
+
+impl<R: Rule> Running<R> {
+    fn start(rule: R, params: &[&Param], device: tch::Device) -> Result<Box<dyn Optimizer>, TchError> {
+        let slot = |param: &&Param| {
+            let parameter = param.tensor.detach();
+            let kept = rule.start(&parameter)?;
+            let decays = param.role == Role::Weight;
+            Ok(Slot { name: param.name.clone(), parameter, decays, factor: param.rate, kept })
         };
-        assert!(near(&tensors[0], &weight) && near(&tensors[2], &bias), "{:?} {:?}", tensors[0], tensors[2]);
-        assert!(near(&tensors[1], &[5.0]));
-    }
-
-    #[test]
-    fn nesterov_is_that_of_torch() {
-        check(true, [-0.104_365, -1.298_4, -1.559_312_3, 2.449_976_7], [0.046_97, -0.343_94]);
-    }
-
-    #[test]
-    fn plain_momentum_is_that_of_torch() {
-        check(false, [0.247_014, -1.513_885_6, -0.896_350_5, 2.610_780_7], [0.113_3, -0.476_6]);
-    }
-
-    #[test]
-    fn without_momentum_or_decay_a_step_is_rate_times_gradient() {
-        let cpu = tch::Device::Cpu;
-        let seeded = seeded(0, 0, Purpose::Weights);
-        let mut builder = Builder::new(Origin::Fresh(cpu, &seeded), NO_MAP);
-        let tensor = builder.add("weight".to_owned(), &[1], Role::Weight, Init::Constant(1.0)).unwrap();
-        let kind = OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-        let mut sgd = Sgd::new(&kind, &builder.finish().unwrap(), cpu).unwrap();
-        sgd.update(&[Tensor::from_slice(&[4f32])], 0.125).unwrap();
-        assert_eq!(tensor.double_value(&[0]), 0.5);
+        let slots = params.iter().map(slot).collect::<Result<_, TchError>>()?;
+        Ok(Box::new(Running { rule, slots, count: Tensor::from(0i64), device }))
     }
 }
+
+impl<R: Rule> Optimizer for Running<R> {
+    fn update(&mut self, gradients: &mut [Tensor], rate: f64) -> Result<(), TchError> {
+        let _no_grad = tch::no_grad_guard();
+        let _counted = self.count.f_add_scalar_(1)?;
+        self.rule.begin(self.count.f_int64_value(&[])?)?;
+        let rates: Vec<f64> = self.slots.iter().map(|slot| rate * slot.factor).collect();
+        let minus: Vec<f64> = rates.iter().map(|rate| -rate).collect();
+        let rates = rates.into_iter().zip(scalars(&minus, self.device)?).map(|(value, minus)| Rate { value, minus });
+        for ((slot, gradient), rate) in self.slots.iter_mut().zip(gradients).zip(rates) {
+            self.rule.apply(slot, gradient, &rate)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        let of_slot = |slot: &Slot<R::Kept>| {
+            let named = |(name, tensor): (&str, &Tensor)| (format!("{name}.{}", slot.name), tensor.shallow_clone());
+            R::tensors(&slot.kept).into_iter().map(named).collect::<Vec<_>>()
+        };
+        let count = ("step".to_owned(), self.count.shallow_clone());
+        std::iter::once(count).chain(self.slots.iter().flat_map(of_slot)).collect()
+    }
+}
+
+/// Numbers as tensors without dimensions, brought to the device together.
+fn scalars(values: &[f64], device: tch::Device) -> Result<Vec<Tensor>, TchError> {
+    let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+    Tensor::f_from_slice(&values)?.f_to_device(device)?.f_unbind(0)
+}
+
+fn scalar(value: f64, device: tch::Device) -> Result<Tensor, TchError> {
+    Tensor::f_from_slice(&[value as f32])?.f_to_device(device)
+}
+
+/// A number as a tensor, unless it is 0 and can be left out.
+fn unless_zero(value: f64, device: tch::Device) -> Result<Option<Tensor>, TchError> {
+    if value == 0.0 { Ok(None) } else { scalar(value, device).map(Some) }
+}
+
+/// `gradient + decay * parameter` where there is a decay and the parameter is subject to it.
+fn add_decay<K>(slot: &Slot<K>, gradient: &mut Tensor, decay: Option<&Tensor>) -> Result<(), TchError> {
+    if let (Some(decay), true) = (decay, slot.decays) {
+        let _decayed = gradient.f_addcmul_(&slot.parameter, decay)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ const ONE_CYCLE_END: f64 = 1e4;
 ///
 /// ```
 /// use millstream_train::{ScheduleKind, learning_rate};
-/// let schedule = ScheduleKind::Cosine { warmup: 4 };
+/// let schedule = ScheduleKind::Cosine { warmup: 4, floor: 0.0 };
 /// assert_eq!(learning_rate(&schedule, 0.1, 0, 100), 0.025);
 /// assert_eq!(learning_rate(&schedule, 0.1, 4, 100), 0.1);
 /// ```
@@ -23,17 +23,32 @@ pub fn learning_rate(schedule: &ScheduleKind, highest: f64, step: u32, steps: u3
     let step = step.min(last);
     match *schedule {
         ScheduleKind::Constant => highest,
-        ScheduleKind::Cosine { warmup } => cosine(highest, step, steps, warmup),
+        ScheduleKind::Cosine { warmup, floor } => {
+            rise(highest, step, warmup).unwrap_or_else(|| anneal(highest, highest * floor, after(step, steps, warmup)))
+        }
+        ScheduleKind::CosineArc { warmup, half_turns } => rise(highest, step, warmup)
+            .unwrap_or_else(|| highest * (PI * half_turns * after(step, steps, warmup)).cos()),
         ScheduleKind::OneCycle { warmup } => one_cycle(highest, f64::from(step), f64::from(steps), warmup),
+        ScheduleKind::Step { every, gamma } => highest * gamma.powf(f64::from(step / every.max(1))),
+        ScheduleKind::Exponential { warmup, every, decay, staircase } => rise(highest, step, warmup)
+            .unwrap_or_else(|| exponential(highest, f64::from(step) / every, decay, staircase)),
     }
 }
 
-fn cosine(highest: f64, step: u32, steps: u32, warmup: u32) -> f64 {
-    if step < warmup {
-        return highest * f64::from(step + 1) / f64::from(warmup);
-    }
+/// The rate during a linear rise of so many steps.
+fn rise(highest: f64, step: u32, warmup: u32) -> Option<f64> {
+    (step < warmup).then(|| highest * f64::from(step + 1) / f64::from(warmup))
+}
+
+/// How much of the steps after the rise is done, in `[0, 1)`.
+fn after(step: u32, steps: u32, warmup: u32) -> f64 {
     let length = f64::from(steps.saturating_sub(warmup).max(1));
-    anneal(highest, 0.0, f64::from(step - warmup) / length)
+    f64::from(step - warmup) / length
+}
+
+/// `falls` need not be whole.
+fn exponential(highest: f64, falls: f64, decay: f64, staircase: bool) -> f64 {
+    highest * decay.powf(if staircase { falls.floor() } else { falls })
 }
 
 /// `torch.optim.lr_scheduler.OneCycleLR` with `anneal_strategy="cos"`, two phases, and its default factors.
@@ -95,14 +110,71 @@ mod tests {
 
     #[test]
     fn cosine_rises_and_falls() {
-        let schedule = ScheduleKind::Cosine { warmup: 2 };
+        let schedule = ScheduleKind::Cosine { warmup: 2, floor: 0.0 };
         check(
             &schedule,
             0.2,
             10,
             &[(0, 0.1), (1, 0.2), (2, 0.2), (6, 0.1), (9, 0.007_612_046_748_871_326), (99, 0.007_612_046_748_871_326)],
         );
-        check(&ScheduleKind::Cosine { warmup: 0 }, 0.2, 1, &[(0, 0.2)]);
+        check(&ScheduleKind::Cosine { warmup: 0, floor: 0.0 }, 0.2, 1, &[(0, 0.2)]);
         check(&ScheduleKind::Constant, 0.2, 10, &[(0, 0.2), (9, 0.2)]);
+    }
+
+    /// `torch.optim.lr_scheduler.CosineAnnealingLR` with `eta_min` 0.02.
+    #[test]
+    fn a_cosine_with_a_floor_is_that_of_torch() {
+        let schedule = ScheduleKind::Cosine { warmup: 0, floor: 0.1 };
+        check(
+            &schedule,
+            0.2,
+            10,
+            &[(0, 0.2), (1, 0.19559508646656384), (5, 0.11000000000000001), (9, 0.024404913533436184)],
+        );
+    }
+
+    #[test]
+    fn step_is_that_of_torch() {
+        check(
+            &ScheduleKind::Step { every: 3, gamma: 0.1 },
+            0.2,
+            10,
+            &[
+                (0, 0.2),
+                (2, 0.2),
+                (3, 0.020000000000000004),
+                (5, 0.020000000000000004),
+                (6, 0.0020000000000000005),
+                (9, 0.00020000000000000006),
+            ],
+        );
+        check(&ScheduleKind::Step { every: 1, gamma: 0.97 }, 0.2, 10, &[(0, 0.2), (1, 0.194), (9, 0.152046211730913)]);
+    }
+
+    /// The second is `torch.optim.lr_scheduler.ExponentialLR` with `0.97^(1 / 2.4)`.
+    #[test]
+    fn exponential_falls_in_steps_or_smoothly() {
+        let schedule = |warmup, staircase| ScheduleKind::Exponential { warmup, every: 2.4, decay: 0.97, staircase };
+        let falls = |times: i32| 0.016 * 0.97f64.powi(times);
+        let stairs = [(0, falls(0)), (2, falls(0)), (3, falls(1)), (4, falls(1)), (5, falls(2)), (12, falls(5))];
+        check(&schedule(0, true), 0.016, 100, &stairs);
+        check(
+            &schedule(0, false),
+            0.016,
+            100,
+            &[(0, 0.016), (1, 0.015798221743004458), (7, 0.014639880809552993), (19, 0.012571763783355613)],
+        );
+        // Falls are counted from the start, as in Noisy Student's code.
+        check(&schedule(5, true), 0.016, 100, &[(0, 0.0032), (3, 0.0128), (4, 0.016), (5, falls(2)), (12, falls(5))]);
+    }
+
+    #[test]
+    fn a_cosine_arc_is_that_of_fixmatch() {
+        let schedule = ScheduleKind::CosineArc { warmup: 0, half_turns: 7.0 / 16.0 };
+        let fixmatch = |step: u32| (step, 0.03 * (7.0 * PI * f64::from(step) / (16.0 * 1000.0)).cos());
+        check(&schedule, 0.03, 1000, &[0, 1, 500, 999].map(fixmatch));
+        check(&schedule, 0.03, 1000, &[(0, 0.03), (800, 0.013_619_714_992_186_402)]);
+        let warm = ScheduleKind::CosineArc { warmup: 2, half_turns: 0.5 };
+        check(&warm, 0.2, 6, &[(0, 0.1), (1, 0.2), (2, 0.2), (4, 0.2 * 0.5f64.sqrt())]);
     }
 }

@@ -7,15 +7,16 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::ema::Ema;
 use crate::error::While;
+use crate::gradients::{Gradients, clip, gradients};
 use crate::input::Normalise;
 use crate::loss::Targets;
 use crate::model::{Dimensions, Mode, Net, Origin};
-use crate::optim::Sgd;
+use crate::optim::{Optimizer, optimizer};
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
 use crate::weights::{self, Card};
-use crate::{Device, ModelKind, OptimizerKind, RoundConfig, SessionConfig, TrainError};
+use crate::{Device, ModelKind, RoundConfig, SessionConfig, TrainError};
 
 /// What one step of training says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,7 +65,7 @@ struct Training {
     config: RoundConfig,
     /// The tensors that gradients are taken of.
     trained: Vec<Tensor>,
-    optimizer: Sgd,
+    optimizer: Box<dyn Optimizer>,
     ema: Option<Ema>,
 }
 
@@ -113,8 +114,9 @@ impl Session {
             let seeded = seeded(self.config.seed, round, Purpose::Weights);
             Net::build(&config.model, dimensions, Origin::Fresh(self.device, &seeded))?
         };
-        let ema = config.ema.map(|decay| Ema::new(&config.model, dimensions, &net.params, decay)).transpose()?;
-        let optimizer = Sgd::new(&config.optimizer, &net.params, self.device).during("starting the optimizer")?;
+        let ema = config.ema.map(|ema| Ema::new(&config.model, dimensions, &net.params, ema)).transpose()?;
+        let optimizer =
+            optimizer(&config.optimizer, net.params.trained(), self.device).during("starting the optimizer")?;
         let trained = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
         let training = Training { round, config: config.clone(), trained, optimizer, ema };
         self.current = Some(Current { kind: config.model.clone(), net, training: Some(training) });
@@ -146,7 +148,7 @@ impl Session {
     pub fn snapshot(&self) -> Result<Snapshot, TrainError> {
         match &self.current {
             Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
-                Snapshot::take(net, ema.as_ref(), optimizer)
+                Snapshot::take(net, ema.as_ref(), optimizer.as_ref())
             }
             _ => Err(TrainError::NoRound { asked: "a snapshot" }),
         }
@@ -159,7 +161,7 @@ impl Session {
     pub fn restore(&mut self, path: &Path) -> Result<(), TrainError> {
         match &mut self.current {
             Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
-                snapshot::restore(path, net, ema.as_mut(), optimizer)
+                snapshot::restore(path, net, ema.as_mut(), optimizer.as_mut())
             }
             _ => Err(TrainError::NoRound { asked: "a restart" }),
         }
@@ -206,11 +208,10 @@ impl Session {
 
 impl Training {
     fn rate(&self, step: u32) -> f64 {
-        let OptimizerKind::Sgd { lr, .. } = self.config.optimizer;
-        learning_rate(&self.config.schedule, lr, step, self.config.steps)
+        learning_rate(&self.config.schedule, self.config.optimizer.lr(), step, self.config.steps)
     }
 
-    /// The whole of training: forward, loss, backward, update, average.
+    /// The whole of training: forward, loss, backward, clipping, update, average.
     fn step(
         &mut self,
         net: &Net,
@@ -219,32 +220,24 @@ impl Training {
         images: &Tensor,
         targets: &Targets,
     ) -> Result<StepMetrics, TrainError> {
-        let logits = {
+        let mut batch = {
             let seeded = seeded(seed, self.round, Purpose::Step(step));
-            net.model.forward(images, Mode::Train(&seeded)).during("running the model")?
+            gradients(net, &self.trained, images, targets, self.config.accumulate, Mode::Train(&seeded))?
         };
-        let loss = targets.loss(&logits).during("computing the loss")?;
-        let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false).during("computing gradients")?;
-        let loss = loss.f_double_value(&[]).during("reading the loss")?;
+        let Gradients { loss, labelled, labelled_correct, .. } = batch;
         if !loss.is_finite() {
             return Err(TrainError::Diverged { round: self.round, step, loss });
         }
-        let rate = self.rate(step);
-        self.optimizer.update(&gradients, rate).during("updating the weights")?;
+        if let Some(how) = self.config.clip {
+            clip(&mut batch.tensors, how).during("clipping gradients")?;
+        }
+        let learning_rate = self.rate(step);
+        self.optimizer.update(&mut batch.tensors, learning_rate).during("updating the weights")?;
         if let Some(ema) = &mut self.ema {
             ema.update(&net.params).during("averaging the weights")?;
         }
-        let (labelled, labelled_correct) = targets.score(&likeliest(&logits).during("reading predictions")?);
-        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate: rate })
+        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate })
     }
-}
-
-/// The likeliest class of each row.
-fn likeliest(logits: &Tensor) -> Result<Vec<i64>, TchError> {
-    let classes = logits.detach().f_argmax(1, false)?;
-    let mut values = vec![0; classes.numel()];
-    classes.f_copy_data(&mut values, classes.numel())?;
-    Ok(values)
 }
 
 fn probabilities(logits: &Tensor) -> Result<Vec<f32>, TchError> {

@@ -14,7 +14,7 @@ use crate::TrainError;
 use crate::ema::Ema;
 use crate::error::While;
 use crate::model::{Net, Params};
-use crate::optim::Sgd;
+use crate::optim::Optimizer;
 use crate::weights::{ENTRY, pack, read, write_error};
 
 /// Copies of all tensors that the rest of a round depends on. Training may go on while they are written.
@@ -25,11 +25,15 @@ pub struct Snapshot {
 
 /// How many updates the averaged weights have had.
 const UPDATES: &str = "ema_updates";
+/// What the names of the optimizer's tensors begin with.
+const OPTIMIZER: &str = "optimizer.";
 
 impl Snapshot {
-    pub(crate) fn take(net: &Net, ema: Option<&Ema>, optimizer: &Sgd) -> Result<Snapshot, TrainError> {
+    pub(crate) fn take(net: &Net, ema: Option<&Ema>, optimizer: &dyn Optimizer) -> Result<Snapshot, TrainError> {
         let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.f_detach_copy().during("copying the state")?));
-        let mut tensors: Vec<_> = live(net, ema, optimizer).into_iter().map(copy).collect::<Result<_, TrainError>>()?;
+        let remembered = optimizer.state().into_iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
+        let all = weights(net, ema).into_iter().chain(remembered);
+        let mut tensors: Vec<_> = all.map(copy).collect::<Result<_, TrainError>>()?;
         if let Some(ema) = ema {
             tensors.push((UPDATES.to_owned(), Tensor::from(i64::from(ema.updates()))));
         }
@@ -60,11 +64,18 @@ pub fn read_note(path: &Path) -> Result<String, TrainError> {
 }
 
 /// Gives a network that has just begun, its averages and its optimizer what the file holds.
-pub(crate) fn restore(path: &Path, net: &Net, ema: Option<&mut Ema>, optimizer: &Sgd) -> Result<(), TrainError> {
+pub(crate) fn restore(
+    path: &Path,
+    net: &Net,
+    ema: Option<&mut Ema>,
+    optimizer: &mut dyn Optimizer,
+) -> Result<(), TrainError> {
     let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-    let (_, mut given) = read(path, tch::Device::Cpu)?;
+    let (_, given) = read(path, tch::Device::Cpu)?;
+    let (remembered, mut given): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        given.into_iter().partition(|(name, _)| name.starts_with(OPTIMIZER));
     let updates = given.remove(UPDATES);
-    for (name, mut tensor) in live(net, ema.as_deref(), optimizer) {
+    for (name, mut tensor) in weights(net, ema.as_deref()) {
         let kept = given.remove(&name).ok_or_else(|| unusable(format!("the tensor `{name}` is missing")))?;
         if (kept.size(), kept.kind()) != (tensor.size(), tensor.kind()) {
             return Err(unusable(format!("the tensor `{name}` is not as the model needs it")));
@@ -75,20 +86,21 @@ pub(crate) fn restore(path: &Path, net: &Net, ema: Option<&mut Ema>, optimizer: 
         let updates = updates.f_int64_value(&[]).during("restoring the state")?;
         ema.restore(u32::try_from(updates).map_err(|_| unusable(format!("{updates} updates of the averages")))?);
     }
-    leftover(&given).map_or(Ok(()), |name| Err(unusable(format!("the model has no tensor `{name}`"))))
+    let mut remembered =
+        remembered.into_iter().map(|(name, tensor)| (name[OPTIMIZER.len()..].to_owned(), tensor)).collect();
+    optimizer.restore(&mut remembered)?;
+    match given.keys().chain(remembered.keys()).next() {
+        Some(name) => Err(unusable(format!("nothing in this round has a tensor `{name}`"))),
+        None => Ok(()),
+    }
 }
 
-fn leftover(given: &BTreeMap<String, Tensor>) -> Option<&String> {
-    given.keys().next()
-}
-
-/// The tensors themselves, each under a name that says whose it is.
-fn live(net: &Net, ema: Option<&Ema>, optimizer: &Sgd) -> Vec<(String, Tensor)> {
+/// The weights and their averages themselves, each under a name that says whose it is.
+fn weights(net: &Net, ema: Option<&Ema>) -> Vec<(String, Tensor)> {
     let of = |whose: &'static str, params: &Params| -> Vec<(String, Tensor)> {
         params.entries().iter().map(|param| (format!("{whose}.{}", param.name), param.tensor.detach())).collect()
     };
     let mut tensors = of("model", &net.params);
     tensors.extend(ema.iter().flat_map(|ema| of("ema", &ema.net.params)));
-    tensors.extend(optimizer.state().into_iter().map(|(name, tensor)| (format!("optimizer.{name}"), tensor)));
     tensors
 }

@@ -84,6 +84,8 @@ fn build_a_model() -> Result<(), TrainError> {
             optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 },
             schedule: ScheduleKind::Constant,
             label_smoothing: 0.0,
+            clip: None,
+            accumulate: 1,
             ema: None,
             unlabelled_weight: 0.0,
         },

@@ -7,7 +7,7 @@ use super::model::model;
 use super::steps::Defaults;
 use super::stream::defaults;
 use crate::diagnostic::Code;
-use crate::plan::{ModelPlan, OptimizerPlan, RoundPlan, SchedulePlan, StreamPlan, TargetsPlan, TrainingPlan};
+use crate::plan::{ModelPlan, RoundPlan, StreamPlan, TargetsPlan, TrainingPlan};
 use crate::raw::{self, OrOff};
 use crate::yaml::Path;
 
@@ -43,7 +43,11 @@ impl<'a> Round<'a, '_> {
     }
 
     /// A setting and where it is written; `None` if it is the default.
-    fn setting<T>(&self, key: &str, get: impl Fn(&'a raw::Training) -> &'a Option<T>) -> (Option<&'a T>, Path) {
+    pub(super) fn setting<T>(
+        &self,
+        key: &str,
+        get: impl Fn(&'a raw::Training) -> &'a Option<T>,
+    ) -> (Option<&'a T>, Path) {
         match get(&self.raw.training) {
             Some(own) => (Some(own), self.path().key("training").key(key)),
             None => (get(self.common).as_ref(), Path::of(&["training", key])),
@@ -82,15 +86,14 @@ impl<'a> Round<'a, '_> {
             mix: self.mix(),
             optimizer: self.optimizer(),
             schedule: self.schedule(steps),
+            clip: self.clip(),
+            accumulate: self.setting("accumulate", |training| &training.accumulate).0.copied().unwrap_or(1),
             label_smoothing: self
                 .setting("label_smoothing", |training| &training.label_smoothing)
                 .0
                 .copied()
                 .unwrap_or(0.0),
-            ema: match self.setting("ema", |training| &training.ema).0 {
-                Some(OrOff::On(decay)) => Some(decay.0),
-                Some(OrOff::Off) | None => None,
-            },
+            ema: self.ema(),
             targets: match self.setting("targets", |training| &training.targets).0 {
                 Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
                 Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
@@ -145,40 +148,5 @@ impl<'a> Round<'a, '_> {
             raw::Per::Element => Per::Element,
         };
         Some(Mixing { cutmix, mixup, p, switch, per })
-    }
-
-    fn optimizer(&mut self) -> OptimizerPlan {
-        let default = raw::Optimizer::Sgd(raw::Sgd::default());
-        let (raw, path) = self.setting("optimizer", |training| &training.optimizer);
-        let raw::Optimizer::Sgd(sgd) = raw.unwrap_or(&default);
-        let raw::Sgd { lr, momentum, nesterov, weight_decay } = *sgd;
-        if nesterov && momentum == 0.0 {
-            let help = "raise the momentum, or write `nesterov: false`";
-            let path = path.key("sgd").key("momentum");
-            self.checker.error(&path, Code::Conflict, "Nesterov's look-ahead needs a momentum above 0", help);
-        }
-        OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay }
-    }
-
-    fn schedule(&mut self, steps: u32) -> SchedulePlan {
-        let default = raw::Schedule::OneCycle(raw::OneCycle::default());
-        let (raw, path) = self.setting("schedule", |training| &training.schedule);
-        let plan = match raw.unwrap_or(&default) {
-            raw::Schedule::Constant(_) => SchedulePlan::Constant,
-            raw::Schedule::Cosine(raw) => SchedulePlan::Cosine { warmup: raw.warmup },
-            raw::Schedule::OneCycle(raw) => SchedulePlan::OneCycle { warmup: raw.warmup },
-        };
-        let (given, steps_path) = self.setting("steps", |training| &training.steps);
-        let known = given.is_some() && self.checker.sound(&steps_path);
-        if let SchedulePlan::Cosine { warmup } = plan
-            && warmup >= steps
-            && known
-        {
-            let message =
-                format!("a warm-up of {warmup} steps leaves nothing of the {steps} steps of round {}", self.number);
-            let help = "make the warm-up shorter, or the round longer";
-            self.checker.error(&path.key("cosine").key("warmup"), Code::Conflict, message, help);
-        }
-        plan
     }
 }

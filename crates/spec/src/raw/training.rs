@@ -1,9 +1,9 @@
 //! The sections `training` and `rounds`.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Model, OrOff, Step};
+use super::{Brief, Clip, Model, Optimizer, OrOff, Schedule, Shorthand, Step};
 
 /// How a round trains. Everything but `steps` has a default.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -43,14 +43,25 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "one_cycle"))]
     pub(crate) schedule: Option<Schedule>,
+    /// How large gradients are made smaller before the update: `norm: 1.0` for all of them together, `value: 0.5` for each
+    /// number; `off` for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "off"))]
+    pub(crate) clip: Option<Clip>,
+    /// In how many equal parts, one after the other, a batch goes through the model. More parts need less memory and more
+    /// time. The update is that of the whole batch, but batch norms see one part at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65536), extend("default" = 1))]
+    pub(crate) accumulate: Option<u32>,
     /// The share of a hard label that is spread evenly over all classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "default" = 0))]
     pub(crate) label_smoothing: Option<f64>,
-    /// The decay of a moving average of the weights, which then labels and is saved, such as 0.99; `off` for none.
+    /// A moving average of the weights, which then labels and is saved: its decay, such as 0.99, or its settings; `off` for
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "off"))]
-    pub(crate) ema: Option<OrOff<Decay>>,
+    pub(crate) ema: Option<OrOff<Brief<Ema>>>,
     /// What a pseudo-label asks the student for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "hard"))]
@@ -131,10 +142,33 @@ pub(crate) enum Per {
     Element,
 }
 
-/// The decay of a moving average.
-#[derive(Copy, Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub(crate) struct Decay(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] pub(crate) f64);
+/// A moving average of the weights.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ema {
+    /// The share of the average that stays in a step.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub(crate) decay: f64,
+    /// Whether the first steps keep less, so that the fresh weights are soon forgotten: at most 1 - (1 + t)^(-2/3) in step t.
+    #[serde(default = "Ema::warmup")]
+    pub(crate) warmup: bool,
+}
+
+impl Ema {
+    fn warmup() -> bool {
+        true
+    }
+}
+
+impl Shorthand for Ema {
+    fn number() -> Schema {
+        json_schema!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 })
+    }
+
+    fn of(decay: f64) -> Self {
+        Ema { decay, warmup: Ema::warmup() }
+    }
+}
 
 /// One round: a model trained from fresh weights, which then labels for the next.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -145,77 +179,6 @@ pub(crate) struct Round {
     /// What this round trains differently from the common `training`.
     #[serde(default)]
     pub(crate) training: Training,
-}
-
-/// How gradients become updates.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Optimizer {
-    /// Stochastic gradient descent with momentum, in PyTorch's form.
-    Sgd(Sgd),
-}
-
-/// Stochastic gradient descent with momentum.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Sgd {
-    /// The highest learning rate of the schedule.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
-    pub(crate) lr: f64,
-    /// The share of the last update that is kept.
-    #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
-    pub(crate) momentum: f64,
-    /// Nesterov's look-ahead; needs a momentum above 0.
-    pub(crate) nesterov: bool,
-    /// Weight decay. Norms and biases are never decayed.
-    #[schemars(extend("minimum" = 0, "maximum" = 1000))]
-    pub(crate) weight_decay: f64,
-}
-
-impl Default for Sgd {
-    fn default() -> Self {
-        Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0005 }
-    }
-}
-
-/// How the learning rate moves over a round.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Schedule {
-    /// It stays as it is.
-    Constant(Constant),
-    /// A linear rise, then half a cosine down to 0.
-    Cosine(Cosine),
-    /// PyTorch's OneCycleLR: up from 1/25 of the rate, then down to almost 0.
-    OneCycle(OneCycle),
-}
-
-/// A constant learning rate: nothing to set.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Constant {}
-
-/// A linear rise, then half a cosine down to 0.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Cosine {
-    /// Steps of the rise, fewer than the round has.
-    pub(crate) warmup: u32,
-}
-
-/// Up, then down again.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct OneCycle {
-    /// The share of the steps that rises.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub(crate) warmup: f64,
-}
-
-impl Default for OneCycle {
-    fn default() -> Self {
-        OneCycle { warmup: 0.25 }
-    }
 }
 
 /// What a pseudo-label asks the student for.

@@ -199,7 +199,14 @@ impl<T: JsonSchema> JsonSchema for OrOff<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [generator.subschema_for::<T>(), { "const": "off", "type": "string" }] })
+        // A setting that may itself be several things has its alternatives here, so that they are found at once.
+        let setting = generator.subschema_for::<T>();
+        let mut choices = match setting.get("anyOf").and_then(serde_json::Value::as_array) {
+            Some(alternatives) => alternatives.clone(),
+            None => vec![setting.to_value()],
+        };
+        choices.push(serde_json::json!({ "const": "off", "type": "string" }));
+        json_schema!({ "anyOf": choices })
     }
 }
 

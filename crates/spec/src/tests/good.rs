@@ -24,7 +24,7 @@ fn a_round_replaces_the_common_training_key_by_key() {
     let plan = parse_text(GOOD).unwrap();
     let [teacher, student] = plan.rounds.as_slice() else { panic!("two rounds") };
     assert_eq!((teacher.training.steps, teacher.training.ema), (400, None));
-    assert_eq!((student.training.steps, student.training.ema), (600, Some(0.99)));
+    assert_eq!((student.training.steps, student.training.ema), (600, Some(EmaPlan { decay: 0.99, warmup: true })));
     assert_eq!((teacher.training.batch, teacher.training.unlabelled_ratio), (64, 3));
     assert_eq!(teacher.model, ModelPlan { name: "smallnet", width: Some(16), dropout: 0.0, drop_path: None });
     assert_eq!(student.training.schedule, SchedulePlan::OneCycle { warmup: 0.25 });
@@ -52,8 +52,8 @@ fn every_kind_can_be_written() {
     for (written, schedule) in [
         ("schedule: constant", SchedulePlan::Constant),
         ("schedule: { constant: {} }", SchedulePlan::Constant),
-        ("schedule: cosine", SchedulePlan::Cosine { warmup: 0 }),
-        ("schedule: { cosine: { warmup: 50 } }", SchedulePlan::Cosine { warmup: 50 }),
+        ("schedule: cosine", SchedulePlan::Cosine { warmup: 0, floor: 0.0 }),
+        ("schedule: { cosine: { warmup: 50 } }", SchedulePlan::Cosine { warmup: 50, floor: 0.0 }),
         ("schedule: { one_cycle: { warmup: 0 } }", SchedulePlan::OneCycle { warmup: 0.0 }),
     ] {
         let plan = parse_text(&changed("  ema: 0.99", &format!("  {written}"))).unwrap();
@@ -113,7 +113,7 @@ fn an_override_reaches_into_a_kind_written_as_a_bare_name() {
     let text = changed("  ema: 0.99", "  schedule: cosine");
     let overrides = [("training.schedule.cosine.warmup".to_string(), "7".to_string())];
     let plan = parse_with(&text, "demo.yaml", &overrides, &environment).unwrap();
-    assert_eq!(plan.rounds[1].training.schedule, SchedulePlan::Cosine { warmup: 7 });
+    assert_eq!(plan.rounds[1].training.schedule, SchedulePlan::Cosine { warmup: 7, floor: 0.0 });
 }
 
 #[test]
@@ -150,6 +150,11 @@ fn the_canonical_text_tells_apart_what_computes_differently() {
         ("rounds.1.training.views", "[{name: train, count: 2}]"),
         ("training.mix.mixup", "0.2"),
         ("training.ema", "0.98"),
+        ("training.ema", "{ decay: 0.99, warmup: false }"),
+        ("training.optimizer", "adamw"),
+        ("training.clip", "{ norm: 1.0 }"),
+        ("training.accumulate", "2"),
+        ("training.schedule", "cosine"),
         ("rounds.1.model.smallnet.width", "21"),
         ("selection.threshold", "0.86"),
     ] {

@@ -94,3 +94,14 @@ fn a_target_that_does_not_fit_is_named() {
     assert!(refused(Target::Soft(vec![0.5, 0.5])).contains("has 2 probabilities"));
     assert!(refused(Target::Soft(vec![0.5, f32::NAN, 0.5])).contains("outside 0 to 1"));
 }
+
+#[test]
+fn a_part_weighs_what_it_weighs_in_the_whole() {
+    let whole = Targets::new(&hard([true, false, false]), 3, 0.1, 3.0).unwrap();
+    let part = whole.part(&(1..3));
+    assert_eq!((whole.rows(), part.rows()), (3, 2));
+    assert_eq!((&part.weights[..], &part.distribution[..]), (&whole.weights[1..], &whole.distribution[3..]));
+    let scored = Targets::new(&hard([true, true, false]), 3, 0.1, 3.0).unwrap().part(&(1..3));
+    assert_eq!((scored.score(&[0, 0]), scored.score(&[1, 0])), ((1, 1), (1, 0)));
+    assert_eq!(whole.part(&(0..3)), whole);
+}

@@ -66,6 +66,8 @@ pub(crate) struct Param {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) tensor: Tensor,
+    /// Its factor on the learning rate.
+    pub(crate) rate: f64,
 }
 
 /// What a model's layers ask for their tensors, in the order in which images pass through them.
@@ -92,7 +94,7 @@ impl<'a> Builder<'a> {
         };
         let tensor = tensor.f_set_requires_grad(role.trains()).during("making a parameter")?;
         let shared = tensor.shallow_clone();
-        self.entries.push(Param { name, role, tensor });
+        self.entries.push(Param { name, role, tensor, rate: 1.0 });
         Ok(shared)
     }
 

@@ -2,6 +2,7 @@
 
 mod layers;
 mod reference;
+mod steps;
 
 use std::collections::BTreeMap;
 

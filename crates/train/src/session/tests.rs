@@ -3,7 +3,7 @@
 use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;
-use crate::ScheduleKind;
+use crate::{Clip, EmaConfig, OptimizerKind, ScheduleKind};
 
 const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 
@@ -19,6 +19,8 @@ fn config(seed: u64) -> SessionConfig {
     }
 }
 
+const EMA: EmaConfig = EmaConfig { decay: 0.9, warmup: true };
+
 fn round() -> RoundConfig {
     RoundConfig {
         model: ModelKind::SmallNet { width: 8, dropout: 0.2 },
@@ -26,7 +28,9 @@ fn round() -> RoundConfig {
         optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         schedule: ScheduleKind::OneCycle { warmup: 0.25 },
         label_smoothing: 0.1,
-        ema: Some(0.9),
+        clip: None,
+        accumulate: 1,
+        ema: Some(EMA),
         unlabelled_weight: 3.0,
     }
 }
@@ -127,7 +131,7 @@ fn a_saved_model_predicts_the_same() {
 fn without_an_average_the_trained_weights_predict() {
     let plain = RoundConfig { ema: None, model: ModelKind::SmallNet { width: 8, dropout: 0.0 }, ..round() };
     // The first update of an average copies, so after one step both must predict the same.
-    let averaged = RoundConfig { ema: Some(0.9), ..plain.clone() };
+    let averaged = RoundConfig { ema: Some(EMA), ..plain.clone() };
     let [one, two] = [plain, averaged].map(|config| {
         let mut session = Session::new(self::config(1)).unwrap();
         session.begin(0, &config).unwrap();
@@ -138,6 +142,48 @@ fn without_an_average_the_trained_weights_predict() {
     });
     assert_eq!(one.0, two.0);
     assert_ne!(one.1, two.1);
+}
+
+/// What a few steps leave, under changed settings.
+fn trained_with(change: impl Fn(&mut RoundConfig)) -> (Vec<StepMetrics>, Vec<u32>) {
+    let mut config = RoundConfig { model: ModelKind::SmallNet { width: 8, dropout: 0.0 }, ..round() };
+    change(&mut config);
+    let mut session = Session::new(self::config(1)).unwrap();
+    session.begin(0, &config).unwrap();
+    let metrics = (0..3).map(|step| session.step(step, &batch(step, 24)).unwrap()).collect();
+    (metrics, bits(&mut session))
+}
+
+#[test]
+fn clipping_and_parts_change_the_training() {
+    let plain = trained_with(|_| ());
+    let unclipped = trained_with(|config| config.clip = Some(Clip::Norm(1e6)));
+    assert_eq!(plain, unclipped);
+    let clipped = trained_with(|config| config.clip = Some(Clip::Norm(0.1)));
+    assert_eq!(clipped.0[0], plain.0[0], "the first loss comes before the first update");
+    assert_ne!(clipped.1, plain.1);
+    let parts = trained_with(|config| config.accumulate = 4);
+    assert_eq!((parts.0[0].labelled, plain.0[0].labelled), (12, 12));
+    assert_ne!(parts.1, plain.1, "batch norms see the parts");
+    let fast = trained_with(|config| config.ema = Some(EmaConfig { warmup: false, ..EMA }));
+    assert_eq!(fast.0, plain.0);
+    assert_ne!(fast.1, plain.1);
+}
+
+#[test]
+fn every_optimizer_learns() {
+    let (betas, weight_decay) = ([0.9, 0.999], 1e-4);
+    for optimizer in [
+        OptimizerKind::AdamW { lr: 0.01, betas, eps: 1e-8, weight_decay },
+        OptimizerKind::RmsProp { lr: 0.01, decay: 0.9, momentum: 0.9, eps: 1e-3, weight_decay },
+        OptimizerKind::Lars { lr: 1.0, momentum: 0.9, nesterov: false, weight_decay, trust: 0.02, eps: 1e-8 },
+        OptimizerKind::Lamb { lr: 0.03, betas, eps: 1e-6, weight_decay },
+    ] {
+        let mut session = Session::new(config(1)).unwrap();
+        session.begin(0, &RoundConfig { optimizer: optimizer.clone(), steps: 16, ..round() }).unwrap();
+        let losses: Vec<f64> = (0..16).map(|step| session.step(step, &batch(step, 24)).unwrap().loss).collect();
+        assert!(losses[15] < 0.8 * losses[0], "{optimizer:?}: {losses:?}");
+    }
 }
 
 #[test]
@@ -199,7 +245,7 @@ fn settings_out_of_range_are_named() {
     let sgd = |lr, momentum, nesterov, weight_decay| OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay };
     check(|config| config.steps = 0, "steps");
     check(|config| config.label_smoothing = 1.0, "label_smoothing");
-    check(|config| config.ema = Some(f64::NAN), "ema");
+    check(|config| config.ema = Some(EmaConfig { decay: f64::NAN, warmup: false }), "ema");
     check(|config| config.unlabelled_weight = -1.0, "unlabelled_weight");
     check(|config| config.model = ModelKind::AlexNet { dropout: 1.0 }, "dropout");
     check(|config| config.model = ModelKind::SmallNet { width: 0, dropout: 0.0 }, "width");
@@ -207,7 +253,26 @@ fn settings_out_of_range_are_named() {
     check(|config| config.optimizer = sgd(0.1, 1.0, true, 0.0), "momentum");
     check(|config| config.optimizer = sgd(0.1, 0.0, true, 0.0), "nesterov");
     check(|config| config.optimizer = sgd(0.1, 0.9, true, f64::INFINITY), "weight_decay");
-    check(|config| config.schedule = ScheduleKind::Cosine { warmup: 40 }, "warmup");
+    let betas = |first, eps| OptimizerKind::AdamW { lr: 0.1, betas: [first, 0.9], eps, weight_decay: 0.0 };
+    check(|config| config.optimizer = betas(1.0, 1e-8), "betas");
+    check(|config| config.optimizer = betas(0.9, 0.0), "eps");
+    let rmsprop = |decay| OptimizerKind::RmsProp { lr: 0.1, decay, momentum: 0.0, eps: 1e-3, weight_decay: 0.0 };
+    check(|config| config.optimizer = rmsprop(-0.1), "decay");
+    let lars =
+        |trust, nesterov| OptimizerKind::Lars { lr: 0.1, momentum: 0.0, nesterov, weight_decay: 0.0, trust, eps: 0.0 };
+    check(|config| config.optimizer = lars(0.0, false), "trust");
+    check(|config| config.optimizer = lars(0.001, true), "nesterov");
+    check(|config| config.clip = Some(Clip::Norm(0.0)), "clip");
+    check(|config| config.clip = Some(Clip::Value(f64::INFINITY)), "clip");
+    check(|config| config.accumulate = 0, "accumulate");
+    check(|config| config.schedule = ScheduleKind::Cosine { warmup: 40, floor: 0.0 }, "warmup");
+    check(|config| config.schedule = ScheduleKind::Cosine { warmup: 0, floor: 1.5 }, "floor");
+    check(|config| config.schedule = ScheduleKind::CosineArc { warmup: 0, half_turns: 0.6 }, "half_turns");
+    check(|config| config.schedule = ScheduleKind::Step { every: 0, gamma: 0.1 }, "every");
+    check(|config| config.schedule = ScheduleKind::Step { every: 1, gamma: 0.0 }, "gamma");
+    let falls = |warmup, every| ScheduleKind::Exponential { warmup, every, decay: 0.97, staircase: true };
+    check(|config| config.schedule = falls(40, 1.0), "warmup");
+    check(|config| config.schedule = falls(0, 0.0), "every");
     check(|config| config.schedule = ScheduleKind::OneCycle { warmup: 1.5 }, "warmup");
 }
 
@@ -288,9 +353,9 @@ fn a_snapshot_of_something_else_is_refused() {
         RoundConfig { model: ModelKind::SmallNet { width: 16, dropout: 0.2 }, ..round() },
         "is not as the model needs",
     );
-    refuse(RoundConfig { ema: None, ..round() }, "the model has no tensor `ema.");
+    refuse(RoundConfig { ema: None, ..round() }, "nothing in this round has a tensor `ema.");
     let sgd = OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    refuse(RoundConfig { optimizer: sgd, ..round() }, "the model has no tensor `optimizer.velocity.");
+    refuse(RoundConfig { optimizer: sgd, ..round() }, "nothing in this round has a tensor `velocity.");
     std::fs::write(&path, &std::fs::read(&path).unwrap()[..5000]).unwrap();
     refuse(round(), "damaged");
 }

@@ -56,7 +56,7 @@ fn every_model_has_the_tensors_and_the_cost_of_its_reference() {
 }
 
 /// Numbers in [-1, 1) that depend on the name and the index alone, scaled and shifted.
-fn formula(name: &str, shape: &[i64], scale: f64, shift: f64) -> Tensor {
+pub(super) fn formula(name: &str, shape: &[i64], scale: f64, shift: f64) -> Tensor {
     let seed = fnv32(name);
     let value = |index: u32| {
         let mut hash = index.wrapping_mul(2_654_435_761).wrapping_add(seed);
@@ -70,7 +70,7 @@ fn formula(name: &str, shape: &[i64], scale: f64, shift: f64) -> Tensor {
     Tensor::from_slice(&values).reshape(shape)
 }
 
-fn by_formula(param: &Param, variance: f64) -> Tensor {
+pub(super) fn by_formula(param: &Param, variance: f64) -> Tensor {
     let (name, shape) = (param.name.as_str(), param.tensor.size());
     let (scale, shift) = match shape.len() {
         _ if param.role == Role::Counter => return Tensor::from(0i64),

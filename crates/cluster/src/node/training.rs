@@ -1,0 +1,85 @@
+//! How a round trains: the words of the plan in those of the training node.
+
+use millstream_spec::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
+use millstream_train::{Clip, EmaConfig, OptimizerKind, ScheduleKind};
+
+pub(super) fn optimizer(plan: OptimizerPlan) -> OptimizerKind {
+    match plan {
+        OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
+            OptimizerKind::Sgd { lr, momentum, nesterov, weight_decay }
+        }
+        OptimizerPlan::AdamW { lr, betas, eps, weight_decay } => OptimizerKind::AdamW { lr, betas, eps, weight_decay },
+        OptimizerPlan::RmsProp { lr, decay, momentum, eps, weight_decay } => {
+            OptimizerKind::RmsProp { lr, decay, momentum, eps, weight_decay }
+        }
+        OptimizerPlan::Lars { lr, momentum, nesterov, weight_decay, trust, eps } => {
+            OptimizerKind::Lars { lr, momentum, nesterov, weight_decay, trust, eps }
+        }
+        OptimizerPlan::Lamb { lr, betas, eps, weight_decay } => OptimizerKind::Lamb { lr, betas, eps, weight_decay },
+    }
+}
+
+pub(super) fn schedule(plan: SchedulePlan) -> ScheduleKind {
+    match plan {
+        SchedulePlan::Constant => ScheduleKind::Constant,
+        SchedulePlan::Cosine { warmup, floor } => ScheduleKind::Cosine { warmup, floor },
+        SchedulePlan::CosineArc { warmup, half_turns } => ScheduleKind::CosineArc { warmup, half_turns },
+        SchedulePlan::OneCycle { warmup } => ScheduleKind::OneCycle { warmup },
+        SchedulePlan::Step { every, gamma } => ScheduleKind::Step { every, gamma },
+        SchedulePlan::Exponential { warmup, every, decay, staircase } => {
+            ScheduleKind::Exponential { warmup, every, decay, staircase }
+        }
+    }
+}
+
+pub(super) fn clip(plan: ClipPlan) -> Clip {
+    match plan {
+        ClipPlan::Norm(most) => Clip::Norm(most),
+        ClipPlan::Value(most) => Clip::Value(most),
+    }
+}
+
+pub(super) fn ema(EmaPlan { decay, warmup }: EmaPlan) -> EmaConfig {
+    EmaConfig { decay, warmup }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    /// Plan and node call everything by the same name.
+    #[track_caller]
+    fn same(plan: impl Debug, kind: impl Debug) {
+        assert_eq!(format!("{plan:?}"), format!("{kind:?}"));
+    }
+
+    #[test]
+    fn every_setting_arrives_where_it_belongs() {
+        let (lr, momentum, nesterov, weight_decay, betas, eps) = (0.1, 0.2, true, 0.3, [0.4, 0.5], 0.6);
+        for plan in [
+            OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay },
+            OptimizerPlan::AdamW { lr, betas, eps, weight_decay },
+            OptimizerPlan::RmsProp { lr, decay: 0.7, momentum, eps, weight_decay },
+            OptimizerPlan::Lars { lr, momentum, nesterov, weight_decay, trust: 0.8, eps },
+            OptimizerPlan::Lamb { lr, betas, eps, weight_decay },
+        ] {
+            same(plan, optimizer(plan));
+        }
+        for plan in [
+            SchedulePlan::Constant,
+            SchedulePlan::Cosine { warmup: 1, floor: 0.2 },
+            SchedulePlan::CosineArc { warmup: 1, half_turns: 0.2 },
+            SchedulePlan::OneCycle { warmup: 0.1 },
+            SchedulePlan::Step { every: 1, gamma: 0.2 },
+            SchedulePlan::Exponential { warmup: 1, every: 0.2, decay: 0.3, staircase: true },
+        ] {
+            same(plan, schedule(plan));
+        }
+        for plan in [ClipPlan::Norm(0.1), ClipPlan::Value(0.2)] {
+            same(plan, clip(plan));
+        }
+        assert_eq!(ema(EmaPlan { decay: 0.1, warmup: true }), EmaConfig { decay: 0.1, warmup: true });
+    }
+}

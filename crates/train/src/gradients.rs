@@ -1,0 +1,116 @@
+//! Forward and backward: from a batch to the gradients of its loss.
+
+use std::ops::Range;
+
+use tch::{TchError, Tensor};
+
+use crate::error::While;
+use crate::loss::Targets;
+use crate::model::{Mode, Net};
+use crate::{Clip, TrainError};
+
+/// What the model said of a batch, and what it learns from that.
+pub(crate) struct Gradients {
+    /// Of each trained tensor. No two share memory, for no two tensors of a model are added to each other.
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) loss: f64,
+    /// Labelled rows, and how many of them the model took for what they are.
+    pub(crate) labelled: u32,
+    pub(crate) labelled_correct: u32,
+}
+
+/// Gradients of the loss of a batch with regard to `trained`. The rows go through the model in so many parts, one after the
+/// other, so that only one part's activations are in memory; batch norms see each part alone.
+pub(crate) fn gradients(
+    net: &Net,
+    trained: &[Tensor],
+    images: &Tensor,
+    targets: &Targets,
+    parts: u32,
+    mode: Mode<'_>,
+) -> Result<Gradients, TrainError> {
+    let mut sum: Option<Pass> = None;
+    for rows in split(targets.rows(), parts as usize) {
+        let images = images.f_narrow(0, rows.start as i64, rows.len() as i64).during("taking a part of a batch")?;
+        let pass = Pass::run(net, trained, &images, targets.part(&rows), mode)?;
+        match &mut sum {
+            Some(sum) => sum.add(pass).during("adding gradients")?,
+            None => sum = Some(pass),
+        }
+    }
+    sum.ok_or_else(|| TrainError::Batch("it has no rows".to_owned()))?.read().during("reading the loss")
+}
+
+/// Runs of rows that differ by at most one in length; none is empty.
+fn split(rows: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = parts.clamp(1, rows.max(1));
+    let end = move |part: usize| (rows as u128 * part as u128 / parts as u128) as usize;
+    (0..parts).map(move |part| end(part)..end(part + 1)).filter(|rows| !rows.is_empty())
+}
+
+/// One or more parts of a batch, after forward and backward. Nothing has been read back from the device yet.
+struct Pass {
+    gradients: Vec<Tensor>,
+    loss: Tensor,
+    /// The likeliest class of each row, beside what it should be.
+    guesses: Vec<(Targets, Tensor)>,
+}
+
+impl Pass {
+    fn run(
+        net: &Net,
+        trained: &[Tensor],
+        images: &Tensor,
+        targets: Targets,
+        mode: Mode<'_>,
+    ) -> Result<Pass, TrainError> {
+        let logits = net.model.forward(images, mode).during("running the model")?;
+        let loss = targets.loss(&logits).during("computing the loss")?;
+        let gradients = Tensor::f_run_backward(&[&loss], trained, false, false).during("computing gradients")?;
+        let likeliest = logits.detach().f_argmax(1, false).during("reading predictions")?;
+        Ok(Pass { gradients, loss: loss.detach(), guesses: vec![(targets, likeliest)] })
+    }
+
+    fn add(&mut self, next: Pass) -> Result<(), TchError> {
+        for (sum, gradient) in self.gradients.iter_mut().zip(&next.gradients) {
+            let _sum = sum.f_add_(gradient)?;
+        }
+        let _sum = self.loss.f_add_(&next.loss)?;
+        self.guesses.extend(next.guesses);
+        Ok(())
+    }
+
+    fn read(self) -> Result<Gradients, TchError> {
+        let loss = self.loss.f_double_value(&[])?;
+        let mut gradients = Gradients { tensors: self.gradients, loss, labelled: 0, labelled_correct: 0 };
+        for (targets, likeliest) in self.guesses {
+            let mut classes = vec![0; likeliest.numel()];
+            likeliest.f_copy_data(&mut classes, likeliest.numel())?;
+            let (labelled, right) = targets.score(&classes);
+            gradients.labelled += labelled;
+            gradients.labelled_correct += right;
+        }
+        Ok(gradients)
+    }
+}
+
+/// Makes gradients smaller in place. By norm as `torch.nn.utils.clip_grad_norm_`: times `min(1, most / (norm + 1e-6))`, with the
+/// L2 norm of all of them together; on the device, without waiting for it.
+pub(crate) fn clip(gradients: &mut [Tensor], how: Clip) -> Result<(), TchError> {
+    let _no_grad = tch::no_grad_guard();
+    match how {
+        Clip::Norm(most) => {
+            let norms = gradients.iter().map(Tensor::f_norm).collect::<Result<Vec<_>, _>>()?;
+            if norms.is_empty() {
+                return Ok(());
+            }
+            let below = Tensor::f_stack(&norms, 0)?.f_norm()?.f_add_scalar(1e-6)?;
+            let factor = below.f_reciprocal()?.f_mul_scalar(most)?.f_clamp_max(1.0)?;
+            gradients.iter_mut().try_for_each(|gradient| gradient.f_mul_(&factor).map(drop))
+        }
+        Clip::Value(most) => gradients.iter_mut().try_for_each(|gradient| gradient.f_clamp_(-most, most).map(drop)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

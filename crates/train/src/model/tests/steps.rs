@@ -1,0 +1,104 @@
+//! One training step of ResNet-18 against PyTorch's and timm's optimizers: `golden/steps.py`.
+
+use millstream_data::{Batch, Block, Key, Row, Shape, Target};
+
+use super::reference::{by_formula, formula};
+use super::*;
+use crate::OptimizerKind;
+use crate::gradients::{Gradients, gradients};
+use crate::loss::Targets;
+use crate::optim::optimizer;
+
+const GOLDEN: &str = include_str!("../../../golden/steps.txt");
+const SIDE: u32 = 40;
+const CLASSES: [u32; 4] = [0, 3, 6, 9];
+/// Against the L2 norm of the tensor, or the number itself if that is larger. Rounding to 32 bits alone makes 1e-5, in PyTorch as here.
+const ALLOWED: f64 = 2e-5;
+
+fn resnet() -> Net {
+    let kind = ModelKind::named("resnet18").unwrap();
+    let at = dimensions(SIDE, SIDE, 3);
+    let outline = Net::build(&kind, at, Origin::Nowhere).unwrap().params;
+    let tensors = outline.entries().iter().map(|param| (param.name.clone(), by_formula(param, 1.0))).collect();
+    Net::build(&kind, at, Origin::Given(tensors)).unwrap()
+}
+
+fn targets() -> Targets {
+    let row = |class: &u32| Row {
+        record: 0,
+        key: Key(0),
+        view: 0,
+        epoch: 0,
+        copy: 0,
+        target: Target::Hard(*class),
+        labelled: true,
+    };
+    let shape = Shape { height: SIDE, width: SIDE, channels: 3 };
+    let batch = Batch { shape, blocks: vec![Block(Vec::new())], rows: CLASSES.iter().map(row).collect() };
+    Targets::new(&batch, 10, 0.0, 0.0).unwrap()
+}
+
+fn learn(net: &Net) -> Gradients {
+    let side = i64::from(SIDE);
+    let images =
+        formula("images", &[4, 3, side, side], 1.0, 0.0).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+    let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
+    let seeded = seeded(1, 0, Purpose::Step(0));
+    gradients(net, &trained, &images, &targets(), 1, Mode::Train(&seeded)).unwrap()
+}
+
+/// Sum, L2 norm and three numbers of a tensor.
+fn summary(tensor: &Tensor) -> [f64; 5] {
+    let flat = tensor.detach().contiguous().to_kind(Kind::Double).flatten(0, -1);
+    let last = flat.size1().unwrap() - 1;
+    let at = |place: i64| flat.double_value(&[place]);
+    let [sum, norm] = [flat.sum(None), flat.norm()].map(|number| number.double_value(&[]));
+    [sum, norm, at(0), at((last + 1) / 3), at(last)]
+}
+
+#[track_caller]
+fn check(kind: &str, net: &Net, tensors: &[Tensor]) {
+    let lines = GOLDEN.lines().map(|line| line.split(' ').collect::<Vec<&str>>());
+    let mut expected: BTreeMap<&str, Vec<f64>> = lines
+        .filter(|words| words[..2] == ["resnet18", kind])
+        .map(|words| (words[2], words[3..].iter().map(|word| word.parse().unwrap()).collect()))
+        .collect();
+    for (param, tensor) in net.params.trained().zip(tensors) {
+        let expected = expected.remove(param.name.as_str()).unwrap();
+        for (found, number) in summary(tensor).iter().zip(&expected) {
+            let far = (found - number).abs() / expected[1].max(number.abs());
+            assert!(far <= ALLOWED, "{kind} {}: {found} for {number}: {far:.1e}", param.name);
+        }
+    }
+    assert!(expected.is_empty(), "{:?}", expected.keys());
+}
+
+/// One update with the settings of `golden/steps.py`.
+fn check_update(name: &str, kind: &OptimizerKind, net: &Net, gradients: &[Tensor]) {
+    let tensors = net.params.copies().unwrap();
+    let net =
+        Net::build(&ModelKind::named("resnet18").unwrap(), dimensions(SIDE, SIDE, 3), Origin::Given(tensors)).unwrap();
+    let mut gradients: Vec<Tensor> = gradients.iter().map(Tensor::copy).collect();
+    let before: Vec<Tensor> = net.params.trained().map(|param| param.tensor.detach().copy()).collect();
+    optimizer(kind, net.params.trained(), CPU).unwrap().update(&mut gradients, 1.0).unwrap();
+    let moved = net.params.trained().zip(before).map(|(param, before)| param.tensor.detach() - before);
+    check(name, &net, &moved.collect::<Vec<_>>());
+}
+
+#[test]
+fn one_step_is_that_of_the_reference() {
+    let net = resnet();
+    let learned = learn(&net);
+    check("gradient", &net, &learned.tensors);
+    let (lr, weight_decay) = (1.0, 0.1);
+    let sgd = OptimizerKind::Sgd { lr, momentum: 0.9, nesterov: false, weight_decay };
+    check_update("sgd", &sgd, &net, &learned.tensors);
+    check_update(
+        "adamw",
+        &OptimizerKind::AdamW { lr, betas: [0.8, 0.95], eps: 1.0, weight_decay },
+        &net,
+        &learned.tensors,
+    );
+    let rmsprop = OptimizerKind::RmsProp { lr, decay: 0.9, momentum: 0.9, eps: 1e-3, weight_decay };
+    check_update("rmsprop", &rmsprop, &net, &learned.tensors);
+}
