@@ -22,6 +22,7 @@ mod optim;
 mod random;
 mod schedule;
 mod session;
+mod transfer;
 mod weights;
 
 pub use config::{OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
@@ -31,3 +32,4 @@ pub use kind::{EfficientNetSize, ModelKind, ResNetDepth, VggDepth};
 pub use model::ModelSize;
 pub use schedule::learning_rate;
 pub use session::{Session, StepMetrics};
+pub use transfer::{Change, Freeze, Loaded, RateGroup, Rates, Reshaped, Transfer};

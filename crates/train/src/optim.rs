@@ -20,6 +20,8 @@ struct Slot {
     parameter: Tensor,
     velocity: Option<Tensor>,
     decays: bool,
+    /// Its share of the learning rate.
+    rate: f64,
 }
 
 /// A number as a tensor beside `like`: libtorch's fused `a + b * c` takes tensors only.
@@ -36,7 +38,7 @@ impl Sgd {
         let slot = |param: &Param| {
             let parameter = param.tensor.detach();
             let velocity = if momentum == 0.0 { None } else { Some(parameter.f_zeros_like()?) };
-            Ok(Slot { parameter, velocity, decays: param.role == Role::Weight })
+            Ok(Slot { parameter, velocity, decays: param.role == Role::Weight, rate: param.rate })
         };
         Ok(Sgd {
             slots: params.trained().map(slot).collect::<Result<_, TchError>>()?,
@@ -65,7 +67,8 @@ impl Sgd {
                 }
                 _ => gradient,
             };
-            let _updated = slot.parameter.f_addcmul_(&direction, &step)?;
+            let own = if slot.rate == 1.0 { step.shallow_clone() } else { scalar(-rate * slot.rate, first.device())? };
+            let _updated = slot.parameter.f_addcmul_(&direction, &own)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millstream_data::Batch;
+use millstream_data::{Batch, Row};
 use tch::{Kind, TchError, Tensor};
 
 use crate::ema::Ema;
@@ -13,8 +13,9 @@ use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::Sgd;
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
+use crate::transfer::{self, Features};
 use crate::weights::{self, Card};
-use crate::{Device, ModelKind, OptimizerKind, RoundConfig, SessionConfig, TrainError};
+use crate::{Device, Freeze, Loaded, ModelKind, OptimizerKind, RoundConfig, SessionConfig, TrainError};
 
 /// What one step of training says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -65,6 +66,10 @@ struct Training {
     trained: Vec<Tensor>,
     optimizer: Sgd,
     ema: Option<Ema>,
+    /// What came of the weights that the round starts from.
+    loaded: Option<Loaded>,
+    /// The features of images, if the body is frozen.
+    features: Option<Features>,
 }
 
 impl Session {
@@ -101,23 +106,35 @@ impl Session {
         &self.config
     }
 
-    /// Starts a round with fresh weights, which depend on seed and round alone.
+    /// Starts a round with fresh weights, which depend on seed and round alone, or with those of a file.
     ///
     /// # Errors
-    /// A setting out of range, or images too small for the model.
+    /// A setting out of range, images too small for the model, weights that cannot be read or are of another model, or a
+    /// pattern that is of no tensor.
     pub fn begin(&mut self, round: u32, config: &RoundConfig) -> Result<(), TrainError> {
         config.check()?;
         let dimensions = self.dimensions();
-        let net = {
+        let mut net = {
             let seeded = seeded(self.config.seed, round, Purpose::Weights);
             Net::build(&config.model, dimensions, Origin::Fresh(self.device, &seeded))?
         };
+        let loaded = config.weights.as_deref().map(|path| transfer::load(path, &net.params)).transpose()?;
+        if let Some(loaded) = &loaded {
+            tracing::info!("{loaded}");
+        }
+        config.transfer.apply(&mut net.params)?;
+        let features = (config.transfer.freeze == Freeze::Body).then(|| Features::new(config.features_keep));
         let ema = config.ema.map(|decay| Ema::new(&config.model, dimensions, &net.params, decay)).transpose()?;
         let optimizer = Sgd::new(&config.optimizer, &net.params, self.device).during("starting the optimizer")?;
         let trained = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
-        let training = Training { round, config: config.clone(), trained, optimizer, ema };
+        let training = Training { round, config: config.clone(), trained, optimizer, ema, loaded, features };
         self.current = Some(Current { kind: config.model.clone(), net, training: Some(training) });
         Ok(())
+    }
+
+    /// What came of the weights that the present round started from, if there were any.
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.current.as_ref()?.training.as_ref()?.loaded.as_ref()
     }
 
     /// One optimisation step, `step` from 0. An empty batch changes nothing; the learning rate follows `step` alone.
@@ -135,7 +152,7 @@ impl Session {
         }
         let images = self.normalise.images(batch, &self.config.shape)?;
         let targets = Targets::new(batch, self.config.classes.len(), label_smoothing, unlabelled_weight)?;
-        training.step(net, self.config.seed, step, &images, &targets)
+        training.step(net, self.config.seed, step, (&images, &batch.rows), &targets)
     }
 
     /// Class probabilities, `rows x classes`, row after row: of the averaged weights if there are any, without
@@ -189,12 +206,12 @@ impl Training {
         net: &Net,
         seed: u64,
         step: u32,
-        images: &Tensor,
+        images: (&Tensor, &[Row]),
         targets: &Targets,
     ) -> Result<StepMetrics, TrainError> {
         let logits = {
             let seeded = seeded(seed, self.round, Purpose::Step(step));
-            net.model.forward(images, Mode::Train(&seeded)).during("running the model")?
+            self.logits(net, images, Mode::Train(&seeded)).during("running the model")?
         };
         let loss = targets.loss(&logits).during("computing the loss")?;
         let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false).during("computing gradients")?;
@@ -209,6 +226,14 @@ impl Training {
         }
         let (labelled, labelled_correct) = targets.score(&likeliest(&logits).during("reading predictions")?);
         Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate: rate })
+    }
+
+    /// Of the whole network, or of the head alone over the features of a frozen body.
+    fn logits(&mut self, net: &Net, (images, rows): (&Tensor, &[Row]), mode: Mode<'_>) -> Result<Tensor, TchError> {
+        match &mut self.features {
+            None => net.model.forward(images, mode),
+            Some(features) => net.model.head(&features.of(&*net.model, images, rows)?, mode),
+        }
     }
 }
 
