@@ -8,3 +8,4 @@ mod interruption;
 mod pictures;
 mod structure;
 mod support;
+mod transfer;

@@ -4,8 +4,14 @@ use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, StepMetrics, Trainer, TrainerError};
-use millstream_spec::{ModelPlan, OptimizerPlan, Plan, RoundPlan, SchedulePlan};
-use millstream_train::{Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig};
+use millstream_spec::{
+    FreezePlan, ModelPlan, OptimizerPlan, Plan, RatesPlan, RoundPlan, SchedulePlan, TrainingPlan, TransferPlan,
+    WeightsPlan,
+};
+use millstream_train::{
+    Device, Freeze, ModelKind, OptimizerKind, RateGroup, Rates, RoundConfig, ScheduleKind, Session, SessionConfig,
+    Transfer,
+};
 
 use crate::run_dir::model_file;
 
@@ -86,14 +92,21 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
     }
 }
 
-/// The settings of a round, as the plan has them.
-pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
+/// The settings of a round, as the plan has them. `previous` is the model file of the round before, if there is one yet.
+pub(crate) fn round_config(round: &RoundPlan, previous: Option<PathBuf>) -> RoundConfig {
     let training = &round.training;
     RoundConfig {
         model: match round.model {
             ModelPlan::SmallNet { width, dropout } => ModelKind::SmallNet { width, dropout },
             ModelPlan::AlexNet { dropout } => ModelKind::AlexNet { dropout },
         },
+        weights: match &round.weights {
+            WeightsPlan::Fresh => None,
+            WeightsPlan::File(path) => Some(path.clone()),
+            WeightsPlan::Previous => previous,
+        },
+        transfer: training.transfer.as_ref().map(transfer).unwrap_or_default(),
+        features_keep: repeats(training),
         steps: training.steps,
         optimizer: match training.optimizer {
             OptimizerPlan::Sgd { lr, momentum, nesterov, weight_decay } => {
@@ -109,6 +122,30 @@ pub(crate) fn round_config(round: &RoundPlan) -> RoundConfig {
         ema: training.ema,
         unlabelled_weight: f64::from(training.unlabelled_ratio),
     }
+}
+
+fn transfer(plan: &TransferPlan) -> Transfer {
+    Transfer {
+        freeze: match &plan.freeze {
+            None => Freeze::Nothing,
+            Some(FreezePlan::Body) => Freeze::Body,
+            Some(FreezePlan::Tensors(patterns)) => Freeze::Tensors(patterns.clone()),
+        },
+        rates: match &plan.rates {
+            None => Rates::Equal,
+            Some(RatesPlan::LayerDecay { decay, min }) => Rates::LayerDecay { decay: *decay, min: *min },
+            Some(RatesPlan::Groups(groups)) => {
+                let group = groups.iter().map(|group| RateGroup { pattern: group.pattern.clone(), rate: group.rate });
+                Rates::Groups(group.collect())
+            }
+        },
+    }
+}
+
+/// Whether a view of a record is the same image whenever it comes.
+fn repeats(training: &TrainingPlan) -> bool {
+    let random = training.views.iter().flat_map(|view| &view.steps).any(|step| step.is_random());
+    training.mix.is_none() && !random
 }
 
 /// A model as tables name it: `smallnet(16)`.

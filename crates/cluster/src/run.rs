@@ -22,7 +22,7 @@ use crate::node::{TrainingNode, model_name, round_config, session_config};
 use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
-use crate::run_dir::{RunDir, audit, round_folder};
+use crate::run_dir::{RunDir, audit, model_file, round_folder};
 
 /// What to do with what lies in the run directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn run(
     watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<Outcome, ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
-    let hash = plan_hash(plan, &manifest);
+    let hash = plan_hash(plan, &manifest)?;
     let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
@@ -102,7 +102,7 @@ pub fn run(
 fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), ClusterError> {
     let mut session = Session::new(session_config(plan, classes, device))?;
     for (number, round) in plan.rounds.iter().enumerate() {
-        session.begin(number as u32, &round_config(round))?;
+        session.begin(number as u32, &round_config(round, None))?;
     }
     Ok(())
 }
@@ -321,7 +321,9 @@ fn assemble(
 
 fn trainer(plan: &Plan, manifest: &Manifest, device: Device, run: &Path) -> Arc<millstream_dataflow::TrainerFactory> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
-    let rounds: Vec<_> = plan.rounds.iter().map(round_config).collect();
+    let before = |number: usize| number.checked_sub(1).map(|before| model_file(run, before as u32));
+    let rounds = plan.rounds.iter().enumerate().map(|(number, round)| round_config(round, before(number)));
+    let rounds: Vec<_> = rounds.collect();
     let run = run.to_owned();
     Arc::new(move || Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone())?)))
 }

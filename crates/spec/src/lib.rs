@@ -47,9 +47,9 @@ use variables::Environment;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub use inline::parse_steps;
 pub use plan::{
-    BalancePlan, DataPlan, DecodePlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OptimizerPlan, OutputPlan,
-    Plan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan, StreamPlan, TakePlan, TargetsPlan,
-    TrainingPlan, ViewOf, ViewPlan,
+    BalancePlan, DataPlan, DecodePlan, FreezePlan, KeyPlan, LabelFormat, LayoutPlan, MaxBad, ModelPlan, OptimizerPlan,
+    OutputPlan, Plan, RateGroupPlan, RatesPlan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan,
+    StreamPlan, TakePlan, TargetsPlan, TrainingPlan, TransferPlan, ViewOf, ViewPlan, WeightsPlan,
 };
 pub use schema::schema;
 pub use variables::VARIABLES;

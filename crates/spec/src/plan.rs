@@ -3,10 +3,14 @@
 //! Nothing here is a string that still has to be understood. A value of these types comes from [`load`](crate::load)
 //! or [`parse`](crate::parse), which hand one out only if the whole definition is right.
 
+mod transfer;
+
 use std::path::PathBuf;
 
 use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
+
+pub use transfer::{FreezePlan, RateGroupPlan, RatesPlan, TransferPlan, WeightsPlan};
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -192,11 +196,13 @@ pub struct DecodePlan {
     pub max_pixels: u64,
 }
 
-/// One round: a model trained from fresh weights, which then labels for the next.
+/// One round: a model is trained, and then labels for the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoundPlan {
     /// What is trained.
     pub model: ModelPlan,
+    /// What its weights start from.
+    pub weights: WeightsPlan,
     /// How.
     pub training: TrainingPlan,
 }
@@ -243,6 +249,8 @@ pub struct TrainingPlan {
     pub ema: Option<f64>,
     /// What a pseudo-label asks the student for.
     pub targets: TargetsPlan,
+    /// What of the model trains, and how fast; none: all of it.
+    pub transfer: Option<TransferPlan>,
 }
 
 impl TrainingPlan {

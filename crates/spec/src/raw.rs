@@ -10,6 +10,7 @@ mod policy;
 mod step;
 mod stream;
 mod training;
+mod transfer;
 mod values;
 
 use schemars::JsonSchema;
@@ -22,6 +23,7 @@ pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, Trivial
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
 pub(crate) use training::{Model, Of, OneCycle, Optimizer, Per, Round, Schedule, Sgd, Targets, Training, View};
+pub(crate) use transfer::{RateGroup, Rates, Transfer};
 pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@ mod bad;
 mod good;
 mod pipelines;
 mod steps;
+mod transfer;
 mod views;
 
 /// A definition that is right.

@@ -5,6 +5,7 @@ use millstream_imageops::{Mixing, Per};
 use super::Checker;
 use super::steps::Defaults;
 use super::stream::defaults;
+use super::transfer;
 use crate::diagnostic::Code;
 use crate::plan::{ModelPlan, OptimizerPlan, RoundPlan, SchedulePlan, StreamPlan, TargetsPlan, TrainingPlan};
 use crate::raw::{self, OrOff};
@@ -22,9 +23,11 @@ pub(super) fn rounds(
     let rounds = raw.iter().enumerate();
     let mut plan = |(number, raw)| {
         let mut round = Round { checker, number, common, raw, stream };
-        RoundPlan { model: round.model(), training: round.training() }
+        RoundPlan { model: round.model(), weights: round.weights(), training: round.training() }
     };
-    rounds.map(&mut plan).collect()
+    let rounds: Vec<RoundPlan> = rounds.map(&mut plan).collect();
+    transfer::successions(checker, &rounds);
+    rounds
 }
 
 /// One round with all that it depends on.
@@ -42,7 +45,11 @@ impl<'a> Round<'a, '_> {
     }
 
     /// A setting and where it is written; `None` if it is the default.
-    fn setting<T>(&self, key: &str, get: impl Fn(&'a raw::Training) -> &'a Option<T>) -> (Option<&'a T>, Path) {
+    pub(super) fn setting<T>(
+        &self,
+        key: &str,
+        get: impl Fn(&'a raw::Training) -> &'a Option<T>,
+    ) -> (Option<&'a T>, Path) {
         match get(&self.raw.training) {
             Some(own) => (Some(own), self.path().key("training").key(key)),
             None => (get(self.common).as_ref(), Path::of(&["training", key])),
@@ -98,6 +105,7 @@ impl<'a> Round<'a, '_> {
                 Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
                 Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
             },
+            transfer: self.transfer(),
         };
         self.images(&plan);
         plan

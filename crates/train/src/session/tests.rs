@@ -310,3 +310,22 @@ fn slower_tensors_move_less() {
     assert_eq!(head, same);
     assert!((slow / stem - 0.5f64.powi(4)).abs() < 1e-4, "{slow} {stem}");
 }
+
+#[test]
+fn the_head_is_the_same_to_the_last_bit_whether_features_are_kept_or_not() {
+    let (_folder, config) = transferred(Freeze::Body);
+    let config = RoundConfig { features_keep: true, ..config };
+    let train = |most: usize| {
+        let mut session = run(&config, 0);
+        let training = session.current.as_mut().unwrap().training.as_mut().unwrap();
+        training.features = Some(Features::bounded(true, most));
+        // Other images beside each other every time, some of them seen before.
+        for (step, rows) in (0..).zip([24, 7, 20, 24, 7, 33]) {
+            session.step(step, &batch(0, rows)).unwrap();
+        }
+        bits(&mut session)
+    };
+    let kept = train(1 << 20);
+    assert_eq!(train(0), kept);
+    assert_eq!(train(1000), kept, "eight images");
+}

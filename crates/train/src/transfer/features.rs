@@ -10,10 +10,14 @@ use crate::model::{Mode, Model};
 /// Most bytes of features that are kept.
 const MOST: usize = 512 << 20;
 
+/// Images that go through the body together where features are kept.
+const TOGETHER: usize = 16;
+
 /// The features of images, without gradients. They may be kept, where each view of a record is always the same image.
 ///
-/// Float sums can depend on how many images are in a batch, so what is to be kept is computed image by image: then it
-/// does not matter what was kept before, nor how much.
+/// Float sums depend on how many images go through the body together (one alone differs from many in the last bit). So what
+/// may be kept is always computed in parts of one size, the last of which is filled up; then the features of an image are
+/// the same whatever else was kept.
 pub(crate) struct Features {
     kept: Option<Kept>,
 }
@@ -34,7 +38,7 @@ impl Features {
     }
 
     /// `most` bytes are kept.
-    pub(super) fn bounded(keep: bool, most: usize) -> Features {
+    pub(crate) fn bounded(keep: bool, most: usize) -> Features {
         Features { kept: keep.then(|| Kept { rows: BTreeMap::new(), bytes: 0, most }) }
     }
 
@@ -50,16 +54,21 @@ impl Features {
 
 impl Kept {
     fn of(&mut self, model: &dyn Model, images: &Tensor, rows: &[Row]) -> Result<Tensor, TchError> {
+        let places = rows.iter().map(|row| (row.record, row.view, row.labelled));
+        let lacking: Vec<i64> =
+            (0..).zip(places.clone()).filter(|(_, place)| !self.rows.contains_key(place)).map(|(row, _)| row).collect();
+        let mut fresh = BTreeMap::new();
+        for part in lacking.chunks(TOGETHER) {
+            fresh.extend(part.iter().copied().zip(together(model, images, part)?));
+        }
         let mut values = Vec::new();
-        for (index, row) in (0..).zip(rows) {
-            let place = (row.record, row.view, row.labelled);
-            if let Some(features) = self.rows.get(&place) {
+        for (row, place) in (0..).zip(places) {
+            if let Some(features) = fresh.get(&row).or_else(|| self.rows.get(&place)) {
                 values.extend_from_slice(features);
-                continue;
             }
-            let features = alone(model, images, index)?;
-            values.extend_from_slice(&features);
-            self.keep(place, features);
+            if let Some(features) = fresh.remove(&row) {
+                self.keep(place, features);
+            }
         }
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         Tensor::f_from_slice(&values)?.f_reshape([count, -1])?.f_to_device(images.device())
@@ -67,20 +76,24 @@ impl Kept {
 
     fn keep(&mut self, place: Place, features: Vec<f32>) {
         let bytes = self.bytes + size_of_val(features.as_slice());
-        if bytes <= self.most {
+        if bytes <= self.most && !self.rows.contains_key(&place) {
             self.bytes = bytes;
             self.rows.insert(place, features);
         }
     }
 }
 
-/// The features of one image. It is copied so that it lies in memory as any other.
-fn alone(model: &dyn Model, images: &Tensor, index: i64) -> Result<Vec<f32>, TchError> {
-    let image = images.f_narrow(0, index, 1)?.f_detach_copy()?;
-    let features = model.body(&image, Mode::Predict)?.f_flatten(0, -1)?.f_contiguous()?;
+/// The features of at most [`TOGETHER`] rows of the images, each on its own.
+fn together(model: &dyn Model, images: &Tensor, rows: &[i64]) -> Result<Vec<Vec<f32>>, TchError> {
+    let filled: Vec<i64> =
+        rows.iter().chain(std::iter::repeat(rows.first().unwrap_or(&0))).copied().take(TOGETHER).collect();
+    let filled = Tensor::f_from_slice(&filled)?.f_to_device(images.device())?;
+    // In memory the channels are last, and stay so.
+    let chosen = images.f_permute([0, 2, 3, 1])?.f_index_select(0, &filled)?.f_permute([0, 3, 1, 2])?;
+    let features = model.body(&chosen, Mode::Predict)?.f_contiguous()?;
     let mut values = vec![0.0; features.numel()];
     features.f_copy_data(&mut values, features.numel())?;
-    Ok(values)
+    Ok(values.chunks((values.len() / TOGETHER).max(1)).take(rows.len()).map(<[f32]>::to_vec).collect())
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ fn features_have_the_same_bits_however_much_is_kept_and_whatever_is_beside_them(
         let found = all.each_mut().map(|features| features.of(&*net.model, &images, &rows).unwrap());
         assert_eq!(found[0].size(), [records.len() as i64, 32]);
         assert!(found[1].equal(&found[0]) && found[2].equal(&found[0]));
+        // Many at once have the same sums as the parts have, but for the last bits on some machines.
         let batch = Features::new(false).of(&*net.model, &images, &rows).unwrap();
         assert!(batch.allclose(&found[0], 1e-5, 1e-6, false) && !batch.requires_grad());
     }
