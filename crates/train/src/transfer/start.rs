@@ -104,8 +104,8 @@ fn change(params: &Params, index: usize, given: &[i64]) -> Result<Option<Change>
     }
     // Weight and bias of the last layer come last.
     let last = index + 2 >= params.entries().len() && given.len() == needed.len() && given.get(1..) == needed.get(1..);
-    let colour = index == 0
-        && matches!((given, &needed[..]), ([to, 3, side @ ..], [ours, 1, our_side @ ..]) if to == ours && side == our_side && side.len() == 2);
+    let gray_of = |given: &[i64]| matches!(given, [to, 3, height, width] if needed == [*to, 1, *height, *width]);
+    let colour = index == 0 && gray_of(given);
     match (last, colour) {
         (true, _) => Ok(Some(Change::Fresh)),
         (_, true) => Ok(Some(Change::Summed)),

@@ -111,7 +111,7 @@ fn damaged_checkpoints_do_not_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.pth");
     let (mut dice, mut read) = (Dice(1), 0);
-    for (name, times) in [("legacy.pth", 2500), ("plain.pth", 1000), ("wrapped.pth", 500)] {
+    for (name, times) in [("legacy.pth", 1500), ("plain.pth", 500), ("wrapped.pth", 500)] {
         let whole = std::fs::read(golden(name)).unwrap();
         // The first kilobytes have what is not numbers.
         let (start, rest) = whole.split_at(whole.len() * 2 / 5);
@@ -121,7 +121,7 @@ fn damaged_checkpoints_do_not_panic() {
             read += usize::from(tensors(&path).is_ok());
         }
     }
-    assert!((20..3000).contains(&read), "{read} of 4000 were readable all the same");
+    assert!((20..2000).contains(&read), "{read} of 2500 were readable all the same");
 }
 
 /// Takes the checksums out of the directory of an archive.
