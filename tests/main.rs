@@ -9,3 +9,4 @@ mod metrics;
 mod pictures;
 mod structure;
 mod support;
+mod transfer;

@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// What only some crates may know.
 const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("tch", &["train"]),
+    ("pytorch-reader", &["train"]),
     ("image", &["imageops"]),
     ("parquet", &["data"]),
     ("arrow-array", &["data"]),

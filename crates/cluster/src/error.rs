@@ -39,6 +39,16 @@ pub enum ClusterError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The weights that a round should start from cannot be read.
+    #[error(
+        "round {round} cannot start from its weights: {source}. Set `rounds[{round}].weights` to a safetensors or .pth file (`scripts/weights` fetches some), or leave it out"
+    )]
+    Weights {
+        /// The round.
+        round: usize,
+        /// Which file, and what is wrong with it.
+        source: DataError,
+    },
     /// The run directory is in use.
     #[error("{path} is in use by another run. Wait for it to end, or choose another with `--out`", path = path.display())]
     Busy {

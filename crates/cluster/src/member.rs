@@ -19,7 +19,7 @@ use crate::run::restore_from;
 /// Follows orders. The plan is the one that the pipeline file of the orders describes.
 pub fn serve(orders: &Orders, plan: &Plan) -> Result<(), ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
-    let hash = plan_hash(plan, &manifest);
+    let hash = plan_hash(plan, &manifest)?;
     let mut job = millstream_dataflow::render(plan, manifest)?;
     if orders.first_round > 0 {
         let files = Commit::newest(&orders.run)?.map(|commit| commit.files).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, Progress, StepMetrics, Trainer, TrainerError};
-use millstream_spec::{ModelPlan, Plan, RoundPlan};
+use millstream_spec::{ModelPlan, Plan, RoundPlan, TrainingPlan, WeightsPlan};
 use millstream_train::{Device, ModelKind, ModelSettings, RoundConfig, Session, SessionConfig, TrainError};
 
 use crate::checkpoint::{Checkpoints, Kept};
@@ -128,13 +128,20 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
     }
 }
 
-/// The settings of a round, as the plan has them.
-pub(crate) fn round_config(round: &RoundPlan) -> Result<RoundConfig, TrainError> {
+/// The settings of a round, as the plan has them. `previous` is the model file of the round before, if there is one yet.
+pub(crate) fn round_config(round: &RoundPlan, previous: Option<PathBuf>) -> Result<RoundConfig, TrainError> {
     let plan = &round.training;
     let ModelPlan { name, width, dropout, drop_path } = round.model;
     let settings = ModelSettings { width, dropout: Some(dropout), drop_path };
     Ok(RoundConfig {
         model: ModelKind::new(name, &settings)?,
+        weights: match &round.weights {
+            WeightsPlan::Fresh => None,
+            WeightsPlan::File(path) => Some(path.clone()),
+            WeightsPlan::Previous => previous,
+        },
+        transfer: plan.transfer.as_ref().map(training::transfer).unwrap_or_default(),
+        features_keep: repeats(plan),
         steps: plan.steps,
         optimizer: training::optimizer(plan.optimizer),
         schedule: training::schedule(plan.schedule),
@@ -144,4 +151,10 @@ pub(crate) fn round_config(round: &RoundPlan) -> Result<RoundConfig, TrainError>
         ema: plan.ema.map(training::ema),
         unlabelled_weight: f64::from(plan.unlabelled_ratio),
     })
+}
+
+/// Whether a view of a record is the same image whenever it comes.
+fn repeats(training: &TrainingPlan) -> bool {
+    let random = training.views.iter().flat_map(|view| &view.steps).any(|step| step.is_random());
+    training.mix.is_none() && !random
 }

@@ -24,7 +24,7 @@ use crate::node::{TrainingNode, round_config, session_config};
 use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
-use crate::run_dir::{RunDir, audit, round_folder};
+use crate::run_dir::{RunDir, audit, model_file, round_folder};
 
 /// What to do with what lies in the run directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn run(
     watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<Outcome, ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
-    let hash = plan_hash(plan, &manifest);
+    let hash = plan_hash(plan, &manifest)?;
     let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
@@ -105,7 +105,7 @@ pub fn run(
 fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), ClusterError> {
     let mut session = Session::new(session_config(plan, classes, device))?;
     for (number, round) in plan.rounds.iter().enumerate() {
-        session.begin(number as u32, &round_config(round)?)?;
+        session.begin(number as u32, &round_config(round, None)?)?;
     }
     Ok(())
 }
@@ -351,7 +351,9 @@ fn trainer(
     kept: Option<Kept>,
 ) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
-    let rounds = plan.rounds.iter().map(round_config).collect::<Result<Vec<_>, _>>()?;
+    let before = |number: usize| number.checked_sub(1).map(|before| model_file(recorder.dir.path(), before as u32));
+    let rounds = plan.rounds.iter().enumerate().map(|(number, round)| round_config(round, before(number)));
+    let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
     let (run, hash, generation) =
         (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), recorder.generation);
     let settings = plan.checkpoint;

@@ -11,6 +11,7 @@ mod quantity;
 mod rounds;
 pub(crate) mod steps;
 pub(crate) mod stream;
+mod transfer;
 mod views;
 
 use millstream_imageops::MAX_PIXELS;

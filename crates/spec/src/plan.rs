@@ -4,6 +4,7 @@
 //! or [`parse`](crate::parse), which hand one out only if the whole definition is right.
 
 mod training;
+mod transfer;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
 
 pub use training::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
+pub use transfer::{FreezePlan, RateGroupPlan, RatesPlan, TransferPlan, WeightsPlan};
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -208,11 +210,13 @@ pub struct DecodePlan {
     pub max_pixels: u64,
 }
 
-/// One round: a model trained from fresh weights, which then labels for the next.
+/// One round: a model is trained, and then labels for the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoundPlan {
     /// What is trained.
     pub model: ModelPlan,
+    /// What its weights start from.
+    pub weights: WeightsPlan,
     /// How.
     pub training: TrainingPlan,
 }
@@ -270,6 +274,8 @@ pub struct TrainingPlan {
     pub ema: Option<EmaPlan>,
     /// What a pseudo-label asks the student for.
     pub targets: TargetsPlan,
+    /// What of the model trains, and how fast; none: all of it.
+    pub transfer: Option<TransferPlan>,
 }
 
 impl TrainingPlan {

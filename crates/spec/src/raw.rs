@@ -13,6 +13,7 @@ mod schedule;
 mod step;
 mod stream;
 mod training;
+mod transfer;
 mod values;
 
 use schemars::JsonSchema;
@@ -28,6 +29,7 @@ pub(crate) use schedule::{Cosine, CosineArc, Exponential, Fall, OneCycle, Schedu
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
 pub(crate) use training::{Of, Per, Round, Targets, Training, View};
+pub(crate) use transfer::{RateGroup, Rates, Transfer};
 pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;

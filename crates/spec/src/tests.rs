@@ -7,6 +7,7 @@ mod good;
 mod optimizers;
 mod pipelines;
 mod steps;
+mod transfer;
 mod views;
 
 /// A definition that is right.

@@ -3,12 +3,14 @@
 mod optimizer;
 mod schedule;
 
+use std::path::PathBuf;
+
 use millstream_data::Shape;
 
 pub use optimizer::OptimizerKind;
 pub use schedule::ScheduleKind;
 
-use crate::{Device, ModelKind, TrainError};
+use crate::{Device, ModelKind, TrainError, Transfer};
 
 /// How large gradients are made smaller before the update.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,8 +33,15 @@ pub struct EmaConfig {
 /// One round of training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundConfig {
-    /// The model to train from fresh weights.
+    /// The model to train.
     pub model: ModelKind,
+    /// A file of weights to start from: safetensors or a state dict of PyTorch, of any program; none: fresh ones.
+    pub weights: Option<PathBuf>,
+    /// What of the model trains, and how fast.
+    pub transfer: Transfer,
+    /// Whether each view of a record is the same image whenever it comes, so that what a frozen body makes of it may be
+    /// kept.
+    pub features_keep: bool,
     /// Optimisation steps of the round, above 0.
     pub steps: u32,
     /// How gradients become updates.
@@ -109,6 +118,7 @@ impl RoundConfig {
             require(decay > 0.0 && decay < 1.0, "ema", decay, "it lies between 0 and 1; leave it out for no average")?;
         }
         self.model.check()?;
+        self.transfer.check()?;
         self.optimizer.check()?;
         self.schedule.check(self.steps)
     }

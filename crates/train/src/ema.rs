@@ -36,6 +36,8 @@ impl Ema {
         for (twin, live) in self.net.params.entries().iter().zip(live.entries()) {
             let mut tensor = twin.tensor.detach();
             match twin.role {
+                // The average of what never moves, to the last bit.
+                _ if live.frozen => {}
                 Role::Counter => tensor.f_copy_(&live.tensor)?,
                 _ => drop(tensor.f_lerp_(&live.tensor, 1.0 - decay)?),
             }

@@ -58,6 +58,16 @@ pub enum TrainError {
         /// The loss: infinite or not a number.
         loss: f64,
     },
+    /// A pattern of tensor names is of none.
+    #[error("the pattern `{pattern}` of `{setting}` is of no tensor that trains; there are {names}")]
+    Pattern {
+        /// The setting, in the words of the pipeline's YAML.
+        setting: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// Some names that there are.
+        names: String,
+    },
     /// Given tensors are not those of the model.
     #[error("the weights are not those of the model: {0}")]
     Tensors(String),

@@ -6,7 +6,6 @@ use tch::{TchError, Tensor};
 
 use crate::error::While;
 use crate::loss::Targets;
-use crate::model::{Mode, Net};
 use crate::{Clip, TrainError};
 
 /// What the model said of a batch, and what it learns from that.
@@ -19,20 +18,18 @@ pub(crate) struct Gradients {
     pub(crate) labelled_correct: u32,
 }
 
-/// Gradients of the loss of a batch with regard to `trained`. The rows go through the model in so many parts, one after the
+/// Gradients of the loss of a batch with regard to `trained`. The rows go through the model, of which `logits` says what it makes
+/// of some of them, in so many parts, one after the
 /// other, so that only one part's activations are in memory; batch norms see each part alone.
 pub(crate) fn gradients(
-    net: &Net,
     trained: &[Tensor],
-    images: &Tensor,
     targets: &Targets,
     parts: u32,
-    mode: Mode<'_>,
+    mut logits: impl FnMut(Range<usize>) -> Result<Tensor, TchError>,
 ) -> Result<Gradients, TrainError> {
     let mut sum: Option<Pass> = None;
     for rows in split(targets.rows(), parts as usize) {
-        let images = images.f_narrow(0, rows.start as i64, rows.len() as i64).during("taking a part of a batch")?;
-        let pass = Pass::run(net, trained, &images, targets.part(&rows), mode)?;
+        let pass = Pass::run(trained, targets.part(&rows), &logits(rows).during("running the model")?)?;
         match &mut sum {
             Some(sum) => sum.add(pass).during("adding gradients")?,
             None => sum = Some(pass),
@@ -57,15 +54,8 @@ struct Pass {
 }
 
 impl Pass {
-    fn run(
-        net: &Net,
-        trained: &[Tensor],
-        images: &Tensor,
-        targets: Targets,
-        mode: Mode<'_>,
-    ) -> Result<Pass, TrainError> {
-        let logits = net.model.forward(images, mode).during("running the model")?;
-        let loss = targets.loss(&logits).during("computing the loss")?;
+    fn run(trained: &[Tensor], targets: Targets, logits: &Tensor) -> Result<Pass, TrainError> {
+        let loss = targets.loss(logits).during("computing the loss")?;
         let gradients = Tensor::f_run_backward(&[&loss], trained, false, false).during("computing gradients")?;
         let likeliest = logits.detach().f_argmax(1, false).during("reading predictions")?;
         Ok(Pass { gradients, loss: loss.detach(), guesses: vec![(targets, likeliest)] })

@@ -24,6 +24,7 @@ mod random;
 mod schedule;
 mod session;
 mod snapshot;
+mod transfer;
 mod weights;
 
 pub use config::{Clip, EmaConfig, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
@@ -34,3 +35,4 @@ pub use model::ModelSize;
 pub use schedule::learning_rate;
 pub use session::{Session, StepMetrics};
 pub use snapshot::{Snapshot, read_note};
+pub use transfer::{Change, Freeze, Loaded, RateGroup, Rates, Reshaped, Transfer};

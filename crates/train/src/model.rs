@@ -41,8 +41,16 @@ impl Mode<'_> {
 
 /// A network from images to logits.
 pub(crate) trait Model: Send {
-    /// Logits, `rows x classes`, of images, `rows x channels x height x width`, normalised.
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError>;
+    /// Features, `rows x width`, of images, `rows x channels x height x width`, normalised.
+    fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError>;
+
+    /// Logits, `rows x classes`, of features: the linear layers at the end.
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError>;
+
+    /// Logits of images.
+    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError> {
+        self.head(&self.body(images, mode)?, mode)
+    }
 }
 
 /// Size of what a network takes and gives.

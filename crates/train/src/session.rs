@@ -1,8 +1,9 @@
 //! The session: one training node, from the first batch of a round to the saved model.
 
+use std::ops::Range;
 use std::path::Path;
 
-use millstream_data::Batch;
+use millstream_data::{Batch, Row};
 use tch::{Kind, TchError, Tensor};
 
 use crate::ema::Ema;
@@ -15,8 +16,9 @@ use crate::optim::{Optimizer, optimizer};
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
+use crate::transfer::{self, Features};
 use crate::weights::{self, Card};
-use crate::{Device, ModelKind, RoundConfig, SessionConfig, TrainError};
+use crate::{Device, Freeze, Loaded, ModelKind, RoundConfig, SessionConfig, TrainError};
 
 /// What one step of training says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,6 +69,10 @@ struct Training {
     trained: Vec<Tensor>,
     optimizer: Box<dyn Optimizer>,
     ema: Option<Ema>,
+    /// What came of the weights that the round starts from.
+    loaded: Option<Loaded>,
+    /// The features of images, if the body is frozen.
+    features: Option<Features>,
 }
 
 impl Session {
@@ -103,24 +109,36 @@ impl Session {
         &self.config
     }
 
-    /// Starts a round with fresh weights, which depend on seed and round alone.
+    /// Starts a round with fresh weights, which depend on seed and round alone, or with those of a file.
     ///
     /// # Errors
-    /// A setting out of range, or images too small for the model.
+    /// A setting out of range, images too small for the model, weights that cannot be read or are of another model, or a
+    /// pattern that is of no tensor.
     pub fn begin(&mut self, round: u32, config: &RoundConfig) -> Result<(), TrainError> {
         config.check()?;
         let dimensions = self.dimensions();
-        let net = {
+        let mut net = {
             let seeded = seeded(self.config.seed, round, Purpose::Weights);
             Net::build(&config.model, dimensions, Origin::Fresh(self.device, &seeded))?
         };
+        let loaded = config.weights.as_deref().map(|path| transfer::load(path, &net.params)).transpose()?;
+        if let Some(loaded) = &loaded {
+            tracing::info!("{loaded}");
+        }
+        config.transfer.apply(&mut net.params)?;
+        let features = (config.transfer.freeze == Freeze::Body).then(|| Features::new(config.features_keep));
         let ema = config.ema.map(|ema| Ema::new(&config.model, dimensions, &net.params, ema)).transpose()?;
         let optimizer =
             optimizer(&config.optimizer, net.params.trained(), self.device).during("starting the optimizer")?;
         let trained = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
-        let training = Training { round, config: config.clone(), trained, optimizer, ema };
+        let training = Training { round, config: config.clone(), trained, optimizer, ema, loaded, features };
         self.current = Some(Current { kind: config.model.clone(), net, training: Some(training) });
         Ok(())
+    }
+
+    /// What came of the weights that the present round started from, if there were any.
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.current.as_ref()?.training.as_ref()?.loaded.as_ref()
     }
 
     /// One optimisation step, `step` from 0. An empty batch changes nothing; the learning rate follows `step` alone.
@@ -138,7 +156,7 @@ impl Session {
         }
         let images = self.normalise.images(batch, &self.config.shape)?;
         let targets = Targets::new(batch, self.config.classes.len(), label_smoothing, unlabelled_weight)?;
-        training.step(net, self.config.seed, step, &images, &targets)
+        training.step(net, self.config.seed, step, (&images, &batch.rows), &targets)
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).
@@ -217,12 +235,14 @@ impl Training {
         net: &Net,
         seed: u64,
         step: u32,
-        images: &Tensor,
+        images: (&Tensor, &[Row]),
         targets: &Targets,
     ) -> Result<StepMetrics, TrainError> {
         let mut batch = {
             let seeded = seeded(seed, self.round, Purpose::Step(step));
-            gradients(net, &self.trained, images, targets, self.config.accumulate, Mode::Train(&seeded))?
+            let (features, mode) = (&mut self.features, Mode::Train(&seeded));
+            let logits = |part| logits(features, net, images, part, mode);
+            gradients(&self.trained, targets, self.config.accumulate, logits)?
         };
         let Gradients { loss, labelled, labelled_correct, .. } = batch;
         if !loss.is_finite() {
@@ -237,6 +257,21 @@ impl Training {
             ema.update(&net.params).during("averaging the weights")?;
         }
         Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate })
+    }
+}
+
+/// Of some rows of a batch: of the whole network, or of the head alone over the features of a frozen body.
+fn logits(
+    features: &mut Option<Features>,
+    net: &Net,
+    (images, rows): (&Tensor, &[Row]),
+    part: Range<usize>,
+    mode: Mode<'_>,
+) -> Result<Tensor, TchError> {
+    let images = images.f_narrow(0, part.start as i64, part.len() as i64)?;
+    match features {
+        None => net.model.forward(&images, mode),
+        Some(features) => net.model.head(&features.of(&*net.model, &images, &rows[part])?, mode),
     }
 }
 

@@ -3,6 +3,8 @@
 //! The tensors carry the model's own names. One metadata entry, `millstream`, holds a [`Card`] as JSON: the format keeps
 //! its entries in no order, so a second one would make the bytes differ from run to run.
 
+mod foreign;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
@@ -16,6 +18,8 @@ use tch::{Kind, TchError, Tensor};
 use crate::error::While;
 use crate::model::Params;
 use crate::{ModelKind, TrainError};
+
+pub(crate) use foreign::{Entry, open};
 
 /// The metadata entry.
 pub(crate) const ENTRY: &str = "millstream";
@@ -92,7 +96,7 @@ pub(crate) fn load(path: &Path, device: tch::Device) -> Result<(Card, BTreeMap<S
 /// What a safetensors file says of itself.
 type Metadata = Option<HashMap<String, String>>;
 
-/// Reads a safetensors file of any program.
+/// Reads a safetensors file of any program. Floats of 16 bits become F32.
 pub(crate) fn read(path: &Path, device: tch::Device) -> Result<(Metadata, BTreeMap<String, Tensor>), TrainError> {
     let bytes = std::fs::read(path).map_err(|error| TrainError::File {
         doing: "read",
@@ -105,13 +109,7 @@ pub(crate) fn read(path: &Path, device: tch::Device) -> Result<(Metadata, BTreeM
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
-        let kind = match view.dtype() {
-            Dtype::F32 => Kind::Float,
-            Dtype::I64 => Kind::Int64,
-            other => {
-                return Err(unusable(format!("the tensor `{name}` is of type {other:?}, only F32 and I64 are read")));
-            }
-        };
+        let kind = kind_of(view.dtype()).ok_or_else(|| unusable(unread(name, &format!("{:?}", view.dtype()))))?;
         tensors.insert(name.to_owned(), tensor_of(&view, kind, device).during("reading a model file")?);
     }
     Ok((header.metadata().clone(), tensors))
@@ -131,10 +129,37 @@ fn card(metadata: Option<&HashMap<String, String>>) -> Result<Card, String> {
     Ok(card)
 }
 
+/// The kinds of numbers that models are made of, and what they are kept as while they are read.
+fn kind_of(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F32 => Some(Kind::Float),
+        Dtype::F16 => Some(Kind::Half),
+        Dtype::BF16 => Some(Kind::BFloat16),
+        Dtype::I64 => Some(Kind::Int64),
+        _ => None,
+    }
+}
+
+fn unread(name: &str, kind: &str) -> String {
+    format!("the tensor `{name}` is of type {kind}, only F32, F16, BF16 and I64 are read")
+}
+
 /// safetensors has checked that the bytes are as many as the shape needs.
 fn tensor_of(view: &TensorView<'_>, kind: Kind, device: tch::Device) -> Result<Tensor, TchError> {
     let shape: Vec<i64> = view.shape().iter().map(|side| i64::try_from(*side).unwrap_or(i64::MAX)).collect();
-    Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)
+    decoded(view.data(), &shape, kind)?.f_to_device(device)
+}
+
+/// A tensor of little-endian numbers, as F32 or I64.
+fn decoded(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<Tensor, TchError> {
+    let size = i64::try_from(kind.elt_size_in_bytes()).unwrap_or(i64::MAX);
+    let needed = shape.iter().try_fold(size, |product, side| product.checked_mul(*side));
+    // libtorch copies as many bytes as the shape says.
+    if needed.and_then(|needed| usize::try_from(needed).ok()) != Some(bytes.len()) {
+        return Err(TchError::Torch(format!("{} bytes are not of the shape {shape:?}", bytes.len())));
+    }
+    let tensor = Tensor::f_from_data_size(bytes, shape, kind)?;
+    if kind == Kind::Int64 { Ok(tensor) } else { tensor.f_to_kind(Kind::Float) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use millstream_data::Shape;
 use millstream_train::{
-    Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError,
+    Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError, Transfer,
 };
 use serde::Serialize;
 
@@ -80,6 +80,9 @@ fn build_a_model() -> Result<(), TrainError> {
         0,
         &RoundConfig {
             model: ModelKind::SmallNet { width: 8, dropout: 0.0 },
+            weights: None,
+            transfer: Transfer::default(),
+            features_keep: false,
             steps: 1,
             optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0 },
             schedule: ScheduleKind::Constant,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millstream_cluster::plan_hash;
 use millstream_dataflow::Job;
-use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan};
+use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan, WeightsPlan};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -33,6 +33,8 @@ struct Forecast {
 #[derive(Serialize)]
 struct RoundForecast {
     model: String,
+    /// What its weights start from.
+    weights: WeightsPlan,
     steps: u32,
     labelled_batch: u32,
     /// Absent in round 0, which has no teacher.
@@ -49,7 +51,7 @@ struct RoundForecast {
 pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let plan = load(&args.pipeline)?;
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
-    let hash = blake3_hex(plan_hash(&plan, &manifest));
+    let hash = blake3_hex(plan_hash(&plan, &manifest)?);
     let job = millstream_dataflow::render(&plan, manifest)?;
     job.check(workers(None, smallest_step(&plan)))?;
     let forecast = forecast(&plan, &job, hash)?;
@@ -92,6 +94,7 @@ fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundFore
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
         model: plan.model.to_string(),
+        weights: plan.weights.clone(),
         steps: training.steps,
         labelled_batch: training.batch,
         unlabelled_batch,

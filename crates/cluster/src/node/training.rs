@@ -1,7 +1,7 @@
 //! How a round trains: the words of the plan in those of the training node.
 
-use millstream_spec::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
-use millstream_train::{Clip, EmaConfig, OptimizerKind, ScheduleKind};
+use millstream_spec::{ClipPlan, EmaPlan, FreezePlan, OptimizerPlan, RatesPlan, SchedulePlan, TransferPlan};
+use millstream_train::{Clip, EmaConfig, Freeze, OptimizerKind, RateGroup, Rates, ScheduleKind, Transfer};
 
 pub(super) fn optimizer(plan: OptimizerPlan) -> OptimizerKind {
     match plan {
@@ -81,5 +81,24 @@ mod tests {
             same(plan, clip(plan));
         }
         assert_eq!(ema(EmaPlan { decay: 0.1, warmup: true }), EmaConfig { decay: 0.1, warmup: true });
+    }
+}
+
+/// What of the model trains, and how fast.
+pub(super) fn transfer(plan: &TransferPlan) -> Transfer {
+    Transfer {
+        freeze: match &plan.freeze {
+            None => Freeze::Nothing,
+            Some(FreezePlan::Body) => Freeze::Body,
+            Some(FreezePlan::Tensors(patterns)) => Freeze::Tensors(patterns.clone()),
+        },
+        rates: match &plan.rates {
+            None => Rates::Equal,
+            Some(RatesPlan::LayerDecay { decay, min }) => Rates::LayerDecay { decay: *decay, min: *min },
+            Some(RatesPlan::Groups(groups)) => {
+                let group = groups.iter().map(|group| RateGroup { pattern: group.pattern.clone(), rate: group.rate });
+                Rates::Groups(group.collect())
+            }
+        },
     }
 }

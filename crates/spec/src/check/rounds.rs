@@ -6,6 +6,7 @@ use super::Checker;
 use super::model::model;
 use super::steps::Defaults;
 use super::stream::defaults;
+use super::transfer;
 use crate::diagnostic::Code;
 use crate::plan::{ModelPlan, RoundPlan, StreamPlan, TargetsPlan, TrainingPlan};
 use crate::raw::{self, OrOff};
@@ -23,9 +24,11 @@ pub(super) fn rounds(
     let rounds = raw.iter().enumerate();
     let mut plan = |(number, raw)| {
         let mut round = Round { checker, number, common, raw, stream };
-        RoundPlan { model: round.model(), training: round.training() }
+        RoundPlan { model: round.model(), weights: round.weights(), training: round.training() }
     };
-    rounds.map(&mut plan).collect()
+    let rounds: Vec<RoundPlan> = rounds.map(&mut plan).collect();
+    transfer::successions(checker, &rounds);
+    rounds
 }
 
 /// One round with all that it depends on.
@@ -98,6 +101,7 @@ impl<'a> Round<'a, '_> {
                 Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
                 Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
             },
+            transfer: self.transfer(),
         };
         self.images(&plan);
         plan

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Brief, Clip, Model, Optimizer, OrOff, Schedule, Shorthand, Step};
+use super::{Brief, Clip, Model, Optimizer, OrOff, Schedule, Shorthand, Step, Transfer};
 
 /// How a round trains. Everything but `steps` has a default.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -66,6 +66,10 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "hard"))]
     pub(crate) targets: Option<Targets>,
+    /// What of a model that starts from given `weights` trains, and how fast; `off` for all of it alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "off"))]
+    pub(crate) transfer: Option<OrOff<Transfer>>,
 }
 
 /// A view of the images that a round trains on.
@@ -170,12 +174,18 @@ impl Shorthand for Ema {
     }
 }
 
-/// One round: a model trained from fresh weights, which then labels for the next.
+/// One round: a model is trained, and then labels for the next.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Round {
     /// What is trained.
     pub(crate) model: Model,
+    /// What the model starts from: a file of weights (safetensors, or a state dict that PyTorch wrote; of any program), or
+    /// `previous` for the model of the round before. Fresh weights by default. The last layer starts fresh where the file is
+    /// for another number of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub(crate) weights: Option<String>,
     /// What this round trains differently from the common `training`.
     #[serde(default)]
     pub(crate) training: Training,

@@ -4,7 +4,7 @@ use millstream_data::{Batch, Block, Key, Row, Shape, Target};
 
 use super::*;
 use crate::ModelKind;
-use crate::model::{Dimensions, Origin};
+use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::random::{Purpose, seeded};
 
 const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
@@ -26,7 +26,8 @@ fn targets(rows: u32) -> Targets {
         target: Target::Hard(number % 3),
         labelled: number % 3 == 1,
     };
-    let batch = Batch { shape: SHAPE, blocks: vec![Block(Vec::new())], rows: (0..rows).map(row).collect() };
+    let batch =
+        Batch { shape: SHAPE, blocks: vec![Block(Vec::new())], rows: (0..rows).map(row).collect(), dead: Vec::new() };
     Targets::new(&batch, 3, 0.1, 2.0).unwrap()
 }
 
@@ -34,7 +35,11 @@ fn run(net: &Net, images: &Tensor, parts: u32) -> Gradients {
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
     let targets = targets(u32::try_from(images.size()[0]).unwrap());
     // Norms with running statistics: each row is on its own.
-    gradients(net, &trained, images, &targets, parts, Mode::Predict).unwrap()
+    let logits = |rows: Range<usize>| {
+        let images = images.f_narrow(0, rows.start as i64, rows.len() as i64)?;
+        net.model.forward(&images, Mode::Predict)
+    };
+    gradients(&trained, &targets, parts, logits).unwrap()
 }
 
 #[test]

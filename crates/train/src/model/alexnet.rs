@@ -66,6 +66,7 @@ impl AlexNet {
         let mut index = 0;
         let mut features = Vec::with_capacity(filters.len());
         for (number, (to, groups, start)) in filters.into_iter().enumerate() {
+            builder.next_layer();
             let filter = Filter { to, window: WINDOWS[number], groups, bias: true, start };
             let conv = Conv::new(builder, &format!("features.{index}"), filter)?;
             let pool = POOLS[number].then(|| MaxPool::new(builder, 3, 2, 0));
@@ -93,13 +94,17 @@ impl Stage {
 }
 
 impl Model for AlexNet {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+    fn body(&self, images: &Tensor, _mode: Mode<'_>) -> Result<Tensor, TchError> {
         let mut map = images.shallow_clone();
         for stage in &self.features {
             map = stage.forward(&map)?;
         }
+        self.average.forward(&map)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let [first, second, head] = &self.classifier;
-        let hidden = first.forward(&dropout(&self.average.forward(&map)?, self.dropout, mode)?)?.f_relu_()?;
+        let hidden = first.forward(&dropout(features, self.dropout, mode)?)?.f_relu_()?;
         let hidden = second.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
         head.forward(&hidden)
     }

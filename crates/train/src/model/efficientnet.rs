@@ -64,6 +64,7 @@ fn block(
     statistics: Statistics,
     drop_path: f64,
 ) -> Result<MbConv, TrainError> {
+    builder.next_layer();
     let from = builder.map.channels;
     let inside = from * stage.expansion;
     let mut parts = (0..).map(|part| format!("{name}.{part}"));

@@ -36,6 +36,7 @@ fn filter(to: i64, side: i64, stride: i64) -> Filter {
 }
 
 fn block(builder: &mut Builder<'_>, name: &str, stage: Stage, drop_path: f64) -> Result<MbConv, TrainError> {
+    builder.next_layer();
     let from = builder.map.channels;
     let inside = from * stage.expansion;
     let mut part = |part: &str, norm: &str, filter, activation| {

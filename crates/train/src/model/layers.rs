@@ -154,7 +154,8 @@ impl Statistics {
     pub(super) const TENSORFLOW: Statistics = Statistics { momentum: 0.01, epsilon: 1e-3 };
 }
 
-/// Batch normalisation over the rows and places of each channel.
+/// Batch normalisation over the rows and places of each channel. One whose weight is frozen keeps its running statistics
+/// and normalises with them.
 pub(super) struct Norm {
     weight: Tensor,
     bias: Tensor,
@@ -181,13 +182,14 @@ impl Norm {
     }
 
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        if mode.trains() {
+        let trains = mode.trains() && self.weight.requires_grad();
+        if trains {
             self.count(input)?;
         }
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         let (mean, variance) = (Some(&self.mean), Some(&self.variance));
         let Statistics { momentum, epsilon } = self.statistics;
-        input.f_batch_norm(weight, bias, mean, variance, mode.trains(), momentum, epsilon, true)
+        input.f_batch_norm(weight, bias, mean, variance, trains, momentum, epsilon, true)
     }
 
     /// libtorch would take the variance of a single value, and the running one would be no number from then on.
@@ -248,7 +250,7 @@ impl ConvNorm {
     }
 }
 
-/// A matrix product and a bias.
+/// A matrix product and a bias. The first of a model begins its head.
 pub(super) struct Linear {
     weight: Tensor,
     bias: Tensor,
@@ -259,6 +261,7 @@ impl Linear {
         let Map { channels, height, width } = builder.map;
         let from = channels * height * width;
         let (weight, bias) = start.inits(from, to);
+        builder.enter_head();
         builder.map = Map { channels: to, height: 1, width: 1 };
         builder.spend(&[from, to]);
         Ok(Linear {
@@ -342,10 +345,10 @@ pub(super) fn dropout(input: &Tensor, rate: f64, mode: Mode<'_>) -> Result<Tenso
 }
 
 /// Stochastic depth (Huang et al. 2016): in training, drops the whole of an image's branch with probability `rate`, and
-/// scales the branches of the others up.
+/// scales the branches of the others up. Where everything up to here is frozen, there is nothing to make robust by noise.
 pub(super) fn drop_path(input: &Tensor, rate: f64, mode: Mode<'_>) -> Result<Tensor, TchError> {
     match mode {
-        Mode::Train(seeded) if rate > 0.0 => seeded.drop_rows(input, rate),
+        Mode::Train(seeded) if rate > 0.0 && input.requires_grad() => seeded.drop_rows(input, rate),
         _ => Ok(input.shallow_clone()),
     }
 }

@@ -67,12 +67,15 @@ pub(super) struct MbConvNet {
 }
 
 impl Model for MbConvNet {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+    fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let mut map = self.stem.forward(images, mode)?;
         for block in &self.blocks {
             map = block.forward(&map, mode)?;
         }
-        let features = self.average.forward(&self.last.forward(&map, mode)?)?;
-        self.head.forward(&dropout(&features, self.dropout, mode)?)
+        self.average.forward(&self.last.forward(&map, mode)?)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        self.head.forward(&dropout(features, self.dropout, mode)?)
     }
 }

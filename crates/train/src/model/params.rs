@@ -66,8 +66,20 @@ pub(crate) struct Param {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) tensor: Tensor,
-    /// Its factor on the learning rate.
+    /// Its share of the learning rate.
     pub(crate) rate: f64,
+    /// Whether it stays as it is, whatever it is for.
+    pub(crate) frozen: bool,
+    /// Which layer it belongs to: 0 is the stem, and the head is the last.
+    pub(crate) layer: usize,
+}
+
+impl Param {
+    /// Keeps training away from it. Every layer that holds the tensor sees this: no gradient is taken of it.
+    pub(crate) fn freeze(&mut self) -> Result<(), TrainError> {
+        self.frozen = true;
+        self.tensor.f_set_requires_grad(false).map(drop).during("freezing a parameter")
+    }
 }
 
 /// What a model's layers ask for their tensors, in the order in which images pass through them.
@@ -78,11 +90,28 @@ pub(crate) struct Builder<'a> {
     pub(crate) map: Map,
     /// Multiplications with weights, of one image, in the layers so far.
     pub(crate) macs: i64,
+    layer: usize,
+    in_head: bool,
 }
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(origin: Origin<'a>, images: Map) -> Builder<'a> {
-        Builder { origin, entries: Vec::new(), map: images, macs: 0 }
+        Builder { origin, entries: Vec::new(), map: images, macs: 0, layer: 0, in_head: false }
+    }
+
+    /// What follows belongs to the next layer, unless the present one has no tensors yet.
+    pub(crate) fn next_layer(&mut self) {
+        if self.entries.last().is_some_and(|last| last.layer == self.layer) {
+            self.layer += 1;
+        }
+    }
+
+    /// What follows belongs to the head, which is one layer: all that reads features and no longer a map.
+    pub(crate) fn enter_head(&mut self) {
+        if !self.in_head {
+            self.next_layer();
+            self.in_head = true;
+        }
     }
 
     /// Makes the tensor `name`, or takes it from the origin. The result shares its memory with the one kept here.
@@ -94,7 +123,7 @@ impl<'a> Builder<'a> {
         };
         let tensor = tensor.f_set_requires_grad(role.trains()).during("making a parameter")?;
         let shared = tensor.shallow_clone();
-        self.entries.push(Param { name, role, tensor, rate: 1.0 });
+        self.entries.push(Param { name, role, tensor, rate: 1.0, frozen: false, layer: self.layer });
         Ok(shared)
     }
 
@@ -126,9 +155,19 @@ impl Params {
         &self.entries
     }
 
+    /// The same, to say how they train.
+    pub(crate) fn entries_mut(&mut self) -> &mut [Param] {
+        &mut self.entries
+    }
+
     /// The tensors that gradients are taken of, in order of construction.
     pub(crate) fn trained(&self) -> impl Iterator<Item = &Param> {
-        self.entries.iter().filter(|param| param.role.trains())
+        self.entries.iter().filter(|param| param.role.trains() && !param.frozen)
+    }
+
+    /// The layer of the head, which is the last.
+    pub(crate) fn head(&self) -> usize {
+        self.entries.last().map_or(0, |last| last.layer)
     }
 
     /// Deep copies of all tensors, by name.

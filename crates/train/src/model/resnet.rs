@@ -72,6 +72,7 @@ impl Block {
         stride: i64,
         drop_path: f64,
     ) -> Result<Block, TrainError> {
+        builder.next_layer();
         let input = builder.map;
         let to = width * expansion;
         let windows = match expansion {
@@ -117,11 +118,15 @@ fn conv(
 }
 
 impl Model for ResNet {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+    fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let mut map = self.pool.forward(&self.stem.forward(images, mode)?)?;
         for block in &self.blocks {
             map = block.forward(&map, mode)?;
         }
-        self.head.forward(&dropout(&self.average.forward(&map)?, self.dropout, mode)?)
+        self.average.forward(&map)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        self.head.forward(&dropout(features, self.dropout, mode)?)
     }
 }

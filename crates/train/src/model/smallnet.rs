@@ -48,6 +48,7 @@ impl SmallNet {
 
 impl Block {
     fn new(builder: &mut Builder<'_>, index: usize, to: i64, pools: bool) -> Result<Block, TrainError> {
+        builder.next_layer();
         let filter = Filter { start: Start::FanIn, ..Filter::new(to, Window::centred(3, 1)) };
         let conv = Conv::new(builder, &format!("blocks.{index}.conv"), filter)?;
         let pool = pools.then(|| MaxPool::new(builder, 2, 2, 0));
@@ -63,11 +64,15 @@ impl Block {
 }
 
 impl Model for SmallNet {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+    fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let mut map = images.shallow_clone();
         for block in &self.blocks {
             map = block.forward(&map, mode)?;
         }
-        self.head.forward(&dropout(&self.average.forward(&map)?, self.dropout, mode)?)
+        self.average.forward(&map)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        self.head.forward(&dropout(features, self.dropout, mode)?)
     }
 }

@@ -68,6 +68,7 @@ impl Vgg {
 
 impl Step {
     fn new(builder: &mut Builder<'_>, index: usize, to: i64, norm: bool) -> Result<Step, TrainError> {
+        builder.next_layer();
         let filter = Filter { bias: true, ..Filter::new(to, Window::centred(3, 1)) };
         let name = format!("features.{index}");
         if !norm {
@@ -87,13 +88,17 @@ impl Step {
 }
 
 impl Model for Vgg {
-    fn forward(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+    fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let mut map = images.shallow_clone();
         for step in &self.features {
             map = step.forward(&map, mode)?;
         }
+        self.average.forward(&map)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let [first, second, head] = &self.classifier;
-        let hidden = first.forward(&self.average.forward(&map)?)?.f_relu_()?;
+        let hidden = first.forward(features)?.f_relu_()?;
         let hidden = second.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
         head.forward(&dropout(&hidden, self.dropout, mode)?)
     }

@@ -33,6 +33,8 @@ fn params() -> [Param; 3] {
         role,
         tensor: Tensor::from_slice(values).reshape(shape),
         rate: 1.0,
+        frozen: false,
+        layer: 0,
     };
     [
         param("weight", Role::Weight, &[1.0, -2.0, 0.5, 3.0], &[2, 2]),

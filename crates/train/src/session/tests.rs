@@ -3,7 +3,7 @@
 use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;
-use crate::{Clip, EmaConfig, OptimizerKind, ScheduleKind};
+use crate::{Clip, EmaConfig, OptimizerKind, Rates, ScheduleKind, Transfer};
 
 const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 
@@ -24,6 +24,9 @@ const EMA: EmaConfig = EmaConfig { decay: 0.9, warmup: true };
 fn round() -> RoundConfig {
     RoundConfig {
         model: ModelKind::SmallNet { width: 8, dropout: 0.2 },
+        weights: None,
+        transfer: Transfer::default(),
+        features_keep: false,
         steps: 40,
         optimizer: OptimizerKind::Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         schedule: ScheduleKind::OneCycle { warmup: 0.25 },
@@ -316,8 +319,10 @@ fn file_of(session: &Session, folder: &Path) -> [u8; 32] {
 fn a_round_goes_on_from_a_snapshot_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.safetensors");
-    for ema in [Some(0.9), None] {
-        let config_of_round = RoundConfig { ema, ..round() };
+    let adamw = OptimizerKind::AdamW { lr: 0.01, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 };
+    let averaged = Some(EmaConfig { decay: 0.9, warmup: true });
+    for (optimizer, ema) in [(round().optimizer, averaged), (adamw, averaged), (round().optimizer, None)] {
+        let config_of_round = RoundConfig { optimizer, ema, ..round() };
         let mut whole = Session::new(config(1)).unwrap();
         whole.begin(0, &config_of_round).unwrap();
         go_on(&mut whole, 0..7);
@@ -358,4 +363,95 @@ fn a_snapshot_of_something_else_is_refused() {
     refuse(RoundConfig { optimizer: sgd, ..round() }, "nothing in this round has a tensor `velocity.");
     std::fs::write(&path, &std::fs::read(&path).unwrap()[..5000]).unwrap();
     refuse(round(), "damaged");
+}
+
+/// Every tensor of the model that predicts.
+fn weights_of(session: &Session) -> std::collections::BTreeMap<String, Tensor> {
+    session.predictor("a test").unwrap().1.params.copies().unwrap()
+}
+
+/// A model of 12 steps in a folder, and a round that starts from it.
+fn transferred(freeze: Freeze) -> (tempfile::TempDir, RoundConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    train(1, 12).0.save(&path).unwrap();
+    let transfer = Transfer { freeze, ..Transfer::default() };
+    (folder, RoundConfig { weights: Some(path), transfer, ..round() })
+}
+
+fn run(config: &RoundConfig, steps: u32) -> Session {
+    let mut session = Session::new(self::config(1)).unwrap();
+    session.begin(1, config).unwrap();
+    for step in 0..steps {
+        session.step(step, &batch(0, 24)).unwrap();
+    }
+    session
+}
+
+#[test]
+fn a_round_starts_from_the_weights_of_a_file() {
+    let (_folder, config) = transferred(Freeze::Nothing);
+    let mut session = run(&config, 0);
+    assert_eq!(bits(&mut session), bits(&mut train(1, 12).0));
+    assert_eq!(session.loaded().unwrap().loaded.len(), 22);
+    let mut missing = config.clone();
+    missing.weights = Some("no/such.pth".into());
+    let error = session.begin(2, &missing).unwrap_err().to_string();
+    assert!(error.contains("no/such.pth"), "{error}");
+}
+
+#[test]
+fn a_frozen_body_stays_to_the_last_bit_and_the_head_learns() {
+    for keep in [false, true] {
+        let (_folder, config) = transferred(Freeze::Body);
+        let config = RoundConfig { features_keep: keep, ..config };
+        let (before, after) = (weights_of(&run(&config, 0)), weights_of(&run(&config, 6)));
+        for (name, tensor) in &before {
+            assert_eq!(tensor.equal(&after[name]), !name.starts_with("head."), "{name}");
+        }
+    }
+}
+
+#[test]
+fn frozen_tensors_stay_to_the_last_bit_among_others_that_train() {
+    let (_folder, config) = transferred(Freeze::Tensors(vec!["blocks.1.*".to_owned(), "*.conv.weight".to_owned()]));
+    let (before, after) = (weights_of(&run(&config, 0)), weights_of(&run(&config, 6)));
+    for (name, tensor) in &before {
+        let frozen = name.starts_with("blocks.1.") || name.ends_with("conv.weight");
+        assert_eq!(tensor.equal(&after[name]), frozen, "{name}");
+    }
+}
+
+#[test]
+fn slower_tensors_move_less() {
+    let (_folder, config) = transferred(Freeze::Nothing);
+    let moved = |decay| {
+        let rates = Rates::LayerDecay { decay, min: 0.0 };
+        let transfer = Transfer { rates, ..Transfer::default() };
+        let config = RoundConfig { transfer, ema: None, ..config.clone() };
+        let (before, after) = (weights_of(&run(&config, 0)), weights_of(&run(&config, 1)));
+        ["blocks.0.conv.weight", "head.weight"].map(|name| (&after[name] - &before[name]).norm().double_value(&[]))
+    };
+    let ([stem, head], [slow, same]) = (moved(1.0), moved(0.5));
+    assert_eq!(head, same);
+    assert!((slow / stem - 0.5f64.powi(4)).abs() < 1e-4, "{slow} {stem}");
+}
+
+#[test]
+fn the_head_is_the_same_to_the_last_bit_whether_features_are_kept_or_not() {
+    let (_folder, config) = transferred(Freeze::Body);
+    let config = RoundConfig { features_keep: true, ..config };
+    let train = |most: usize| {
+        let mut session = run(&config, 0);
+        let training = session.current.as_mut().unwrap().training.as_mut().unwrap();
+        training.features = Some(Features::bounded(true, most));
+        // Other images beside each other every time, some of them seen before.
+        for (step, rows) in (0..).zip([24, 7, 20, 24, 7, 33]) {
+            session.step(step, &batch(0, rows)).unwrap();
+        }
+        bits(&mut session)
+    };
+    let kept = train(1 << 20);
+    assert_eq!(train(0), kept);
+    assert_eq!(train(1000), kept, "eight images");
 }

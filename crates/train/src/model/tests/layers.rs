@@ -5,9 +5,9 @@ use crate::model::layers::{Norm, Padding, Statistics, Window, drop_path, local_r
 
 #[test]
 fn drop_path_drops_whole_rows_and_scales_the_others_up() {
-    let ones = Tensor::ones([1000, 2, 3, 3], (Kind::Float, CPU));
+    let ones = Tensor::ones([1000, 2, 3, 3], (Kind::Float, CPU)).set_requires_grad(true);
     let seeded = seeded(1, 0, Purpose::Step(0));
-    let dropped = drop_path(&ones, 0.75, Mode::Train(&seeded)).unwrap();
+    let dropped = drop_path(&ones, 0.75, Mode::Train(&seeded)).unwrap().detach();
     let rows = dropped.flatten(1, -1);
     assert!(rows.amin([1i64].as_slice(), false).equal(&rows.amax([1i64].as_slice(), false)));
     let kept = dropped.select(1, 0).select(1, 0).select(1, 0);
@@ -16,6 +16,7 @@ fn drop_path_drops_whole_rows_and_scales_the_others_up() {
     assert!((share - 0.25).abs() < 0.05, "{share}");
     assert!(drop_path(&ones, 0.0, Mode::Train(&seeded)).unwrap().equal(&ones));
     assert!(drop_path(&ones, 0.75, Mode::Predict).unwrap().equal(&ones));
+    assert!(drop_path(&ones.detach(), 0.75, Mode::Train(&seeded)).unwrap().equal(&ones), "frozen");
 }
 
 #[test]

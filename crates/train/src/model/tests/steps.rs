@@ -34,7 +34,8 @@ fn targets() -> Targets {
         labelled: true,
     };
     let shape = Shape { height: SIDE, width: SIDE, channels: 3 };
-    let batch = Batch { shape, blocks: vec![Block(Vec::new())], rows: CLASSES.iter().map(row).collect() };
+    let batch =
+        Batch { shape, blocks: vec![Block(Vec::new())], rows: CLASSES.iter().map(row).collect(), dead: Vec::new() };
     Targets::new(&batch, 10, 0.0, 0.0).unwrap()
 }
 
@@ -44,7 +45,7 @@ fn learn(net: &Net) -> Gradients {
         formula("images", &[4, 3, side, side], 1.0, 0.0).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
     let seeded = seeded(1, 0, Purpose::Step(0));
-    gradients(net, &trained, &images, &targets(), 1, Mode::Train(&seeded)).unwrap()
+    gradients(&trained, &targets(), 1, |_| net.model.forward(&images, Mode::Train(&seeded))).unwrap()
 }
 
 /// Sum, L2 norm and three numbers of a tensor.
