@@ -86,7 +86,7 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
         signal(&child, name);
         child.wait().unwrap();
         let kept = newest_checkpoint(&place, cut).unwrap();
-        assert!(kept >= before && kept < "001-0000000150".to_owned(), "{kept} after {before}");
+        assert!(kept >= before && kept.as_str() < "001-0000000150", "{kept} after {before}");
         let says = place.tell(&args(cut, &[&more[..], &["--resume", "-v"]].concat()));
         let step: u32 = kept[4..14].parse().unwrap();
         assert!(says.contains(&format!("goes on from a checkpoint round=1 step={step}")), "{says}");

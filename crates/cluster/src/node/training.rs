@@ -43,6 +43,25 @@ pub(super) fn ema(EmaPlan { decay, warmup }: EmaPlan) -> EmaConfig {
     EmaConfig { decay, warmup }
 }
 
+/// What of the model trains, and how fast.
+pub(super) fn transfer(plan: &TransferPlan) -> Transfer {
+    Transfer {
+        freeze: match &plan.freeze {
+            None => Freeze::Nothing,
+            Some(FreezePlan::Body) => Freeze::Body,
+            Some(FreezePlan::Tensors(patterns)) => Freeze::Tensors(patterns.clone()),
+        },
+        rates: match &plan.rates {
+            None => Rates::Equal,
+            Some(RatesPlan::LayerDecay { decay, min }) => Rates::LayerDecay { decay: *decay, min: *min },
+            Some(RatesPlan::Groups(groups)) => {
+                let group = groups.iter().map(|group| RateGroup { pattern: group.pattern.clone(), rate: group.rate });
+                Rates::Groups(group.collect())
+            }
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
@@ -81,24 +100,5 @@ mod tests {
             same(plan, clip(plan));
         }
         assert_eq!(ema(EmaPlan { decay: 0.1, warmup: true }), EmaConfig { decay: 0.1, warmup: true });
-    }
-}
-
-/// What of the model trains, and how fast.
-pub(super) fn transfer(plan: &TransferPlan) -> Transfer {
-    Transfer {
-        freeze: match &plan.freeze {
-            None => Freeze::Nothing,
-            Some(FreezePlan::Body) => Freeze::Body,
-            Some(FreezePlan::Tensors(patterns)) => Freeze::Tensors(patterns.clone()),
-        },
-        rates: match &plan.rates {
-            None => Rates::Equal,
-            Some(RatesPlan::LayerDecay { decay, min }) => Rates::LayerDecay { decay: *decay, min: *min },
-            Some(RatesPlan::Groups(groups)) => {
-                let group = groups.iter().map(|group| RateGroup { pattern: group.pattern.clone(), rate: group.rate });
-                Rates::Groups(group.collect())
-            }
-        },
     }
 }

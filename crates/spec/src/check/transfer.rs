@@ -14,9 +14,6 @@ use super::Checker;
 const PREVIOUS: &str = "previous";
 const BODY: &str = "body";
 
-/// Settings of a model that leave the shapes of its weights as they are.
-const NOISE: [&str; 2] = ["dropout", "drop_path"];
-
 impl Round<'_, '_> {
     pub(super) fn weights(&mut self) -> WeightsPlan {
         match self.raw.weights.as_deref() {
