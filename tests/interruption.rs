@@ -56,6 +56,9 @@ fn a_killed_run_of_two_processes_resumes_to_the_same_end() {
     assert!(place.succeed(&["verify", "whole", "cut"]).starts_with("identical"));
 }
 
+/// The first checkpoint of round 1, where there is one every ten steps.
+const ROUND_ONE: &str = "001-0000000010.safetensors";
+
 /// The newest checkpoint of a run.
 fn newest_checkpoint(place: &Place, run: &str) -> Option<String> {
     let entries = std::fs::read_dir(place.path(&format!("{run}/checkpoints"))).ok()?;
@@ -63,10 +66,10 @@ fn newest_checkpoint(place: &Place, run: &str) -> Option<String> {
     names.filter(|name| name.ends_with(".safetensors")).max()
 }
 
-/// Waits for a checkpoint of round 1 that is not its first.
-fn wait_in_round_one(place: &Place, child: &mut Child, run: &str) -> String {
+/// Waits for a checkpoint after this one.
+fn wait_for_checkpoint(place: &Place, child: &mut Child, run: &str, after: &str) -> String {
     loop {
-        if let Some(name) = newest_checkpoint(place, run).filter(|name| name.as_str() > "001-0000000010.safetensors") {
+        if let Some(name) = newest_checkpoint(place, run).filter(|name| name.as_str() > after) {
             return name;
         }
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it had a checkpoint");
@@ -82,7 +85,7 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
     for (cut, name, processes) in [("killed", "-KILL", "1"), ("interrupted", "-INT", "2")] {
         let more = [&often[..], &["--processes", processes]].concat();
         let mut child = place.start(&args(cut, &more));
-        let before = wait_in_round_one(&place, &mut child, cut);
+        let before = wait_for_checkpoint(&place, &mut child, cut, ROUND_ONE);
         signal(&child, name);
         child.wait().unwrap();
         let kept = newest_checkpoint(&place, cut).unwrap();
@@ -102,7 +105,7 @@ fn a_damaged_checkpoint_is_passed_over_and_one_of_another_plan_refused() {
     let place = Place::new();
     let more = ["--set", "checkpoint={every: 10, keep: 3}"];
     let mut child = place.start(&args("cut", &more));
-    wait_in_round_one(&place, &mut child, "cut");
+    wait_for_checkpoint(&place, &mut child, "cut", ROUND_ONE);
     signal(&child, "-KILL");
     child.wait().unwrap();
     let newest = place.path(&format!("cut/checkpoints/{}", newest_checkpoint(&place, "cut").unwrap()));
@@ -112,6 +115,22 @@ fn a_damaged_checkpoint_is_passed_over_and_one_of_another_plan_refused() {
     place.fail(&args("cut", &other), 2, &["another pipeline or other data"]);
     let says = place.tell(&args("cut", &[&more[..], &["--resume", "-v"]].concat()));
     assert!(says.contains("passed over a damaged checkpoint") && says.contains("goes on from a checkpoint"), "{says}");
+}
+
+#[test]
+fn a_round_that_was_only_begun_is_not_overwritten_unasked() {
+    let place = Place::new();
+    let often = ["--set", "checkpoint={every: 10, keep: 1}"];
+    let mut child = place.start(&args("cut", &often));
+    wait_for_checkpoint(&place, &mut child, "cut", "000-");
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    place.fail(&args("cut", &often), 2, &["cut already holds a run (0 rounds done)", "--resume", "--overwrite"]);
+    assert!(newest_checkpoint(&place, "cut").is_some());
+    place.write("cut/checkpoints/.tmp-left", "by a killed process");
+    let says = place.tell(&args("cut", &[&often[..], &["--resume", "-v"]].concat()));
+    assert!(says.contains("goes on from a checkpoint round=0"), "{says}");
+    assert!(!place.path("cut/checkpoints/.tmp-left").exists());
 }
 
 #[test]

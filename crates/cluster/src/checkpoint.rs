@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use millstream_data::DeadLetter;
-use millstream_dataflow::{Job, Progress};
+use millstream_dataflow::{Job, Progress, TrainerError};
 use millstream_spec::CheckpointPlan;
 use millstream_train::{Snapshot, TrainError, read_note};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ impl Kept {
                     let short = |hash: &str| hash.chars().take(12).collect();
                     let (theirs, ours) = (short(&theirs), short(plan));
                     return Err(ClusterError::OtherPlan { path: run.to_owned(), theirs, ours });
+                }
+                Ok((_, kept)) if kept.round != round => {
+                    tracing::warn!(path = %path.display(), "passed over a checkpoint of another round");
                 }
                 Ok((_, kept)) => return Ok(Some(kept)),
                 Err(error) => tracing::warn!(%error, "passed over a damaged checkpoint"),
@@ -93,9 +96,28 @@ fn files(run: &Path, round: u32) -> Result<Vec<PathBuf>, ClusterError> {
 
 /// Removes the checkpoints of a round that has been committed.
 pub(crate) fn clear_round(run: &Path, round: u32) -> Result<(), ClusterError> {
-    files(run, round)?
-        .iter()
-        .try_for_each(|path| fs::remove_file(path).map_err(|source| ClusterError::write(path, source)))
+    files(run, round)?.iter().try_for_each(|path| remove(path))
+}
+
+/// Removes what is no checkpoint of this round: those of later rounds, whose labels will be made anew, and files that a
+/// killed process left half written.
+pub(crate) fn clear_others(run: &Path, round: u32) -> Result<(), ClusterError> {
+    let mine = files(run, round)?;
+    let others = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten().map(|entry| entry.path());
+    others.filter(|path| !mine.contains(path)).try_for_each(|path| remove(&path))
+}
+
+/// Whether a round has any checkpoints.
+pub(crate) fn exist(run: &Path, round: u32) -> Result<bool, ClusterError> {
+    Ok(!files(run, round)?.is_empty())
+}
+
+/// Removes a file. That it is gone already is fine.
+fn remove(path: &Path) -> Result<(), ClusterError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ClusterError::write(path, source)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes checkpoints on a thread of its own, one after the other.
@@ -121,9 +143,18 @@ impl Checkpoints {
         Checkpoints { settings, run: run.to_owned(), plan, generation, last: None, writer: None }
     }
 
-    /// Whether it is time for one after so many steps of a round.
-    pub(crate) fn due(&self, progress: &Progress) -> bool {
-        progress.steps().is_multiple_of(self.settings.every)
+    /// Whether it is time for one in a round of `steps` steps: at its interval, and at the end of training, since testing and
+    /// labelling take long too.
+    pub(crate) fn due(&self, progress: &Progress, steps: u32) -> bool {
+        progress.steps().is_multiple_of(self.settings.every) || progress.steps() == steps
+    }
+
+    /// Waits until the last one is on disk.
+    pub(crate) fn settle(&mut self) {
+        if let Some((tasks, thread)) = self.writer.take() {
+            drop(tasks);
+            let _ = thread.join();
+        }
     }
 
     /// Whether what there is now has not been written yet.
@@ -131,12 +162,25 @@ impl Checkpoints {
         progress.steps() > 0 && self.last != Some((round, progress.steps()))
     }
 
-    /// Queues a checkpoint. Waits if the one before the last is still being written.
-    pub(crate) fn write(&mut self, round: u32, progress: &Progress, snapshot: Snapshot) -> Result<(), ClusterError> {
+    /// Queues a checkpoint. Waits if the one before the last is still being written. Training goes on without where there is
+    /// no memory for the snapshot.
+    pub(crate) fn write(
+        &mut self,
+        round: u32,
+        progress: &Progress,
+        snapshot: Result<Snapshot, TrainError>,
+    ) -> Result<(), TrainerError> {
+        let snapshot = match snapshot {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::error!(%error, "could not take a checkpoint");
+                return Ok(());
+            }
+        };
         let losses = progress.losses.iter().map(|loss| loss.to_bits()).collect();
         let note =
             Note { plan: self.plan.clone(), generation: self.generation, round, losses, dead: progress.dead.clone() };
-        let note = serde_json::to_string(&note).map_err(|error| ClusterError::Start(error.to_string()))?;
+        let note = serde_json::to_string(&note)?;
         self.last = Some((round, progress.steps()));
         let task = Task { round, steps: progress.steps(), snapshot, note };
         if self.writer.is_none() {
@@ -151,12 +195,8 @@ impl Checkpoints {
 }
 
 impl Drop for Checkpoints {
-    /// Waits until the last one is on disk.
     fn drop(&mut self) {
-        if let Some((tasks, thread)) = self.writer.take() {
-            drop(tasks);
-            let _ = thread.join();
-        }
+        self.settle();
     }
 }
 
@@ -180,8 +220,5 @@ fn store(run: &Path, keep: usize, task: &Task) -> Result<(), ClusterError> {
     fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&folder, source))?;
     task.snapshot.write(&folder.join(format!("{:03}-{:010}.safetensors", task.round, task.steps)), &task.note)?;
     let files = files(run, task.round)?;
-    for old in files.iter().rev().skip(keep) {
-        fs::remove_file(old).map_err(|source| ClusterError::write(old, source))?;
-    }
-    Ok(())
+    files.iter().rev().skip(keep).try_for_each(|old| remove(old))
 }

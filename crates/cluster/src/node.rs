@@ -48,9 +48,10 @@ impl Trainer for TrainingNode {
     }
 
     fn keep(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
+        let steps = self.rounds.get(round as usize).map_or(0, |config| config.steps);
         match &mut self.checkpoints {
-            Some(checkpoints) if checkpoints.due(progress) => {
-                Ok(checkpoints.write(round, progress, self.session.snapshot()?)?)
+            Some(checkpoints) if checkpoints.due(progress, steps) => {
+                checkpoints.write(round, progress, self.session.snapshot())
             }
             _ => Ok(()),
         }
@@ -59,7 +60,7 @@ impl Trainer for TrainingNode {
     fn pause(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
         match &mut self.checkpoints {
             Some(checkpoints) if checkpoints.is_news(round, progress) => {
-                Ok(checkpoints.write(round, progress, self.session.snapshot()?)?)
+                checkpoints.write(round, progress, self.session.snapshot())
             }
             _ => Ok(()),
         }
@@ -76,6 +77,8 @@ impl Trainer for TrainingNode {
     }
 
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {
+        // The commit of the round removes its checkpoints: none may come after that.
+        self.checkpoints.iter_mut().for_each(Checkpoints::settle);
         Ok(self.session.save(&model_file(&self.run, round))?)
     }
 

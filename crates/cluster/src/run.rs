@@ -1,19 +1,19 @@
 //! Runs a pipeline: plan, run directory, processes, stream, commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use millstream_data::{DeadLetter, LabelRow, Manifest, read_dead_letters, read_labels};
+use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings};
 use millstream_metrics::Journal;
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
 
-use crate::checkpoint::{Checkpoints, Kept, clear_round};
+use crate::checkpoint::{Checkpoints, Kept, clear_others, exist};
 use crate::commit::Commit;
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
@@ -138,11 +138,17 @@ fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>
 /// The checkpoint to go on from in the round that comes next, if it is to go on and there is one.
 fn take_up(job: &mut Job, dir: &RunDir, start: Start, plan: &str) -> Result<Option<Kept>, ClusterError> {
     if start != Start::Resume {
-        clear_round(dir.path(), job.first_round)?;
-        return Ok(None);
+        return match exist(dir.path(), job.first_round)? {
+            true => Err(ClusterError::Occupied { path: dir.path().to_owned(), rounds: job.first_round }),
+            false => Ok(None),
+        };
     }
-    let kept = Kept::newest(dir.path(), plan, job.first_round)?;
-    if let Some(kept) = &kept {
+    clear_others(dir.path(), job.first_round)?;
+    let mut kept = Kept::newest(dir.path(), plan, job.first_round)?;
+    if let Some(kept) = &mut kept {
+        // Each worker tells of a record once, so several may have told of the same.
+        let mut known: BTreeSet<Key> = job.known_bad.iter().copied().collect();
+        kept.progress.dead.retain(|letter| known.insert(letter.key));
         kept.apply(job);
         tracing::info!(round = kept.round, step = job.first_step, "goes on from a checkpoint");
     }

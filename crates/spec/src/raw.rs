@@ -143,7 +143,7 @@ impl Balance {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Checkpoint {
-    /// Steps from one checkpoint to the next. One is also kept when a run is interrupted.
+    /// Steps from one checkpoint to the next. One is also kept at the end of training, and when a run is interrupted.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(crate) every: u32,
     /// How many are kept; older ones are removed.

@@ -17,7 +17,7 @@ use crate::model::{Net, Params};
 use crate::optim::Optimizer;
 use crate::weights::{ENTRY, pack, read, write_error};
 
-/// Copies of all tensors that the rest of a round depends on. Training may go on while they are written.
+/// Copies, in the machine's memory, of all tensors that the rest of a round depends on. Training may go on while they are written.
 #[derive(Debug)]
 pub struct Snapshot {
     tensors: Vec<(String, Tensor)>,
@@ -30,7 +30,9 @@ const OPTIMIZER: &str = "optimizer.";
 
 impl Snapshot {
     pub(crate) fn take(net: &Net, ema: Option<&Ema>, optimizer: &dyn Optimizer) -> Result<Snapshot, TrainError> {
-        let copy = |(name, tensor): (String, Tensor)| Ok((name, tensor.f_detach_copy().during("copying the state")?));
+        let copy = |(name, tensor): (String, Tensor)| {
+            Ok((name, tensor.f_to_device_(tch::Device::Cpu, tensor.kind(), false, true).during("copying the state")?))
+        };
         let remembered = optimizer.state().into_iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
         let all = weights(net, ema).into_iter().chain(remembered);
         let mut tensors: Vec<_> = all.map(copy).collect::<Result<_, TrainError>>()?;

@@ -63,7 +63,9 @@ struct Open {
 impl Ledger {
     fn new(job: Arc<Job>, events: EventSink, stop: Stop) -> Self {
         let bad = job.known_bad.iter().copied().collect();
-        Ledger { job, events, stop, open: BTreeMap::new(), chosen: BTreeMap::new(), bad }
+        let ledger = Ledger { job, events, stop, open: BTreeMap::new(), chosen: BTreeMap::new(), bad };
+        ledger.count();
+        ledger
     }
 
     fn enter(&mut self, round: u32, finding: Finding) {
@@ -87,6 +89,11 @@ impl Ledger {
             return;
         }
         (self.events)(Event::Dead(letter));
+        self.count();
+    }
+
+    /// Ends the run where more records are bad than it tolerates.
+    fn count(&self) {
         let (bad, allowed) = (self.bad.len() as u64, self.job.max_bad);
         if bad > allowed {
             let records = self.job.manifest.entries().len() as u64;

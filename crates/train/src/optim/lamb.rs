@@ -6,7 +6,7 @@ use super::adam::{Adam, Moments};
 use super::{Rate, Rule, Slot, add_decay, trust, unless_zero};
 
 /// With the direction `d` of [`Adam`], a weight `w` moves by `-rate * |w| / |u| * u`, where `u = d + decay * w`. Norms and biases
-/// move by `-rate * d`. As `timm.optim.Lamb` with bias correction, and without its own clipping of gradients.
+/// move by `-rate * d`. As `timm.optim.Lamb` with bias correction and `always_adapt`, and without its own clipping of gradients.
 pub(super) struct Lamb {
     adam: Adam,
     decay: Option<Tensor>,

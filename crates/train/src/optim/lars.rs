@@ -6,7 +6,7 @@ use super::momentum::{Momentum, Velocity, tensors};
 use super::{Rate, Rule, Slot, add_decay, trust, unless_zero};
 
 /// SGD whose gradient `g` of a weight `w` becomes `trust * |w| / (|g| + decay * |w| + eps) * (g + decay * w)`. Norms and biases
-/// are neither decayed nor scaled. In timm's form, as `timm.optim.Lars`: the rate stays outside of the momentum, in the
+/// are neither decayed nor scaled. In timm's form, as `timm.optim.Lars` with `always_adapt`: the rate stays outside of the momentum, in the
 /// paper it is inside.
 pub(super) struct Lars {
     momentum: Momentum,
