@@ -45,11 +45,7 @@ impl Kept {
     pub(crate) fn newest(run: &Path, plan: &str, round: u32) -> Result<Option<Kept>, ClusterError> {
         for path in files(run, round)?.into_iter().rev() {
             match Kept::read(&path) {
-                Ok((theirs, _)) if theirs != plan => {
-                    let short = |hash: &str| hash.chars().take(12).collect();
-                    let (theirs, ours) = (short(&theirs), short(plan));
-                    return Err(ClusterError::OtherPlan { path: run.to_owned(), theirs, ours });
-                }
+                Ok((theirs, _)) if theirs != plan => return Err(ClusterError::other_plan(run, &theirs, plan)),
                 Ok((_, kept)) if kept.round != round => {
                     tracing::warn!(path = %path.display(), "passed over a checkpoint of another round");
                 }
@@ -132,10 +128,8 @@ pub(crate) struct Checkpoints {
 }
 
 struct Task {
-    round: u32,
-    steps: u32,
     snapshot: Snapshot,
-    note: String,
+    note: Note,
 }
 
 impl Checkpoints {
@@ -180,15 +174,13 @@ impl Checkpoints {
         let losses = progress.losses.iter().map(|loss| loss.to_bits()).collect();
         let note =
             Note { plan: self.plan.clone(), generation: self.generation, round, losses, dead: progress.dead.clone() };
-        let note = serde_json::to_string(&note)?;
         self.last = Some((round, progress.steps()));
-        let task = Task { round, steps: progress.steps(), snapshot, note };
         if self.writer.is_none() {
             self.writer = Some(start(self.run.clone(), self.settings.keep as usize)?);
         }
         if let Some((tasks, _)) = &self.writer {
             // Fails only if the thread has panicked, which the log has told of.
-            let _ = tasks.send(task);
+            let _ = tasks.send(Task { snapshot, note });
         }
         Ok(())
     }
@@ -218,7 +210,9 @@ fn start(run: PathBuf, keep: usize) -> Result<(SyncSender<Task>, JoinHandle<()>)
 fn store(run: &Path, keep: usize, task: &Task) -> Result<(), ClusterError> {
     let folder = run.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&folder, source))?;
-    task.snapshot.write(&folder.join(format!("{:03}-{:010}.safetensors", task.round, task.steps)), &task.note)?;
-    let files = files(run, task.round)?;
+    let Task { snapshot, note } = task;
+    let text = serde_json::to_string(note).map_err(|error| ClusterError::write(&folder, error.into()))?;
+    snapshot.write(&folder.join(format!("{:03}-{:010}.safetensors", note.round, note.losses.len())), &text)?;
+    let files = files(run, note.round)?;
     files.iter().rev().skip(keep).try_for_each(|old| remove(old))
 }

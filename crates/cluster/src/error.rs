@@ -118,6 +118,12 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    /// A run directory of another plan than ours, both given by their hash in hex.
+    pub(crate) fn other_plan(path: &Path, theirs: &str, ours: &str) -> Self {
+        let short = |hash: &str| hash.chars().take(12).collect();
+        ClusterError::OtherPlan { path: path.to_owned(), theirs: short(theirs), ours: short(ours) }
+    }
+
     /// A file that cannot be written. A full disk says so.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         ClusterError::Write { path: path.to_owned(), source }

@@ -32,6 +32,19 @@ impl TrainingNode {
     ) -> Result<Self, TrainerError> {
         Ok(TrainingNode { session: Session::new(config)?, rounds, run, checkpoints, kept })
     }
+
+    /// Keeps what the round has come to, where checkpoints are kept and this one is wanted.
+    fn checkpoint_if(
+        &mut self,
+        wanted: impl FnOnce(&Checkpoints) -> bool,
+        round: u32,
+        progress: &Progress,
+    ) -> Result<(), TrainerError> {
+        match &mut self.checkpoints {
+            Some(checkpoints) if wanted(checkpoints) => checkpoints.write(round, progress, self.session.snapshot()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Trainer for TrainingNode {
@@ -49,21 +62,11 @@ impl Trainer for TrainingNode {
 
     fn keep(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
         let steps = self.rounds.get(round as usize).map_or(0, |config| config.steps);
-        match &mut self.checkpoints {
-            Some(checkpoints) if checkpoints.due(progress, steps) => {
-                checkpoints.write(round, progress, self.session.snapshot())
-            }
-            _ => Ok(()),
-        }
+        self.checkpoint_if(|checkpoints| checkpoints.due(progress, steps), round, progress)
     }
 
     fn pause(&mut self, round: u32, progress: &Progress) -> Result<(), TrainerError> {
-        match &mut self.checkpoints {
-            Some(checkpoints) if checkpoints.is_news(round, progress) => {
-                checkpoints.write(round, progress, self.session.snapshot())
-            }
-            _ => Ok(()),
-        }
+        self.checkpoint_if(|checkpoints| checkpoints.is_news(round, progress), round, progress)
     }
 
     fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {

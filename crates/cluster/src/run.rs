@@ -125,7 +125,7 @@ fn resume_point(dir: &RunDir, start: Start, plan: &str) -> Result<Option<Commit>
         return Err(ClusterError::Occupied { path, rounds: commit.next_round });
     }
     if commit.plan != plan {
-        return Err(ClusterError::OtherPlan { path, theirs: short(&commit.plan), ours: short(plan) });
+        return Err(ClusterError::other_plan(&path, &commit.plan, plan));
     }
     if let (_, damage) = audit(dir.path(), &commit)
         && let Some(damage) = damage.into_iter().next()
@@ -153,10 +153,6 @@ fn take_up(job: &mut Job, dir: &RunDir, start: Start, plan: &str) -> Result<Opti
         tracing::info!(round = kept.round, step = job.first_step, "goes on from a checkpoint");
     }
     Ok(kept)
-}
-
-fn short(hash: &str) -> String {
-    hash.chars().take(12).collect()
 }
 
 /// Sets a job to go on after a commit.

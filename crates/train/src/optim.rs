@@ -81,13 +81,10 @@ pub(crate) fn optimizer<'a>(
 /// The arithmetic of an optimizer.
 trait Rule: Send + 'static {
     /// What it keeps of each parameter between updates.
-    type Kept: Send;
+    type Kept: Memory;
 
     /// That, before the first update.
     fn start(&self, parameter: &Tensor) -> Result<Self::Kept, TchError>;
-
-    /// The tensors of it, by name.
-    fn tensors(kept: &Self::Kept) -> Vec<(&'static str, &Tensor)>;
 
     /// Prepares for the update of this number, from 1.
     fn begin(&mut self, _update: i64) -> Result<(), TchError> {
@@ -96,6 +93,12 @@ trait Rule: Send + 'static {
 
     /// Updates one parameter. The gradient is used up.
     fn apply(&self, slot: &mut Slot<Self::Kept>, gradient: &mut Tensor, rate: &Rate) -> Result<(), TchError>;
+}
+
+/// What an optimizer keeps of one parameter between updates.
+trait Memory: Send {
+    /// Its tensors, by name.
+    fn tensors(&self) -> Vec<(&'static str, &Tensor)>;
 }
 
 /// One parameter and what the optimizer keeps of it.
@@ -154,7 +157,7 @@ impl<R: Rule> Optimizer for Running<R> {
     fn state(&self) -> Vec<(String, Tensor)> {
         let of_slot = |slot: &Slot<R::Kept>| {
             let named = |(name, tensor): (&str, &Tensor)| (format!("{name}.{}", slot.name), tensor.shallow_clone());
-            R::tensors(&slot.kept).into_iter().map(named).collect::<Vec<_>>()
+            slot.kept.tensors().into_iter().map(named).collect::<Vec<_>>()
         };
         let count = ("step".to_owned(), self.count.shallow_clone());
         std::iter::once(count).chain(self.slots.iter().flat_map(of_slot)).collect()

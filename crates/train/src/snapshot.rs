@@ -4,10 +4,8 @@
 //! are the weights, their averages, and what the optimizer remembers.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
-use millstream_data::write_atomically;
 use tch::Tensor;
 
 use crate::TrainError;
@@ -15,7 +13,7 @@ use crate::ema::Ema;
 use crate::error::While;
 use crate::model::{Net, Params};
 use crate::optim::Optimizer;
-use crate::weights::{ENTRY, pack, read, write_error};
+use crate::weights;
 
 /// Copies, in the machine's memory, of all tensors that the rest of a round depends on. Training may go on while they are written.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ impl Snapshot {
             Ok((name, tensor.f_to_device_(tch::Device::Cpu, tensor.kind(), false, true).during("copying the state")?))
         };
         let remembered = optimizer.state().into_iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
-        let all = weights(net, ema).into_iter().chain(remembered);
+        let all = live(net, ema).into_iter().chain(remembered);
         let mut tensors: Vec<_> = all.map(copy).collect::<Result<_, TrainError>>()?;
         if let Some(ema) = ema {
             tensors.push((UPDATES.to_owned(), Tensor::from(i64::from(ema.updates()))));
@@ -48,8 +46,7 @@ impl Snapshot {
     /// The file cannot be written.
     pub fn write(&self, path: &Path, note: &str) -> Result<(), TrainError> {
         let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        let bytes = pack(tensors, note.to_owned()).map_err(|reason| write_error(path, reason))?;
-        write_atomically(path, |file| file.write_all(&bytes)).map_err(|error| write_error(path, error.into()))
+        weights::write(path, tensors, note.to_owned()).map(drop)
     }
 }
 
@@ -58,8 +55,7 @@ impl Snapshot {
 /// # Errors
 /// The file cannot be read, is damaged, or has no note.
 pub fn read_note(path: &Path) -> Result<String, TrainError> {
-    let (metadata, _) = read(path, tch::Device::Cpu)?;
-    metadata.and_then(|mut entries| entries.remove(ENTRY)).ok_or_else(|| TrainError::Weights {
+    weights::read_entry(path)?.ok_or_else(|| TrainError::Weights {
         path: path.to_owned(),
         reason: "it is no checkpoint of a Millstream run".to_owned(),
     })
@@ -73,11 +69,11 @@ pub(crate) fn restore(
     optimizer: &mut dyn Optimizer,
 ) -> Result<(), TrainError> {
     let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-    let (_, given) = read(path, tch::Device::Cpu)?;
+    let (_, given) = weights::read(path, tch::Device::Cpu)?;
     let (remembered, mut given): (BTreeMap<_, _>, BTreeMap<_, _>) =
         given.into_iter().partition(|(name, _)| name.starts_with(OPTIMIZER));
     let updates = given.remove(UPDATES);
-    for (name, mut tensor) in weights(net, ema.as_deref()) {
+    for (name, mut tensor) in live(net, ema.as_deref()) {
         let kept = given.remove(&name).ok_or_else(|| unusable(format!("the tensor `{name}` is missing")))?;
         if (kept.size(), kept.kind()) != (tensor.size(), tensor.kind()) {
             return Err(unusable(format!("the tensor `{name}` is not as the model needs it")));
@@ -98,7 +94,7 @@ pub(crate) fn restore(
 }
 
 /// The weights and their averages themselves, each under a name that says whose it is.
-fn weights(net: &Net, ema: Option<&Ema>) -> Vec<(String, Tensor)> {
+fn live(net: &Net, ema: Option<&Ema>) -> Vec<(String, Tensor)> {
     let of = |whose: &'static str, params: &Params| -> Vec<(String, Tensor)> {
         params.entries().iter().map(|param| (format!("{whose}.{}", param.name), param.tensor.detach())).collect()
     };

@@ -22,7 +22,7 @@ use crate::{ModelKind, TrainError};
 pub(crate) use foreign::{Entry, open};
 
 /// The metadata entry.
-pub(crate) const ENTRY: &str = "millstream";
+const ENTRY: &str = "millstream";
 /// The version of [`Card`] that this code writes and reads.
 const FORMAT: u32 = 1;
 
@@ -46,21 +46,27 @@ impl Card {
 
 /// Writes the file and returns the blake3 hash of its bytes. Equal weights and cards give equal bytes.
 pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
-    let bytes = serialize(params, card).map_err(|reason| write_error(path, reason))?;
+    let card = serde_json::to_string(card).map_err(|error| write_error(path, error.into()))?;
+    write(path, params.entries().iter().map(|param| (param.name.as_str(), &param.tensor)), card)
+}
+
+/// Writes tensors with one metadata entry, whole or not at all, and returns the blake3 hash of the file's bytes.
+pub(crate) fn write<'a>(
+    path: &Path,
+    tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
+    entry: String,
+) -> Result<[u8; 32], TrainError> {
+    let bytes = pack(tensors, entry).map_err(|reason| write_error(path, reason))?;
     write_atomically(path, |file| file.write_all(&bytes)).map_err(|error| write_error(path, error.into()))?;
     Ok(*blake3::hash(&bytes).as_bytes())
 }
 
-pub(crate) fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
+fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {
     TrainError::File { doing: "write", path: path.to_owned(), source }
 }
 
-fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    pack(params.entries().iter().map(|param| (param.name.as_str(), &param.tensor)), serde_json::to_string(card)?)
-}
-
 /// A safetensors file of float and whole-number tensors, with one metadata entry.
-pub(crate) fn pack<'a>(
+fn pack<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
     entry: String,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
@@ -98,21 +104,37 @@ type Metadata = Option<HashMap<String, String>>;
 
 /// Reads a safetensors file of any program. Floats of 16 bits become F32.
 pub(crate) fn read(path: &Path, device: tch::Device) -> Result<(Metadata, BTreeMap<String, Tensor>), TrainError> {
-    let bytes = std::fs::read(path).map_err(|error| TrainError::File {
-        doing: "read",
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
+    let bytes = bytes_of_file(path)?;
+    let (metadata, file) = whole(path, &bytes)?;
     let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
-    let damaged = |error| unusable(format!("it is not a safetensors file, or is damaged ({error})"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         let kind = kind_of(view.dtype()).ok_or_else(|| unusable(unread(name, &format!("{:?}", view.dtype()))))?;
         tensors.insert(name.to_owned(), tensor_of(&view, kind, device).during("reading a model file")?);
     }
-    Ok((header.metadata().clone(), tensors))
+    Ok((metadata, tensors))
+}
+
+/// The metadata entry of a file that is whole, if it has one.
+pub(crate) fn read_entry(path: &Path) -> Result<Option<String>, TrainError> {
+    let (metadata, _) = whole(path, &bytes_of_file(path)?)?;
+    Ok(metadata.and_then(|mut entries| entries.remove(ENTRY)))
+}
+
+fn bytes_of_file(path: &Path) -> Result<Vec<u8>, TrainError> {
+    let unread =
+        |error: std::io::Error| TrainError::File { doing: "read", path: path.to_owned(), source: error.into() };
+    std::fs::read(path).map_err(unread)
+}
+
+/// What a safetensors file says of itself, and its tensors, which lie in `bytes`.
+fn whole<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Metadata, SafeTensors<'a>), TrainError> {
+    let damaged = |error| TrainError::Weights {
+        path: path.to_owned(),
+        reason: format!("it is not a safetensors file, or is damaged ({error})"),
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    Ok((header.metadata().clone(), SafeTensors::deserialize(bytes).map_err(damaged)?))
 }
 
 fn card(metadata: Option<&HashMap<String, String>>) -> Result<Card, String> {

@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::scalar;
+use super::{Memory, scalar};
 
 /// Kingma and Ba, "Adam" (2015): with gradient `g`, `m = b1 * m + (1 - b1) * g` and `v = b2 * v + (1 - b2) * g^2`, both at first
 /// 0. The direction of update `t`, from 1, is `(m / c1) / (sqrt(v / c2) + eps)` with `c = 1 - b^t`.
@@ -52,9 +52,10 @@ impl Moments {
     pub(super) fn start(parameter: &Tensor) -> Result<Moments, TchError> {
         Ok(Moments { mean: parameter.f_zeros_like()?, square: parameter.f_zeros_like()? })
     }
+}
 
-    /// As [`Rule::tensors`](super::Rule::tensors).
-    pub(super) fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
+impl Memory for Moments {
+    fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
         vec![("mean", &self.mean), ("square", &self.square)]
     }
 }

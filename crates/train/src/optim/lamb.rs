@@ -25,10 +25,6 @@ impl Rule for Lamb {
         Moments::start(parameter)
     }
 
-    fn tensors(kept: &Moments) -> Vec<(&'static str, &Tensor)> {
-        kept.tensors()
-    }
-
     fn begin(&mut self, update: i64) -> Result<(), TchError> {
         self.adam.begin(update)
     }

@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::momentum::{Momentum, Velocity, tensors};
+use super::momentum::{Momentum, Velocity};
 use super::{Rate, Rule, Slot, add_decay, trust, unless_zero};
 
 /// SGD whose gradient `g` of a weight `w` becomes `trust * |w| / (|g| + decay * |w| + eps) * (g + decay * w)`. Norms and biases
@@ -39,10 +39,6 @@ impl Rule for Lars {
 
     fn start(&self, parameter: &Tensor) -> Result<Velocity, TchError> {
         self.momentum.start(parameter)
-    }
-
-    fn tensors(kept: &Velocity) -> Vec<(&'static str, &Tensor)> {
-        tensors(kept)
     }
 
     fn apply(&self, slot: &mut Slot<Velocity>, gradient: &mut Tensor, rate: &Rate) -> Result<(), TchError> {

@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::{Rate, unless_zero};
+use super::{Memory, Rate, unless_zero};
 
 /// With gradient `g` and velocity `v`, at first 0: `v = momentum * v + g`, and the parameter moves by `-rate * d`, where `d` is
 /// `v`, or `g + momentum * v` for Nesterov.
@@ -42,7 +42,8 @@ impl Momentum {
     }
 }
 
-/// As [`Rule::tensors`](super::Rule::tensors).
-pub(super) fn tensors(velocity: &Velocity) -> Vec<(&'static str, &Tensor)> {
-    velocity.iter().map(|velocity| ("velocity", velocity)).collect()
+impl Memory for Velocity {
+    fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
+        self.iter().map(|velocity| ("velocity", velocity)).collect()
+    }
 }

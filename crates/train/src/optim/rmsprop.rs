@@ -2,7 +2,7 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::{Rate, Rule, Slot, add_decay, unless_zero};
+use super::{Memory, Rate, Rule, Slot, add_decay, unless_zero};
 
 /// With gradient `g`, to which the weight decay is added: `s = decay * s + (1 - decay) * g^2`, at first 1, and
 /// `v = momentum * v - rate * g / sqrt(s + eps)`, at first 0; the parameter moves by `v`. As `timm.optim.RMSpropTF`, whose `v`
@@ -21,6 +21,13 @@ pub(super) struct Kept {
     square: Tensor,
     /// None without momentum.
     velocity: Option<Tensor>,
+}
+
+impl Memory for Kept {
+    fn tensors(&self) -> Vec<(&'static str, &Tensor)> {
+        let velocity = self.velocity.iter().map(|velocity| ("velocity", velocity));
+        std::iter::once(("square", &self.square)).chain(velocity).collect()
+    }
 }
 
 impl RmsProp {
@@ -42,11 +49,6 @@ impl Rule for RmsProp {
     fn start(&self, parameter: &Tensor) -> Result<Kept, TchError> {
         let velocity = if self.momentum > 0.0 { Some(parameter.f_zeros_like()?) } else { None };
         Ok(Kept { square: parameter.f_ones_like()?, velocity })
-    }
-
-    fn tensors(kept: &Kept) -> Vec<(&'static str, &Tensor)> {
-        let velocity = kept.velocity.iter().map(|velocity| ("velocity", velocity));
-        std::iter::once(("square", &kept.square)).chain(velocity).collect()
     }
 
     fn apply(&self, slot: &mut Slot<Kept>, gradient: &mut Tensor, rate: &Rate) -> Result<(), TchError> {

@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::momentum::{Momentum, Velocity, tensors};
+use super::momentum::{Momentum, Velocity};
 use super::{Rate, Rule, Slot, add_decay, unless_zero};
 
 /// SGD as `torch.optim.SGD`: the gradient plus `decay * parameter`, through [`Momentum`].
@@ -22,10 +22,6 @@ impl Rule for Sgd {
 
     fn start(&self, parameter: &Tensor) -> Result<Velocity, TchError> {
         self.momentum.start(parameter)
-    }
-
-    fn tensors(kept: &Velocity) -> Vec<(&'static str, &Tensor)> {
-        tensors(kept)
     }
 
     fn apply(&self, slot: &mut Slot<Velocity>, gradient: &mut Tensor, rate: &Rate) -> Result<(), TchError> {

@@ -18,6 +18,11 @@ fn a_card() -> Card {
     Card::new(KIND, vec!["cat".to_owned(), "a \"dog\"".to_owned()], shape, vec![0.1307], vec![0.3081])
 }
 
+fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let tensors = params.entries().iter().map(|param| (param.name.as_str(), &param.tensor));
+    pack(tensors, serde_json::to_string(card)?)
+}
+
 #[test]
 fn what_was_saved_is_what_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
