@@ -39,6 +39,7 @@ pub(crate) fn conclude(findings: StreamVec<'_, Time, Finding>, job: Arc<Job>, ev
             }
         });
         ledger.close(frontier);
+        ledger.stop_if_failed(frontier);
     });
 }
 
@@ -50,6 +51,8 @@ struct Ledger {
     /// What is selected now, by record number.
     chosen: BTreeMap<u32, Selected>,
     bad: BTreeSet<Key>,
+    /// The round in which the training node failed, and why.
+    failed: Option<(u32, String)>,
 }
 
 /// A round whose findings are still coming in.
@@ -63,15 +66,17 @@ struct Open {
 impl Ledger {
     fn new(job: Arc<Job>, events: EventSink, stop: Stop) -> Self {
         let bad = job.known_bad.iter().copied().collect();
-        let ledger = Ledger { job, events, stop, open: BTreeMap::new(), chosen: BTreeMap::new(), bad };
+        let ledger = Ledger { job, events, stop, open: BTreeMap::new(), chosen: BTreeMap::new(), bad, failed: None };
         ledger.count();
         ledger
     }
 
     fn enter(&mut self, round: u32, finding: Finding) {
-        if let Finding::Answer(Answer::Dead(letter)) = finding {
-            return self.bury(letter);
-        }
+        let finding = match finding {
+            Finding::Answer(Answer::Dead(letter)) => return self.bury(letter),
+            Finding::Answer(Answer::Failed(why)) => return self.failed = Some((round, why)),
+            finding => finding,
+        };
         let open = self.open.entry(round).or_default();
         match finding {
             Finding::Answer(Answer::Trained(trained)) => open.result.trained = Some(trained),
@@ -79,7 +84,7 @@ impl Ledger {
             Finding::Answer(Answer::Labelled(prediction)) => open.predictions.push(prediction),
             Finding::Choice(choice) => open.choices.push(choice),
             Finding::Stats(stats) => open.result.selection = Some(stats),
-            Finding::Answer(Answer::Dead(_)) => {}
+            Finding::Answer(Answer::Dead(_) | Answer::Failed(_)) => {}
         }
     }
 
@@ -113,6 +118,16 @@ impl Ledger {
             if round >= self.job.first_round {
                 (self.events)(Event::Round(Box::new(result)));
             }
+        }
+    }
+
+    /// A failure ends the run, but not before the rounds that were done by then have been reported: the next may begin
+    /// while they are summed up.
+    fn stop_if_failed(&mut self, frontier: &MutableAntichain<Time>) {
+        if let Some((round, why)) = &self.failed
+            && round.checked_sub(1).is_none_or(|before| !frontier.less_equal(&Time::end_of(before)))
+        {
+            self.stop.set(StopReason::Failed(why.clone()));
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Answer {
     Labelled(Prediction),
     /// A record that could not be used.
     Dead(DeadLetter),
+    /// The training node has failed, for this reason; nothing more comes from it.
+    Failed(String),
 }
 
 /// The teacher's word on one record.
@@ -106,7 +108,11 @@ impl Desk {
                         answered.push((capability, answers));
                     }
                 }
-                Err(error) => self.stop.set(StopReason::Failed(error)),
+                Err(error) => match self.asked.pop_front() {
+                    Some(capability) => answered.push((capability, vec![Answer::Failed(error)])),
+                    // It failed before it was asked anything.
+                    None => self.stop.set(StopReason::Failed(error)),
+                },
             }
         }
         while let Some((capability, batch)) = self.waiting.pop_front() {
