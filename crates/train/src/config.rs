@@ -2,6 +2,7 @@
 
 mod optimizer;
 mod schedule;
+mod unlabelled;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use millstream_data::Shape;
 
 pub use optimizer::OptimizerKind;
 pub use schedule::ScheduleKind;
+pub use unlabelled::{ConsistencyConfig, Mapping, TeacherConfig, Threshold};
 
 use crate::{Device, ModelKind, TrainError, Transfer};
 
@@ -58,8 +60,15 @@ pub struct RoundConfig {
     /// The averaged weights that predict and are saved; none: the trained weights themselves.
     pub ema: Option<EmaConfig>,
     /// The weight of the unlabelled mean in the loss, at least 0. With mu unlabelled images for each labelled
-    /// one, mu gives every image the same weight.
+    /// one, mu gives every image the same weight. With `consistency`, that has a weight of its own.
     pub unlabelled_weight: f64,
+    /// The temperature of soft pseudo-labels at which students are compared with them: the loss is then `T^2 KL`; none: the
+    /// cross-entropy with them as they are.
+    pub distilled: Option<f64>,
+    /// How unlabelled images teach that have no target; none: all rows have one.
+    pub consistency: Option<ConsistencyConfig>,
+    /// A model that is asked about each batch, if there is one.
+    pub teacher: Option<TeacherConfig>,
 }
 
 /// What holds for all rounds of a session.
@@ -117,6 +126,9 @@ impl RoundConfig {
         if let Some(EmaConfig { decay, .. }) = self.ema {
             require(decay > 0.0 && decay < 1.0, "ema", decay, "it lies between 0 and 1; leave it out for no average")?;
         }
+        self.distilled.map_or(Ok(()), |temperature| above_zero("temperature", temperature))?;
+        self.consistency.as_ref().map_or(Ok(()), ConsistencyConfig::check)?;
+        self.teacher.as_ref().map_or(Ok(()), TeacherConfig::check)?;
         self.model.check()?;
         self.transfer.check()?;
         self.optimizer.check()?;

@@ -29,7 +29,8 @@ pub(crate) fn gradients(
 ) -> Result<Gradients, TrainError> {
     let mut sum: Option<Pass> = None;
     for rows in split(targets.rows(), parts as usize) {
-        let pass = Pass::run(trained, targets.part(&rows), &logits(rows).during("running the model")?)?;
+        let part = targets.part(&rows).during("preparing targets")?;
+        let pass = Pass::run(trained, part, &logits(rows).during("running the model")?)?;
         match &mut sum {
             Some(sum) => sum.add(pass).during("adding gradients")?,
             None => sum = Some(pass),

@@ -15,15 +15,41 @@ pub(crate) struct Normalise {
 
 impl Normalise {
     pub(crate) fn new(mean: &[f32], std: &[f32], device: tch::Device) -> Result<Normalise, TrainError> {
-        let scale: Vec<f32> = std.iter().map(|std| (1.0 / (255.0 * f64::from(*std))) as f32).collect();
-        let shift = mean.iter().zip(std).map(|(mean, std)| (-f64::from(*mean) / f64::from(*std)) as f32);
-        let shift: Vec<f32> = shift.collect();
+        let scale = std.iter().map(|std| 1.0 / (255.0 * f64::from(*std)));
+        let shift = mean.iter().zip(std).map(|(mean, std)| -f64::from(*mean) / f64::from(*std));
+        Normalise::of(scale, shift, device)
+    }
+
+    /// For images that are normalised by the first mean and deviation, to be so by the second.
+    pub(crate) fn between(
+        before: [&[f32]; 2],
+        after: [&[f32]; 2],
+        device: tch::Device,
+    ) -> Result<Normalise, TrainError> {
+        let both = || before[0].iter().zip(before[1]).zip(after[0].iter().zip(after[1]));
+        let scale = both().map(|((_, before), (_, after))| f64::from(*before) / f64::from(*after));
+        let shift =
+            both().map(|((before, _), (after, std))| (f64::from(*before) - f64::from(*after)) / f64::from(*std));
+        Normalise::of(scale, shift, device)
+    }
+
+    fn of(
+        scale: impl Iterator<Item = f64>,
+        shift: impl Iterator<Item = f64>,
+        device: tch::Device,
+    ) -> Result<Normalise, TrainError> {
+        let [scale, shift]: [Vec<f32>; 2] = [scale.map(|x| x as f32).collect(), shift.map(|x| x as f32).collect()];
         let tensor = |values: &[f32]| Tensor::f_from_slice(values)?.f_reshape([1, -1, 1, 1])?.f_to_device(device);
         Ok(Normalise {
             scale: tensor(&scale).during("preparing normalisation")?,
             shift: tensor(&shift).during("preparing normalisation")?,
             device,
         })
+    }
+
+    /// Images of floats that are there already.
+    pub(crate) fn again(&self, images: &Tensor) -> Result<Tensor, TchError> {
+        self.shift.f_addcmul(images, &self.scale)
     }
 
     /// Images, `rows x channels x height x width`, channels last in memory.
@@ -43,6 +69,13 @@ impl Normalise {
         let bytes = bytes.f_view(*sizes)?.f_to_device(self.device)?;
         self.shift.f_addcmul(&bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?, &self.scale)
     }
+}
+
+/// Some images, one after the other. In memory the channels are last, and stay so.
+pub(crate) fn select(images: &Tensor, rows: &[usize]) -> Result<Tensor, TchError> {
+    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    let rows = Tensor::f_from_slice(&rows)?.f_to_device(images.device())?;
+    images.f_permute([0, 2, 3, 1])?.f_index_select(0, &rows)?.f_permute([0, 3, 1, 2])
 }
 
 /// The batch's sizes in memory, rows first and channels last, if they are those of the session.

@@ -11,6 +11,7 @@
 //! - libtorch's CUDA part is loaded at run time, so that one binary serves machines with and without a GPU.
 
 mod config;
+mod consistency;
 mod device;
 mod ema;
 mod error;
@@ -24,10 +25,14 @@ mod random;
 mod schedule;
 mod session;
 mod snapshot;
+mod teacher;
 mod transfer;
 mod weights;
 
-pub use config::{Clip, EmaConfig, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig};
+pub use config::{
+    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig,
+    TeacherConfig, Threshold,
+};
 pub use device::{Device, Environment, probe};
 pub use error::TrainError;
 pub use kind::{EfficientNetSize, ModelKind, ModelSettings, ResNetDepth, VggDepth};

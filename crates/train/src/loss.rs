@@ -1,66 +1,97 @@
-//! The loss of one concatenated batch of labelled and pseudo-labelled images.
+//! The loss of one concatenated batch of labelled and unlabelled images.
 
 use std::ops::Range;
 
-use millstream_data::{Batch, Row, Target};
-use tch::{TchError, Tensor};
+use millstream_data::{Row, Target};
+use tch::{Kind, TchError, Tensor};
 
 use crate::TrainError;
+use crate::error::While;
 
-/// What the loss compares a batch's logits with.
-///
-/// With `CE(q, p) = -sum_k q_k log p_k`, the loss is `(mean_lab CE(y, p) + w * mean_unl CE(q, p)) / (1 + w)`, the Noisy Student
-/// loss (algorithm 4.2 of its paper's code) up to the division, which only keeps the learning rate independent of
-/// `w`. A side without rows falls away together with its weight. Hard targets, human or pseudo, are smoothed:
-/// `(1 - s) onehot + s / K`. Soft targets are taken as they are.
-#[derive(Debug, PartialEq)]
+/// How labels become what the loss compares with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels {
+    /// How many classes there are.
+    pub(crate) classes: usize,
+    /// Hard targets, human or not, become `(1 - s) onehot + s / K`. Soft targets are taken as they are.
+    pub(crate) smoothing: f64,
+    /// The temperature T of soft targets of unlabelled rows, where students are compared with them at T, too; none: at 1.
+    pub(crate) distilled: Option<f64>,
+}
+
+/// What the loss compares a batch's logits with: a sum of terms, to which each row adds by its weight.
+#[derive(Debug)]
 pub(crate) struct Targets {
-    /// `rows x classes`, row after row.
-    distribution: Vec<f32>,
-    /// The weight of each row in the loss. They sum to 1.
-    weights: Vec<f32>,
+    terms: Vec<Term>,
     /// The class of each labelled row, by row.
     labelled: Vec<(usize, i64)>,
+    rows: usize,
+}
+
+/// A comparison of each row's logits `z` with a distribution `q`: the cross-entropy `CE(q, softmax(z))`, or, at a temperature T,
+/// `T^2 KL(q || softmax(z / T))` (Hinton et al. 2015, "Distilling the Knowledge in a Neural Network", section 2).
+#[derive(Debug)]
+struct Term {
+    /// `rows x classes`.
+    distribution: Tensor,
+    /// `rows x 1`.
+    weights: Tensor,
+    temperature: Option<f64>,
 }
 
 impl Targets {
-    /// The targets of a batch that is not empty.
-    pub(crate) fn new(batch: &Batch, classes: usize, smoothing: f64, weight: f64) -> Result<Targets, TrainError> {
-        let mut distribution = Vec::with_capacity(batch.rows.len() * classes);
+    /// The targets of rows that all have one, each with its weight in the loss.
+    pub(crate) fn new(rows: &[Row], weights: &[f32], labels: &Labels) -> Result<Targets, TrainError> {
+        let mut distribution = Vec::with_capacity(rows.len() * labels.classes);
         let mut labelled = Vec::new();
-        for (index, row) in batch.rows.iter().enumerate() {
-            let target = push_distribution(&mut distribution, row, classes, smoothing)?;
+        for (index, row) in rows.iter().enumerate() {
+            let target = push_distribution(&mut distribution, row, labels)?;
             if row.labelled {
                 labelled.push((index, target));
             }
         }
-        Ok(Targets { distribution, weights: weights(&batch.rows, labelled.len(), weight), labelled })
+        let terms = terms(rows, &distribution, weights, labels).during("preparing targets")?;
+        Ok(Targets { terms, labelled, rows: rows.len() })
+    }
+
+    /// Adds a teacher's word on every row: its distribution at that temperature, `rows x classes`. What there was weighs `task`
+    /// of what it did, the teacher `weight` of it.
+    pub(crate) fn teach(
+        &mut self,
+        distribution: Tensor,
+        temperature: f64,
+        [task, weight]: [f64; 2],
+    ) -> Result<(), TchError> {
+        let mut whole = Tensor::f_zeros([self.rows as i64, 1], (Kind::Float, tch::Device::Cpu))?;
+        for term in &mut self.terms {
+            whole = whole.f_add(&term.weights)?;
+            term.weights = term.weights.f_mul_scalar(task)?;
+        }
+        let weights = whole.f_mul_scalar(weight)?;
+        self.terms.push(Term { distribution, weights, temperature: Some(temperature) });
+        Ok(())
     }
 
     /// The loss of `logits`, `rows x classes`: one number.
     pub(crate) fn loss(&self, logits: &Tensor) -> Result<Tensor, TchError> {
-        let device = logits.device();
-        let weights = Tensor::f_from_slice(&self.weights)?.f_to_device(device)?;
-        let targets = Tensor::f_from_slice(&self.distribution)?.f_reshape(logits.size())?.f_to_device(device)?;
-        let weighted = targets.f_mul(&weights.f_unsqueeze(1)?)?;
-        logits.f_log_softmax(1, None)?.f_mul(&weighted)?.f_sum(None)?.f_neg()
+        let mut losses = self.terms.iter().map(|term| term.loss(logits));
+        let first = losses.next().unwrap_or_else(|| logits.f_sum(None)?.f_mul_scalar(0.0))?;
+        losses.try_fold(first, |sum, loss| sum.f_add(&loss?))
     }
 
     /// The targets of these rows, which weigh in the loss what they weigh in that of all rows.
-    pub(crate) fn part(&self, rows: &Range<usize>) -> Targets {
-        let classes = self.distribution.len() / self.weights.len().max(1);
-        let distribution = self.distribution.chunks(classes.max(1)).skip(rows.start).take(rows.len());
+    pub(crate) fn part(&self, rows: &Range<usize>) -> Result<Targets, TchError> {
         let labelled = self.labelled.iter().filter(|(row, _)| rows.contains(row));
-        Targets {
-            distribution: distribution.flatten().copied().collect(),
-            weights: self.weights.iter().skip(rows.start).take(rows.len()).copied().collect(),
+        Ok(Targets {
+            terms: self.terms.iter().map(|term| term.part(rows)).collect::<Result<_, _>>()?,
             labelled: labelled.map(|(row, class)| (row - rows.start, *class)).collect(),
-        }
+            rows: rows.len(),
+        })
     }
 
     /// How many rows there are.
     pub(crate) fn rows(&self) -> usize {
-        self.weights.len()
+        self.rows
     }
 
     /// How many labelled rows there are, and how many of them `predicted`, a class for each row, gets right.
@@ -74,13 +105,49 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+impl Term {
+    fn loss(&self, logits: &Tensor) -> Result<Tensor, TchError> {
+        let distribution = self.distribution.f_to_device(logits.device())?;
+        let weighted = distribution.f_mul(&self.weights.f_to_device(logits.device())?)?;
+        let Some(temperature) = self.temperature else {
+            return logits.f_log_softmax(1, None)?.f_mul(&weighted)?.f_sum(None)?.f_neg();
+        };
+        let student = logits.f_div_scalar(temperature)?.f_log_softmax(1, None)?;
+        // 0 log 0 is 0.
+        let teacher = weighted.f_xlogy(&distribution)?;
+        teacher.f_sub(&student.f_mul(&weighted)?)?.f_sum(None)?.f_mul_scalar(temperature * temperature)
+    }
+
+    fn part(&self, rows: &Range<usize>) -> Result<Term, TchError> {
+        let narrow = |tensor: &Tensor| tensor.f_narrow(0, rows.start as i64, rows.len() as i64);
+        let (distribution, weights) = (narrow(&self.distribution)?, narrow(&self.weights)?);
+        Ok(Term { distribution, weights, temperature: self.temperature })
+    }
+}
+
+/// The terms of given labels: one, and one more at its temperature for the rows that are distilled.
+fn terms(rows: &[Row], distribution: &[f32], weights: &[f32], labels: &Labels) -> Result<Vec<Term>, TchError> {
+    let tensor =
+        |values: &[f32], columns: usize| Tensor::f_from_slice(values)?.f_reshape([rows.len() as i64, columns as i64]);
+    let term = |temperature: Option<f64>| {
+        let ours = |row: &Row| labels.distilled.filter(|_| distilled(row)) == temperature;
+        let weights: Vec<f32> =
+            rows.iter().zip(weights).map(|(row, weight)| if ours(row) { *weight } else { 0.0 }).collect();
+        let distribution = tensor(distribution, labels.classes)?;
+        Ok(Term { distribution, weights: tensor(&weights, 1)?, temperature })
+    };
+    let temperature = labels.distilled.filter(|_| rows.iter().any(distilled));
+    std::iter::once(None).chain(temperature.map(Some)).map(term).collect()
+}
+
+/// Whether students learn a row as a student of whoever gave its target. What people say of an image has no temperature.
+fn distilled(row: &Row) -> bool {
+    !row.labelled && matches!(row.target, Target::Soft(_))
+}
+
 /// Appends the distribution of one row and returns its likeliest class.
-fn push_distribution(
-    distribution: &mut Vec<f32>,
-    row: &Row,
-    classes: usize,
-    smoothing: f64,
-) -> Result<i64, TrainError> {
+fn push_distribution(distribution: &mut Vec<f32>, row: &Row, labels: &Labels) -> Result<i64, TrainError> {
+    let Labels { classes, smoothing, .. } = *labels;
     let refuse = |what: String| Err(TrainError::Batch(format!("the target of record {} {what}", row.key)));
     match &row.target {
         Target::None => refuse("is missing: training needs a label for every row".to_owned()),
@@ -101,24 +168,27 @@ fn push_distribution(
         }
         Target::Soft(soft) => {
             distribution.extend_from_slice(soft);
-            Ok(likeliest(soft))
+            Ok(likeliest(soft) as i64)
         }
     }
 }
 
 /// The first of the largest.
-fn likeliest(shares: &[f32]) -> i64 {
+pub(crate) fn likeliest(shares: &[f32]) -> usize {
     let mut best = 0;
     for (class, share) in shares.iter().enumerate() {
         if *share > shares[best] {
             best = class;
         }
     }
-    best as i64
+    best
 }
 
-/// The weight of each row: a side's share of the loss, spread evenly over its rows.
-fn weights(rows: &[Row], labelled: usize, weight: f64) -> Vec<f32> {
+/// The weight of each row where labelled and pseudo-labelled rows are a side each, which share the loss as 1 to `weight`:
+/// `(mean_lab + w mean_unl) / (1 + w)`. That is the Noisy Student loss (of its paper's code) up to the division, which keeps the
+/// learning rate independent of `w`. A side without rows falls away together with its weight.
+pub(crate) fn shared(rows: &[Row], weight: f64) -> Vec<f32> {
+    let labelled = rows.iter().filter(|row| row.labelled).count();
     let unlabelled = rows.len() - labelled;
     let sides = [(labelled, 1.0), (unlabelled, weight)].map(|(rows, weight)| if rows == 0 { 0.0 } else { weight });
     let total = sides[0] + sides[1];

@@ -4,18 +4,20 @@ use std::ops::Range;
 use std::path::Path;
 
 use millstream_data::{Batch, Row};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
+use crate::consistency::{Consistency, Lesson, probabilities};
 use crate::ema::Ema;
 use crate::error::While;
 use crate::gradients::{Gradients, clip, gradients};
-use crate::input::Normalise;
-use crate::loss::Targets;
+use crate::input::{Normalise, select};
+use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::{Optimizer, optimizer};
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
+use crate::teacher::Teacher;
 use crate::transfer::{self, Features};
 use crate::weights::{self, Card};
 use crate::{Device, Freeze, Loaded, ModelKind, RoundConfig, SessionConfig, TrainError};
@@ -31,6 +33,10 @@ pub struct StepMetrics {
     pub labelled: u32,
     /// The learning rate of the step.
     pub learning_rate: f64,
+    /// Unlabelled images that the model was asked about in this step.
+    pub asked: u32,
+    /// How many of them it was sure enough of.
+    pub accepted: u32,
 }
 
 /// One training node: it trains a model a round and answers with its predictions. It lives on one thread.
@@ -73,6 +79,9 @@ struct Training {
     loaded: Option<Loaded>,
     /// The features of images, if the body is frozen.
     features: Option<Features>,
+    /// What unlabelled images without targets teach.
+    consistency: Option<Consistency>,
+    teacher: Option<Teacher>,
 }
 
 impl Session {
@@ -131,8 +140,13 @@ impl Session {
         let optimizer =
             optimizer(&config.optimizer, net.params.trained(), self.device).during("starting the optimizer")?;
         let trained = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
-        let training = Training { round, config: config.clone(), trained, optimizer, ema, loaded, features };
-        self.current = Some(Current { kind: config.model.clone(), net, training: Some(training) });
+        let consistency = config.consistency.as_ref().map(|config| Consistency::new(config, self.config.classes.len()));
+        let teacher =
+            config.teacher.as_ref().map(|config| Teacher::new(config, &self.config, self.device)).transpose()?;
+        let config = config.clone();
+        let kind = config.model.clone();
+        let training = Training { round, config, trained, optimizer, ema, loaded, features, consistency, teacher };
+        self.current = Some(Current { kind, net, training: Some(training) });
         Ok(())
     }
 
@@ -150,13 +164,22 @@ impl Session {
         let Some(Current { net, training: Some(training), .. }) = &mut self.current else {
             return Err(none);
         };
-        let RoundConfig { label_smoothing, unlabelled_weight, .. } = training.config;
+        let nothing = StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() };
         if batch.rows.is_empty() {
-            return Ok(StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() });
+            return Ok(nothing);
         }
+        let at = (self.config.seed, step);
         let images = self.normalise.images(batch, &self.config.shape)?;
-        let targets = Targets::new(batch, self.config.classes.len(), label_smoothing, unlabelled_weight)?;
-        training.step(net, self.config.seed, step, (&images, &batch.rows), &targets)
+        let lesson = training.lesson(net, at, (&images, &batch.rows))?;
+        if lesson.rows.is_empty() {
+            return Ok(nothing);
+        }
+        let images = lesson.images(images).during("choosing images")?;
+        let mut targets = Targets::new(&lesson.rows, &lesson.weights, &training.labels(self.config.classes.len()))?;
+        if let Some(teacher) = &training.teacher {
+            teacher.teach(&images, &mut targets)?;
+        }
+        Ok(lesson.count(training.step(net, at, (&images, &lesson.rows), &targets)?))
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).
@@ -165,8 +188,8 @@ impl Session {
     /// No round is in training, or there is no memory for a copy.
     pub fn snapshot(&self) -> Result<Snapshot, TrainError> {
         match &self.current {
-            Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
-                Snapshot::take(net, ema.as_ref(), optimizer.as_ref())
+            Some(Current { net, training: Some(Training { ema, optimizer, consistency, .. }), .. }) => {
+                Snapshot::take(net, ema.as_ref(), optimizer.as_ref(), consistency.as_ref())
             }
             _ => Err(TrainError::NoRound { asked: "a snapshot" }),
         }
@@ -178,8 +201,8 @@ impl Session {
     /// No round has begun, or the file cannot be read or is of another model, optimizer or average.
     pub fn restore(&mut self, path: &Path) -> Result<(), TrainError> {
         match &mut self.current {
-            Some(Current { net, training: Some(Training { ema, optimizer, .. }), .. }) => {
-                snapshot::restore(path, net, ema.as_mut(), optimizer.as_mut())
+            Some(Current { net, training: Some(Training { ema, optimizer, consistency, .. }), .. }) => {
+                snapshot::restore(path, net, ema.as_mut(), optimizer.as_mut(), consistency.as_mut())
             }
             _ => Err(TrainError::NoRound { asked: "a restart" }),
         }
@@ -229,12 +252,42 @@ impl Training {
         learning_rate(&self.config.schedule, self.config.optimizer.lr(), step, self.config.steps)
     }
 
+    fn labels(&self, classes: usize) -> Labels {
+        Labels { classes, smoothing: self.config.label_smoothing, distilled: self.config.distilled }
+    }
+
+    /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.
+    fn lesson(
+        &mut self,
+        net: &Net,
+        (seed, step): (u64, u32),
+        (images, rows): (&Tensor, &[Row]),
+    ) -> Result<Lesson, TrainError> {
+        let Some(consistency) = &mut self.consistency else {
+            return Ok(Lesson::given(rows, loss::shared(rows, self.config.unlabelled_weight)));
+        };
+        let asked = consistency.asks(rows);
+        let done = f64::from(step) / f64::from(self.config.steps);
+        if asked.is_empty() {
+            return Ok(consistency.lesson(rows, &asked, &[], done));
+        }
+        let seeded = seeded(seed, self.round, Purpose::Question(step));
+        let mut answer = || {
+            let _no_grad = tch::no_grad_guard();
+            let images = select(images, &asked)?;
+            let rows: Vec<Row> = asked.iter().filter_map(|at| rows.get(*at)).cloned().collect();
+            let logits = logits(&mut self.features, net, (&images, &rows), 0..rows.len(), Mode::Train(&seeded))?;
+            probabilities(&logits)
+        };
+        let shares = answer().during("asking the model about unlabelled images")?;
+        Ok(consistency.lesson(rows, &asked, &shares, done))
+    }
+
     /// The whole of training: forward, loss, backward, clipping, update, average.
     fn step(
         &mut self,
         net: &Net,
-        seed: u64,
-        step: u32,
+        (seed, step): (u64, u32),
         images: (&Tensor, &[Row]),
         targets: &Targets,
     ) -> Result<StepMetrics, TrainError> {
@@ -256,7 +309,7 @@ impl Training {
         if let Some(ema) = &mut self.ema {
             ema.update(&net.params).during("averaging the weights")?;
         }
-        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate })
+        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate, ..StepMetrics::default() })
     }
 }
 
@@ -273,13 +326,6 @@ fn logits(
         None => net.model.forward(&images, mode),
         Some(features) => net.model.head(&features.of(&*net.model, &images, &rows[part])?, mode),
     }
-}
-
-fn probabilities(logits: &Tensor) -> Result<Vec<f32>, TchError> {
-    let shares = logits.f_softmax(1, Kind::Float)?.f_contiguous()?;
-    let mut values = vec![0.0; shares.numel()];
-    shares.f_copy_data(&mut values, shares.numel())?;
-    Ok(values)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The state of a round in the middle of its training, so that it can go on later as if nothing had happened.
 //!
 //! Random numbers are a function of seed, round and step, and the learning rate one of the step: so all there is to keep
-//! are the weights, their averages, and what the optimizer remembers.
+//! are the weights, their averages, what the optimizer remembers, and what the round knows of its unlabelled images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use crate::TrainError;
+use crate::consistency::Consistency;
 use crate::ema::Ema;
 use crate::error::While;
 use crate::model::{Net, Params};
@@ -27,12 +28,18 @@ const UPDATES: &str = "ema_updates";
 const OPTIMIZER: &str = "optimizer.";
 
 impl Snapshot {
-    pub(crate) fn take(net: &Net, ema: Option<&Ema>, optimizer: &dyn Optimizer) -> Result<Snapshot, TrainError> {
+    pub(crate) fn take(
+        net: &Net,
+        ema: Option<&Ema>,
+        optimizer: &dyn Optimizer,
+        consistency: Option<&Consistency>,
+    ) -> Result<Snapshot, TrainError> {
         let copy = |(name, tensor): (String, Tensor)| {
             Ok((name, tensor.f_to_device_(tch::Device::Cpu, tensor.kind(), false, true).during("copying the state")?))
         };
         let remembered = optimizer.state().into_iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
-        let all = live(net, ema).into_iter().chain(remembered);
+        let learnt = consistency.into_iter().flat_map(Consistency::state);
+        let all = live(net, ema).into_iter().chain(remembered).chain(learnt);
         let mut tensors: Vec<_> = all.map(copy).collect::<Result<_, TrainError>>()?;
         if let Some(ema) = ema {
             tensors.push((UPDATES.to_owned(), Tensor::from(i64::from(ema.updates()))));
@@ -61,12 +68,13 @@ pub fn read_note(path: &Path) -> Result<String, TrainError> {
     })
 }
 
-/// Gives a network that has just begun, its averages and its optimizer what the file holds.
+/// Gives a network that has just begun, its averages, its optimizer and its unlabelled images what the file holds.
 pub(crate) fn restore(
     path: &Path,
     net: &Net,
     ema: Option<&mut Ema>,
     optimizer: &mut dyn Optimizer,
+    consistency: Option<&mut Consistency>,
 ) -> Result<(), TrainError> {
     let unusable = |reason: String| TrainError::Weights { path: path.to_owned(), reason };
     let (_, given) = weights::read(path, tch::Device::Cpu)?;
@@ -87,6 +95,9 @@ pub(crate) fn restore(
     let mut remembered =
         remembered.into_iter().map(|(name, tensor)| (name[OPTIMIZER.len()..].to_owned(), tensor)).collect();
     optimizer.restore(&mut remembered)?;
+    if let Some(consistency) = consistency {
+        consistency.restore(&mut given)?;
+    }
     match given.keys().chain(remembered.keys()).next() {
         Some(name) => Err(unusable(format!("nothing in this round has a tensor `{name}`"))),
         None => Ok(()),

@@ -1,9 +1,10 @@
 //! Parts of a batch against the whole, and clipping.
 
-use millstream_data::{Batch, Block, Key, Row, Shape, Target};
+use millstream_data::{Key, Row, Shape, Target};
 
 use super::*;
 use crate::ModelKind;
+use crate::loss::{Labels, shared};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::random::{Purpose, seeded};
 
@@ -26,9 +27,9 @@ fn targets(rows: u32) -> Targets {
         target: Target::Hard(number % 3),
         labelled: number % 3 == 1,
     };
-    let batch =
-        Batch { shape: SHAPE, blocks: vec![Block(Vec::new())], rows: (0..rows).map(row).collect(), dead: Vec::new() };
-    Targets::new(&batch, 3, 0.1, 2.0).unwrap()
+    let rows: Vec<Row> = (0..rows).map(row).collect();
+    let labels = Labels { classes: 3, smoothing: 0.1, distilled: None };
+    Targets::new(&rows, &shared(&rows, 2.0), &labels).unwrap()
 }
 
 fn run(net: &Net, images: &Tensor, parts: u32) -> Gradients {

@@ -1,21 +1,11 @@
 //! Hand-computed losses, checked against PyTorch's `cross_entropy`.
 
-use millstream_data::{Block, Key, Shape};
-use tch::Kind;
+use millstream_data::Key;
 
 use super::*;
 
 fn row(target: Target, labelled: bool) -> Row {
     Row { record: 0, key: Key(7), view: 0, epoch: 0, copy: 0, target, labelled }
-}
-
-fn batch(rows: Vec<Row>) -> Batch {
-    Batch {
-        shape: Shape { height: 1, width: 1, channels: 1 },
-        blocks: vec![Block(vec![0; rows.len()])],
-        rows,
-        dead: Vec::new(),
-    }
 }
 
 /// Three rows of logits over three classes; `cross_entropy` with the classes 2, 0, 1 gives [`PLAIN`] and [`SMOOTH`].
@@ -26,14 +16,25 @@ fn logits() -> Tensor {
 const PLAIN: [f64; 3] = [0.407_606, 1.407_606, 2.407_606];
 const SMOOTH: [f64; 3] = [0.507_606, 1.407_606, 2.307_606];
 
-fn hard(labelled: [bool; 3]) -> Batch {
-    batch([2, 0, 1].iter().zip(labelled).map(|(class, labelled)| row(Target::Hard(*class), labelled)).collect())
+fn hard(labelled: [bool; 3]) -> Vec<Row> {
+    [2, 0, 1].iter().zip(labelled).map(|(class, labelled)| row(Target::Hard(*class), labelled)).collect()
+}
+
+fn labels(smoothing: f64) -> Labels {
+    Labels { classes: 3, smoothing, distilled: None }
+}
+
+fn targets(rows: &[Row], smoothing: f64, weight: f64) -> Targets {
+    Targets::new(rows, &shared(rows, weight), &labels(smoothing)).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.flatten(0, -1)).unwrap()
 }
 
 #[track_caller]
-fn check(batch: &Batch, smoothing: f64, weight: f64, expected: f64) {
-    let targets = Targets::new(batch, 3, smoothing, weight).unwrap();
-    let loss = targets.loss(&logits()).unwrap().double_value(&[]);
+fn check(rows: &[Row], smoothing: f64, weight: f64, expected: f64) {
+    let loss = targets(rows, smoothing, weight).loss(&logits()).unwrap().double_value(&[]);
     assert!((loss - expected).abs() < 2e-6, "{loss} instead of {expected}");
 }
 
@@ -60,7 +61,7 @@ fn unlabelled_rows_alone_are_their_mean() {
 #[test]
 fn soft_targets_are_not_smoothed() {
     let soft = row(Target::Soft(vec![0.2, 0.3, 0.5]), false);
-    let rows = batch(vec![row(Target::Hard(2), true), row(Target::Hard(0), true), soft]);
+    let rows = [row(Target::Hard(2), true), row(Target::Hard(0), true), soft];
     let expected = (f64::midpoint(SMOOTH[0], SMOOTH[1]) + 1.507_606) / 2.0;
     check(&rows, 0.1, 1.0, expected);
 }
@@ -68,10 +69,10 @@ fn soft_targets_are_not_smoothed() {
 #[test]
 fn the_gradient_is_the_difference_of_probability_and_target() {
     let logits = logits().set_requires_grad(true);
-    let targets = Targets::new(&hard([true, false, false]), 3, 0.1, 3.0).unwrap();
+    let targets = targets(&hard([true, false, false]), 0.1, 3.0);
     let loss = targets.loss(&logits).unwrap();
     let gradient = Tensor::run_backward(&[&loss], &[&logits], false, false).remove(0);
-    let wanted = Tensor::from_slice(&targets.distribution).reshape([3, 3]);
+    let wanted = &targets.terms[0].distribution;
     let weights = Tensor::from_slice(&[0.25f32, 0.375, 0.375]).unsqueeze(1);
     let expected = (logits.detach().softmax(1, Kind::Float) - wanted) * weights;
     assert!((gradient - expected).abs().max().double_value(&[]) < 1e-6);
@@ -79,13 +80,13 @@ fn the_gradient_is_the_difference_of_probability_and_target() {
 
 #[test]
 fn only_labelled_rows_are_scored() {
-    let targets = Targets::new(&hard([true, true, false]), 3, 0.0, 1.0).unwrap();
+    let targets = targets(&hard([true, true, false]), 0.0, 1.0);
     assert_eq!(targets.score(&[2, 1, 1]), (2, 1));
 }
 
 #[test]
 fn a_target_that_does_not_fit_is_named() {
-    let refused = |target| match Targets::new(&batch(vec![row(target, true)]), 3, 0.0, 1.0) {
+    let refused = |target| match Targets::new(&[row(target, true)], &[1.0], &labels(0.0)) {
         Err(TrainError::Batch(text)) => text,
         other => panic!("{other:?}"),
     };
@@ -97,11 +98,72 @@ fn a_target_that_does_not_fit_is_named() {
 
 #[test]
 fn a_part_weighs_what_it_weighs_in_the_whole() {
-    let whole = Targets::new(&hard([true, false, false]), 3, 0.1, 3.0).unwrap();
-    let part = whole.part(&(1..3));
+    let whole = targets(&hard([true, false, false]), 0.1, 3.0);
+    let part = whole.part(&(1..3)).unwrap();
     assert_eq!((whole.rows(), part.rows()), (3, 2));
-    assert_eq!((&part.weights[..], &part.distribution[..]), (&whole.weights[1..], &whole.distribution[3..]));
-    let scored = Targets::new(&hard([true, true, false]), 3, 0.1, 3.0).unwrap().part(&(1..3));
+    let sides = |targets: &Targets| [&targets.terms[0].weights, &targets.terms[0].distribution].map(values);
+    let ([weights, distribution], [some, shares]) = (sides(&whole), sides(&part));
+    assert_eq!((&some[..], &shares[..]), (&weights[1..], &distribution[3..]));
+    let scored = targets(&hard([true, true, false]), 0.1, 3.0).part(&(1..3)).unwrap();
     assert_eq!((scored.score(&[0, 0]), scored.score(&[1, 0])), ((1, 1), (1, 0)));
-    assert_eq!(whole.part(&(0..3)), whole);
+    assert_eq!(sides(&whole.part(&(0..3)).unwrap()), sides(&whole));
+}
+
+/// A student's logits and a teacher's; PyTorch's `kl_div` of them, times T^2, at T = 1, 2 and 4.
+const STUDENT: [f32; 3] = [1.0, 2.0, 3.0];
+const TEACHER: [f32; 3] = [1.0, 1.0, 4.0];
+const DISTILLED: [(f64, f64); 3] = [(1.0, 0.176_848), (2.0, 0.319_470), (4.0, 0.352_670)];
+
+fn shares_at(temperature: f64) -> Tensor {
+    (Tensor::from_slice(&TEACHER).reshape([1, 3]) / temperature).softmax(1, tch::Kind::Float)
+}
+
+#[test]
+fn a_stored_distribution_is_distilled_at_its_temperature() {
+    for (temperature, expected) in DISTILLED {
+        let rows = [row(Target::Soft(values(&shares_at(temperature))), false)];
+        let labels = Labels { classes: 3, smoothing: 0.1, distilled: Some(temperature) };
+        let targets = Targets::new(&rows, &[1.0], &labels).unwrap();
+        let student = Tensor::from_slice(&STUDENT).reshape([1, 3]).set_requires_grad(true);
+        let loss = targets.loss(&student).unwrap();
+        assert!((loss.double_value(&[]) - expected).abs() < 2e-6, "{temperature}: {loss}");
+        let gradient = values(&Tensor::run_backward(&[&loss], &[&student], false, false)[0]);
+        if temperature == 4.0 {
+            let far = gradient.iter().zip([0.045_52, 0.334_40, -0.379_92]).map(|(a, b): (&f32, f32)| (a - b).abs());
+            assert!(far.fold(0.0, f32::max) < 1e-5, "{gradient:?}");
+        }
+    }
+}
+
+#[test]
+fn a_teacher_is_weighed_against_the_labels() {
+    let student = Tensor::from_slice(&STUDENT).reshape([1, 3]);
+    let plain = targets(&[row(Target::Hard(1), true)], 0.0, 1.0);
+    let alone = plain.loss(&student).unwrap().double_value(&[]);
+    for (temperature, expected) in DISTILLED {
+        let mut targets = targets(&[row(Target::Hard(1), true)], 0.0, 1.0);
+        targets.teach(shares_at(temperature), temperature, [0.3, 0.7]).unwrap();
+        let loss = targets.loss(&student).unwrap().double_value(&[]);
+        assert!((loss - 0.3 * alone - 0.7 * expected).abs() < 2e-6, "{loss}");
+        let part = targets.part(&(0..1)).unwrap().loss(&student).unwrap().double_value(&[]);
+        assert_eq!(part, loss);
+    }
+}
+
+#[test]
+fn what_people_say_is_not_distilled() {
+    let soft = || Target::Soft(vec![0.0, 0.25, 0.75]);
+    let rows = [row(soft(), true), row(soft(), false)];
+    let labels = Labels { classes: 3, smoothing: 0.0, distilled: Some(2.0) };
+    let both = Targets::new(&rows, &[0.5, 0.5], &labels).unwrap();
+    let logits = Tensor::from_slice(&STUDENT).reshape([1, 3]).repeat([2, 1]);
+    let entropy = -(0.25 * f64::ln(0.25) + 0.75 * f64::ln(0.75));
+    let cross = |logits: &Tensor| {
+        let logs = values(&logits.log_softmax(1, None));
+        -0.25 * f64::from(logs[1]) - 0.75 * f64::from(logs[2])
+    };
+    let one = logits.narrow(0, 0, 1);
+    let expected = 0.5 * cross(&one) + 0.5 * 4.0 * (cross(&(&one / 2.0)) - entropy);
+    let loss = both.loss(&logits).unwrap().double_value(&[]);
+    assert!((loss - expected).abs() < 1e-6, "{loss} instead of {expected}");
 }

@@ -3,7 +3,9 @@
 use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;
-use crate::{Clip, EmaConfig, OptimizerKind, Rates, ScheduleKind, Transfer};
+use crate::{
+    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, Rates, ScheduleKind, TeacherConfig, Threshold, Transfer,
+};
 
 const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 
@@ -35,6 +37,9 @@ fn round() -> RoundConfig {
         accumulate: 1,
         ema: Some(EMA),
         unlabelled_weight: 3.0,
+        distilled: None,
+        consistency: None,
+        teacher: None,
     }
 }
 
@@ -454,4 +459,120 @@ fn the_head_is_the_same_to_the_last_bit_whether_features_are_kept_or_not() {
     let kept = train(1 << 20);
     assert_eq!(train(0), kept);
     assert_eq!(train(1000), kept, "eight images");
+}
+
+/// The batch of [`batch`], in which what is not labelled has no target and comes in two views.
+fn two_views(salt: u32, rows: u32) -> Batch {
+    let mut batch = batch(salt, rows);
+    let first = batch.rows.iter().position(|row| !row.labelled).unwrap();
+    for (place, row) in batch.rows[first..].iter_mut().enumerate() {
+        (row.record, row.key, row.view) = (place as u32 / 2, Key(place as u128 / 2), (place % 2) as u8);
+        row.target = Target::None;
+    }
+    let size = SHAPE.bytes();
+    for pair in batch.blocks[0].0[first * size..].chunks_exact_mut(2 * size) {
+        let (weak, strong) = pair.split_at_mut(size);
+        strong.copy_from_slice(weak);
+    }
+    batch
+}
+
+fn flexmatch() -> RoundConfig {
+    let threshold = Threshold::Flexible { tau: 0.8, warmup: true, mapping: Mapping::Convex };
+    let consistency =
+        ConsistencyConfig { weak: Some(0), threshold, weight: 1.0, ramp: [0.0, 0.0], soft: None, images: 6 };
+    RoundConfig { consistency: Some(consistency), ..round() }
+}
+
+fn consistent(steps: std::ops::Range<u32>, session: &mut Session) -> Vec<StepMetrics> {
+    steps.map(|step| session.step(step, &two_views(step, 24)).unwrap()).collect()
+}
+
+#[test]
+fn a_model_learns_from_its_own_word() {
+    let mut session = Session::new(config(1)).unwrap();
+    session.begin(0, &flexmatch()).unwrap();
+    let metrics = consistent(0..40, &mut session);
+    assert!(metrics.iter().all(|metrics| (metrics.labelled, metrics.asked) == (12, 6)), "{metrics:?}");
+    // All is accepted while nothing is known, then little, in the end most.
+    assert_eq!(metrics[0].accepted, 6);
+    assert!(metrics[39].accepted >= 4, "{metrics:?}");
+    let mut alone = Session::new(config(1)).unwrap();
+    let weight = flexmatch().consistency.map(|consistency| ConsistencyConfig { weight: 0.0, ..consistency });
+    alone.begin(0, &RoundConfig { consistency: weight, ..round() }).unwrap();
+    consistent(0..40, &mut alone);
+    assert_ne!(bits(&mut session), bits(&mut alone), "what the model says of unlabelled images matters");
+}
+
+#[test]
+fn thresholds_of_classes_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot");
+    let start = || {
+        let mut session = Session::new(config(1)).unwrap();
+        session.begin(0, &flexmatch()).unwrap();
+        session
+    };
+    let mut whole = start();
+    consistent(0..16, &mut whole);
+    whole.snapshot().unwrap().write(&path, "").unwrap();
+    let rest = consistent(16..24, &mut whole);
+    assert!(rest.iter().any(|metrics| metrics.accepted < 6), "thresholds matter: {rest:?}");
+    let mut resumed = start();
+    resumed.restore(&path).unwrap();
+    assert_eq!(consistent(16..24, &mut resumed), rest);
+    assert_eq!(bits(&mut resumed), bits(&mut whole));
+    let mut other = Session::new(config(1)).unwrap();
+    other.begin(0, &round()).unwrap();
+    assert!(other.restore(&path).unwrap_err().to_string().contains("curriculum"));
+}
+
+#[test]
+fn a_student_follows_its_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    let (mut teacher, _) = train(1, 40);
+    teacher.save(&path).unwrap();
+    let asked = TeacherConfig { path: path.clone(), temperature: 2.0, task: 0.0, weight: 1.0 };
+    // No label is true: only the teacher knows.
+    let lie = |step| {
+        let mut batch = batch(step, 24);
+        batch.rows.iter_mut().for_each(|row| row.target = Target::Hard(0));
+        batch
+    };
+    let mut taught = |mean: f32, asked: Option<&TeacherConfig>| {
+        let mut student = Session::new(SessionConfig { mean: vec![mean], ..config(2) }).unwrap();
+        let model = ModelKind::SmallNet { width: 6, dropout: 0.0 };
+        student.begin(0, &RoundConfig { model, teacher: asked.cloned(), label_smoothing: 0.0, ..round() }).unwrap();
+        (0..40).for_each(|step| student.step(step, &lie(step)).map(drop).unwrap());
+        let (own, wanted) = (student.predict(&batch(3, 12)).unwrap(), teacher.predict(&batch(3, 12)).unwrap());
+        own.iter().zip(wanted).map(|(a, b)| (a - b).abs()).sum::<f32>() / own.len() as f32
+    };
+    // The student may see images under another normalisation than the teacher does.
+    for mean in [0.3, 0.7] {
+        let far = taught(mean, Some(&asked));
+        assert!(far < 0.15, "{far}");
+    }
+    let far = taught(0.3, None);
+    assert!(far > 0.3, "{far}");
+    let mixed = TeacherConfig { task: 1.0, weight: 0.0, ..asked };
+    assert_eq!(taught(0.3, Some(&mixed)), taught(0.3, None), "a teacher of no weight changes nothing");
+}
+
+#[test]
+fn a_teacher_of_other_classes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    train(1, 1).0.save(&path).unwrap();
+    let refused = |config: SessionConfig| {
+        let teacher = Some(TeacherConfig { path: path.clone(), temperature: 1.0, task: 0.5, weight: 0.5 });
+        let mut session = Session::new(config).unwrap();
+        session.begin(0, &RoundConfig { teacher, ..round() }).unwrap_err().to_string()
+    };
+    let classes = vec!["across".to_owned(), "up".to_owned(), "blank".to_owned()];
+    let text = refused(SessionConfig { classes, ..config(1) });
+    assert!(text.contains("it knows the classes across, down, blank"), "{text}");
+    let gray =
+        SessionConfig { shape: Shape { channels: 3, ..SHAPE }, mean: vec![0.5; 3], std: vec![0.5; 3], ..config(1) };
+    assert!(refused(gray).contains("1 channels, these have 3"));
 }

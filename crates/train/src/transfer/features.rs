@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use millstream_data::Row;
 use tch::{TchError, Tensor};
 
+use crate::input::select;
 use crate::model::{Mode, Model};
 
 /// Most bytes of features that are kept.
@@ -55,7 +56,7 @@ impl Features {
 impl Kept {
     fn of(&mut self, model: &dyn Model, images: &Tensor, rows: &[Row]) -> Result<Tensor, TchError> {
         let places = rows.iter().map(|row| (row.record, row.view, row.labelled));
-        let lacking: Vec<i64> =
+        let lacking: Vec<usize> =
             (0..).zip(places.clone()).filter(|(_, place)| !self.rows.contains_key(place)).map(|(row, _)| row).collect();
         let mut fresh = BTreeMap::new();
         for part in lacking.chunks(TOGETHER) {
@@ -84,13 +85,10 @@ impl Kept {
 }
 
 /// The features of at most [`TOGETHER`] rows of the images, each on its own.
-fn together(model: &dyn Model, images: &Tensor, rows: &[i64]) -> Result<Vec<Vec<f32>>, TchError> {
-    let filled: Vec<i64> =
+fn together(model: &dyn Model, images: &Tensor, rows: &[usize]) -> Result<Vec<Vec<f32>>, TchError> {
+    let filled: Vec<usize> =
         rows.iter().chain(std::iter::repeat(rows.first().unwrap_or(&0))).copied().take(TOGETHER).collect();
-    let filled = Tensor::f_from_slice(&filled)?.f_to_device(images.device())?;
-    // In memory the channels are last, and stay so.
-    let chosen = images.f_permute([0, 2, 3, 1])?.f_index_select(0, &filled)?.f_permute([0, 3, 1, 2])?;
-    let features = model.body(&chosen, Mode::Predict)?.f_contiguous()?;
+    let features = model.body(&select(images, &filled)?, Mode::Predict)?.f_contiguous()?;
     let mut values = vec![0.0; features.numel()];
     features.f_copy_data(&mut values, features.numel())?;
     Ok(values.chunks((values.len() / TOGETHER).max(1)).take(rows.len()).map(<[f32]>::to_vec).collect())

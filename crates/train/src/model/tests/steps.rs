@@ -1,12 +1,12 @@
 //! One training step of ResNet-18 against PyTorch's and timm's optimizers: `golden/steps.py`.
 
-use millstream_data::{Batch, Block, Key, Row, Shape, Target};
+use millstream_data::{Key, Row, Target};
 
 use super::reference::{by_formula, formula};
 use super::*;
 use crate::OptimizerKind;
 use crate::gradients::{Gradients, gradients};
-use crate::loss::Targets;
+use crate::loss::{Labels, Targets, shared};
 use crate::optim::optimizer;
 
 const GOLDEN: &str = include_str!("../../../golden/steps.txt");
@@ -33,10 +33,9 @@ fn targets() -> Targets {
         target: Target::Hard(*class),
         labelled: true,
     };
-    let shape = Shape { height: SIDE, width: SIDE, channels: 3 };
-    let batch =
-        Batch { shape, blocks: vec![Block(Vec::new())], rows: CLASSES.iter().map(row).collect(), dead: Vec::new() };
-    Targets::new(&batch, 10, 0.0, 0.0).unwrap()
+    let rows: Vec<Row> = CLASSES.iter().map(row).collect();
+    let labels = Labels { classes: 10, smoothing: 0.0, distilled: None };
+    Targets::new(&rows, &shared(&rows, 0.0), &labels).unwrap()
 }
 
 fn learn(net: &Net) -> Gradients {

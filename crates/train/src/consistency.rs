@@ -1,0 +1,192 @@
+//! Learning from images without labels by the model's own word on them, asked anew in each step: Pseudo-Label (Lee 2013),
+//! FixMatch (Sohn et al. 2020) and FlexMatch (Zhang et al. 2021).
+//!
+//! The model says what an unlabelled image is: of its weak view, without gradients. Where it is sure, its word is the
+//! target of the image's other views. The loss is `mean_lab CE + lambda(t) mean_unl(m CE)`, and the second mean is over all
+//! unlabelled rows, those with m = 0 included.
+
+mod curriculum;
+
+use std::collections::BTreeMap;
+
+use millstream_data::{Row, Target};
+use tch::{Kind, TchError, Tensor};
+
+use crate::config::{ConsistencyConfig, Threshold};
+use crate::input::select;
+use crate::loss::likeliest;
+use crate::{StepMetrics, TrainError};
+use curriculum::Curriculum;
+
+/// What a round has learnt about its unlabelled images beside the weights.
+pub(crate) struct Consistency {
+    config: ConsistencyConfig,
+    /// FlexMatch's.
+    curriculum: Option<Curriculum>,
+}
+
+/// What a step trains on.
+#[derive(Debug, Default)]
+pub(crate) struct Lesson {
+    /// The rows of the batch that are trained on, by their place in it.
+    pub(crate) places: Vec<usize>,
+    /// These rows, each with a target.
+    pub(crate) rows: Vec<Row>,
+    /// The weight of each in the loss.
+    pub(crate) weights: Vec<f32>,
+    /// Images that the model was asked about, and those about which it was sure enough.
+    pub(crate) asked: u32,
+    pub(crate) accepted: u32,
+}
+
+/// The model's word on an image.
+#[derive(Clone, Debug)]
+struct Answer {
+    target: Target,
+    accepted: bool,
+}
+
+/// All views of a record that lie together in a batch: its number, and its place in the list of records.
+type Place = (u32, u32, u32);
+
+fn place(row: &Row) -> Place {
+    (row.record, row.epoch, row.copy)
+}
+
+impl Consistency {
+    pub(crate) fn new(config: &ConsistencyConfig, classes: usize) -> Consistency {
+        let flexible = matches!(config.threshold, Threshold::Flexible { .. });
+        let curriculum = flexible.then(|| Curriculum::new(config.images, classes));
+        Consistency { config: config.clone(), curriculum }
+    }
+
+    /// The places of the rows that the model is asked about.
+    pub(crate) fn asks(&self, rows: &[Row]) -> Vec<usize> {
+        let weak = |row: &Row| !row.labelled && self.config.weak.is_none_or(|weak| row.view == weak);
+        (0..rows.len()).filter(|at| weak(&rows[*at])).collect()
+    }
+
+    /// What to train on, given the probabilities that the model gave `asked`, row after row; `done` is the share of the round
+    /// that is behind.
+    pub(crate) fn lesson(&mut self, rows: &[Row], asked: &[usize], probabilities: &[f32], done: f64) -> Lesson {
+        let classes = probabilities.len() / asked.len().max(1);
+        let thresholds = self.thresholds(classes);
+        let answers: BTreeMap<Place, Answer> = asked
+            .iter()
+            .zip(probabilities.chunks(classes.max(1)))
+            .map(|(at, shares)| (place(&rows[*at]), self.answer(&rows[*at], shares, &thresholds)))
+            .collect();
+        let accepted = answers.values().filter(|answer| answer.accepted).count();
+        let mut lesson = Lesson { asked: count(answers.len()), accepted: count(accepted), ..Lesson::default() };
+        for (at, row) in rows.iter().enumerate() {
+            if row.labelled {
+                lesson.push(at, row.clone(), 1.0);
+            } else if self.config.weak != Some(row.view)
+                && let Some(Answer { target, accepted }) = answers.get(&place(row))
+            {
+                lesson.push(at, Row { target: target.clone(), ..row.clone() }, f32::from(u8::from(*accepted)));
+            }
+        }
+        lesson.weigh(self.config.weight * ramp(self.config.ramp, done));
+        lesson
+    }
+
+    fn thresholds(&self, classes: usize) -> Vec<f64> {
+        match (&self.curriculum, self.config.threshold) {
+            (Some(curriculum), Threshold::Flexible { tau, warmup, mapping }) => {
+                curriculum.thresholds(tau, warmup, mapping)
+            }
+            (_, Threshold::Fixed(tau) | Threshold::Flexible { tau, .. }) => vec![tau; classes],
+        }
+    }
+
+    /// Thresholds are those before the step; what the model says now counts from the next on.
+    fn answer(&mut self, row: &Row, shares: &[f32], thresholds: &[f64]) -> Answer {
+        let class = likeliest(shares);
+        let confidence = f64::from(shares.get(class).copied().unwrap_or_default());
+        if let (Some(curriculum), Threshold::Flexible { tau, .. }) = (&mut self.curriculum, self.config.threshold)
+            && confidence >= tau
+        {
+            curriculum.learnt(row.record, class);
+        }
+        let target = match self.config.soft {
+            Some(temperature) => Target::Soft(tempered(shares, temperature)),
+            None => Target::Hard(class as u32),
+        };
+        Answer { target, accepted: thresholds.get(class).is_some_and(|threshold| confidence >= *threshold) }
+    }
+
+    /// What must be kept for the rest of the round, by name.
+    pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
+        self.curriculum.iter().flat_map(Curriculum::state).collect()
+    }
+
+    /// Takes back what [`state`](Self::state) gave.
+    pub(crate) fn restore(&mut self, kept: &mut BTreeMap<String, Tensor>) -> Result<(), TrainError> {
+        match &mut self.curriculum {
+            Some(curriculum) => curriculum.restore(kept),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Lesson {
+    /// All rows of a batch, with the targets that they have.
+    pub(crate) fn given(rows: &[Row], weights: Vec<f32>) -> Lesson {
+        Lesson { places: (0..rows.len()).collect(), rows: rows.to_vec(), weights, asked: 0, accepted: 0 }
+    }
+
+    /// Those of a batch's images that are trained on.
+    pub(crate) fn images(&self, batch: Tensor) -> Result<Tensor, TchError> {
+        if batch.size().first() == Some(&(self.places.len() as i64)) { Ok(batch) } else { select(&batch, &self.places) }
+    }
+
+    fn push(&mut self, place: usize, row: Row, weight: f32) {
+        self.places.push(place);
+        self.rows.push(row);
+        self.weights.push(weight);
+    }
+
+    /// Spreads 1 over the labelled rows and `weight` over the others, of which those that are not accepted lose their share.
+    fn weigh(&mut self, weight: f64) {
+        let labelled = self.rows.iter().filter(|row| row.labelled).count();
+        let share = |side: f64, rows: usize| (side / rows.max(1) as f64) as f32;
+        let (human, other) = (share(1.0, labelled), share(weight, self.rows.len() - labelled));
+        for (row, weight) in self.rows.iter().zip(&mut self.weights) {
+            *weight *= if row.labelled { human } else { other };
+        }
+    }
+
+    /// Adds what was asked to what a step says.
+    pub(crate) fn count(&self, metrics: StepMetrics) -> StepMetrics {
+        StepMetrics { asked: self.asked, accepted: self.accepted, ..metrics }
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The share of the full weight after a share of the round: 0 up to the first bound, 1 from the second on, linear between (Lee
+/// 2013, equation 16).
+fn ramp([from, to]: [f64; 2], done: f64) -> f64 {
+    if done >= to { 1.0 } else { ((done - from) / (to - from)).max(0.0) }
+}
+
+/// `p^(1/T)`, normalised.
+fn tempered(shares: &[f32], temperature: f64) -> Vec<f32> {
+    let raised: Vec<f64> = shares.iter().map(|share| f64::from(*share).powf(1.0 / temperature)).collect();
+    let sum: f64 = raised.iter().sum();
+    raised.iter().map(|share| (share / sum) as f32).collect()
+}
+
+/// Probabilities, row after row, on this side of the device.
+pub(crate) fn probabilities(logits: &Tensor) -> Result<Vec<f32>, TchError> {
+    let shares = logits.f_softmax(1, Kind::Float)?.f_contiguous()?;
+    let mut values = vec![0.0; shares.numel()];
+    shares.f_copy_data(&mut values, shares.numel())?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests;
