@@ -88,6 +88,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::NoRun { .. }
         | ClusterError::OtherModel { .. }
         | ClusterError::Weights { .. }
+        | ClusterError::Teacher { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Train(error) => train_code(error),
         ClusterError::Stopped(reason) => stop_code(reason),

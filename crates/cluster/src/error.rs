@@ -49,6 +49,16 @@ pub enum ClusterError {
         /// Which file, and what is wrong with it.
         source: DataError,
     },
+    /// The teacher of a round cannot be read.
+    #[error(
+        "round {round} cannot ask its teacher: {source}. Set `distill.teacher` to the `model.safetensors` of a round of a run, or to `previous`"
+    )]
+    Teacher {
+        /// The round.
+        round: usize,
+        /// Which file, and what is wrong with it.
+        source: DataError,
+    },
     /// The run directory is in use.
     #[error("{path} is in use by another run. Wait for it to end, or choose another with `--out`", path = path.display())]
     Busy {

@@ -19,6 +19,8 @@ pub(crate) fn step(event: &Event) -> Option<Step> {
         learning_rate: metrics.learning_rate,
         labelled: metrics.labelled,
         labelled_correct: metrics.labelled_correct,
+        asked: metrics.asked,
+        accepted: metrics.accepted,
         waited: time.waited,
         seconds: time.seconds,
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
 use millstream_dataflow::{ModelHash, Progress, StepMetrics, Trainer, TrainerError};
-use millstream_spec::{ModelPlan, Plan, RoundPlan, TrainingPlan, WeightsPlan};
+use millstream_spec::{ModelPlan, Plan, RoundPlan, TargetsPlan, TrainingPlan, WeightsPlan};
 use millstream_train::{Device, ModelKind, ModelSettings, RoundConfig, Session, SessionConfig, TrainError};
 
 use crate::checkpoint::{Checkpoints, Kept};
@@ -76,6 +76,8 @@ impl Trainer for TrainingNode {
             learning_rate: metrics.learning_rate,
             labelled: metrics.labelled,
             labelled_correct: metrics.labelled_correct,
+            asked: metrics.asked,
+            accepted: metrics.accepted,
         })
     }
 
@@ -134,8 +136,13 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
     }
 }
 
-/// The settings of a round, as the plan has them. `previous` is the model file of the round before, if there is one yet.
-pub(crate) fn round_config(round: &RoundPlan, previous: Option<PathBuf>) -> Result<RoundConfig, TrainError> {
+/// The settings of a round, as the plan has them. `previous` is the model file of the round before, if there is one yet; there are
+/// so many `unlabelled` images.
+pub(crate) fn round_config(
+    round: &RoundPlan,
+    previous: Option<PathBuf>,
+    unlabelled: usize,
+) -> Result<RoundConfig, TrainError> {
     let plan = &round.training;
     let ModelPlan { name, width, dropout, drop_path } = round.model;
     let settings = ModelSettings { width, dropout: Some(dropout), drop_path };
@@ -144,7 +151,7 @@ pub(crate) fn round_config(round: &RoundPlan, previous: Option<PathBuf>) -> Resu
         weights: match &round.weights {
             WeightsPlan::Fresh => None,
             WeightsPlan::File(path) => Some(path.clone()),
-            WeightsPlan::Previous => previous,
+            WeightsPlan::Previous => previous.clone(),
         },
         transfer: plan.transfer.as_ref().map(training::transfer).unwrap_or_default(),
         features_keep: repeats(plan),
@@ -156,6 +163,12 @@ pub(crate) fn round_config(round: &RoundPlan, previous: Option<PathBuf>) -> Resu
         label_smoothing: plan.label_smoothing,
         ema: plan.ema.map(training::ema),
         unlabelled_weight: f64::from(plan.unlabelled_ratio),
+        distilled: match plan.targets {
+            TargetsPlan::Distill { temperature } => Some(temperature),
+            _ => None,
+        },
+        consistency: training::consistency(plan, unlabelled),
+        teacher: plan.distill.as_ref().and_then(|distill| training::teacher(distill, previous)),
     })
 }
 

@@ -1,18 +1,18 @@
 //! The identity of a run: what it will compute, on which data.
 
 use millstream_data::{Manifest, hash_file};
-use millstream_spec::{Plan, WeightsPlan};
+use millstream_spec::{DistillPlan, Plan, TeacherPlan, WeightsPlan};
 
 use crate::ClusterError;
 
 /// The version of the computation. Raise it when the same plan and data give other models or labels than before.
 const COMPUTATION: u32 = 3;
 
-/// The hash of plan, data, weights that rounds start from, and computation. Runs with equal hashes end with equal models and labels (on one
+/// The hash of plan, data, weights that rounds start from, teachers that are files, and computation. Runs with equal hashes end with equal models and labels (on one
 /// kind of processor), however many workers and processes they have.
 ///
 /// # Errors
-/// [`ClusterError::Weights`]: a file of weights cannot be read.
+/// [`ClusterError::Weights`], [`ClusterError::Teacher`]: a file cannot be read.
 pub fn plan_hash(plan: &Plan, manifest: &Manifest) -> Result<[u8; 32], ClusterError> {
     let mut hasher = blake3::Hasher::new_derive_key("millstream 2026 plan hash");
     hasher.update(&COMPUTATION.to_le_bytes());
@@ -23,6 +23,10 @@ pub fn plan_hash(plan: &Plan, manifest: &Manifest) -> Result<[u8; 32], ClusterEr
     for (round, settings) in plan.rounds.iter().enumerate() {
         if let WeightsPlan::File(path) = &settings.weights {
             let unreadable = |source| ClusterError::Weights { round, source };
+            hasher.update(&hash_file(path).map_err(unreadable)?);
+        }
+        if let Some(DistillPlan { teacher: TeacherPlan::File(path), .. }) = &settings.training.distill {
+            let unreadable = |source| ClusterError::Teacher { round, source };
             hasher.update(&hash_file(path).map_err(unreadable)?);
         }
     }

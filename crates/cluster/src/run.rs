@@ -84,7 +84,7 @@ pub fn run(
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
 
-    rehearse(plan, manifest.classes().to_vec(), options.device)?;
+    rehearse(plan, &manifest, options.device)?;
 
     let dir = Arc::new(RunDir::open(&path)?);
     let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
@@ -102,10 +102,10 @@ pub fn run(
 
 /// Builds every round's model once, so that a device that is not there or a model that cannot take the images
 /// is known now and not after hours.
-fn rehearse(plan: &Plan, classes: Vec<String>, device: Device) -> Result<(), ClusterError> {
-    let mut session = Session::new(session_config(plan, classes, device))?;
+fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<(), ClusterError> {
+    let mut session = Session::new(session_config(plan, manifest.classes().to_vec(), device))?;
     for (number, round) in plan.rounds.iter().enumerate() {
-        session.begin(number as u32, &round_config(round, None)?)?;
+        session.begin(number as u32, &round_config(round, None, 0)?)?;
     }
     Ok(())
 }
@@ -354,7 +354,9 @@ fn trainer(
 ) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     let before = |number: usize| number.checked_sub(1).map(|before| model_file(recorder.dir.path(), before as u32));
-    let rounds = plan.rounds.iter().enumerate().map(|(number, round)| round_config(round, before(number)));
+    let unlabelled = manifest.split("unlabelled").len();
+    let round = |(number, round)| round_config(round, before(number), unlabelled);
+    let rounds = plan.rounds.iter().enumerate().map(round);
     let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
     let (run, hash, generation) =
         (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), recorder.generation);

@@ -34,8 +34,7 @@ impl Feed {
     pub fn job(self, manifest: Arc<Manifest>) -> Job {
         let classes = manifest.classes().to_vec();
         let views = vec![RoundView::only(self.view.clone())];
-        let round =
-            RoundJob { steps: self.steps, batch: self.batch, unlabelled_batch: 0, views, soft: None, mix: None };
+        let round = RoundJob { steps: self.steps, batch: self.batch, views, ..RoundJob::asking() };
         Job {
             seed: self.seed,
             shape: self.shape,

@@ -60,14 +60,26 @@ pub struct RoundJob {
     pub steps: u32,
     /// Labelled images in a step.
     pub batch: u32,
-    /// Pseudo-labelled images in a step.
+    /// Unlabelled images in a step.
     pub unlabelled_batch: u32,
+    /// Where they come from.
+    pub unlabelled: Unlabelled,
     /// How a training image is prepared: each record of a step is emitted once for every view that is for it.
     pub views: Vec<RoundView>,
     /// The temperature of soft pseudo-labels, none for hard ones.
     pub soft: Option<f64>,
     /// CutMix and MixUp, if wanted.
     pub mix: Option<MixJob>,
+}
+
+/// Which records without human labels a round trains on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unlabelled {
+    /// Those whose pseudo-labels were selected, with these.
+    #[default]
+    Selected,
+    /// All of them, without any target: the training node finds one itself.
+    All,
 }
 
 /// How the samples of a step are mixed with each other.
@@ -86,7 +98,7 @@ pub struct RoundView {
     pub view: View,
     /// Whether records with human labels are seen through it.
     pub labelled: bool,
-    /// Whether records with pseudo-labels are.
+    /// Whether records without are.
     pub unlabelled: bool,
 }
 
@@ -98,6 +110,12 @@ impl RoundView {
 }
 
 impl RoundJob {
+    /// A round that does not train.
+    pub(crate) fn asking() -> Self {
+        let unlabelled = Unlabelled::Selected;
+        RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, unlabelled, views: Vec::new(), soft: None, mix: None }
+    }
+
     /// The views of records with human labels, or of those without, each with its number.
     pub(crate) fn views_of(&self, labelled: bool) -> impl Iterator<Item = (u8, &View)> {
         let meant = move |(_, view): &(u8, &RoundView)| if labelled { view.labelled } else { view.unlabelled };

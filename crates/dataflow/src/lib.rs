@@ -34,7 +34,7 @@ pub use event::{Event, EventSink, RoundResult, StepTime, Trained};
 pub use millstream_labels::RoundStats;
 
 pub use feed::Feed;
-pub use job::{Job, JobError, MixJob, RoundJob, RoundView};
+pub use job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
 pub use operators::prepare::picture;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};

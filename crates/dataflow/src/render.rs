@@ -7,10 +7,10 @@ use millstream_imageops::{Limits, Mixing, Options, Step, Truncated, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
     BalancePlan, DecodePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan,
-    TargetsPlan, ViewOf,
+    TargetsPlan, UnlabelledPlan, ViewOf,
 };
 
-use crate::job::{Job, JobError, MixJob, RoundJob, RoundView};
+use crate::job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
 
 /// Opens the sources of a plan and draws its splits.
 pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
@@ -65,6 +65,9 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         rounds.push(round_job(number, round, shape(plan))?);
     }
     let split = |name: &str| manifest.split(name).to_vec();
+    if rounds.iter().any(|round| round.unlabelled == Unlabelled::All) && manifest.split("unlabelled").is_empty() {
+        return Err(JobError::Empty { split: "unlabelled".to_owned() });
+    }
     Ok(Job {
         labelled: split("labelled"),
         unlabelled: split("unlabelled"),
@@ -77,7 +80,7 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
 /// A job that measures a model on one split.
 pub fn render_eval(plan: &Plan, manifest: Arc<Manifest>, split: &str) -> Result<Job, JobError> {
     let test = manifest.split(split).to_vec();
-    let rounds = vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None, mix: None }];
+    let rounds = vec![RoundJob::asking()];
     let job = Job { test, rounds, ..base(plan, manifest)? };
     labelled_throughout(&job, split, &job.test)?;
     Ok(job)
@@ -91,7 +94,7 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
         labelled: Vec::new(),
         test: Vec::new(),
         shape,
-        rounds: vec![RoundJob { steps: 0, batch: 0, unlabelled_batch: 0, views: Vec::new(), soft: None, mix: None }],
+        rounds: vec![RoundJob::asking()],
         first_round: 0,
         first_step: 0,
         restored: Vec::new(),
@@ -111,7 +114,7 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
 /// What run and eval have in common; nothing to do yet.
 fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
     let classes = manifest.classes().to_vec();
-    let soft = |round: &RoundPlan| matches!(round.training.targets, TargetsPlan::Soft { .. });
+    let soft = |round: &RoundPlan| round.training.targets != TargetsPlan::Hard;
     Ok(Job {
         seed: plan.seed,
         shape: shape(plan),
@@ -184,10 +187,14 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
         steps: training.steps,
         batch: training.batch,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
+        unlabelled: match training.unlabelled {
+            UnlabelledPlan::Selected => Unlabelled::Selected,
+            UnlabelledPlan::Own(_) => Unlabelled::All,
+        },
         views,
         soft: match training.targets {
             TargetsPlan::Hard => None,
-            TargetsPlan::Soft { temperature } => Some(temperature),
+            TargetsPlan::Soft { temperature } | TargetsPlan::Distill { temperature } => Some(temperature),
         },
         mix: training.mix.as_ref().map(mix).transpose()?,
     })

@@ -10,7 +10,7 @@ use millstream_data::{Permutation, Target};
 use millstream_labels::Selected;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Job, RoundJob};
+use crate::job::{Job, RoundJob, Unlabelled};
 use crate::time::Time;
 
 /// What a batch is for.
@@ -89,7 +89,7 @@ impl Deck {
     }
 }
 
-/// One entry of the list of pseudo-labelled images of a round.
+/// One entry of the list of images without human labels that a round trains on.
 struct Pseudo {
     record: u32,
     copy: u32,
@@ -108,8 +108,15 @@ impl Schedule {
     /// Lays out a round, given the selected pseudo-labels by record number.
     pub(crate) fn new(job: &Job, round: u32, chosen: &BTreeMap<u32, Selected>) -> Self {
         let settings = &job.rounds[round as usize];
-        let pseudo: Vec<Pseudo> =
-            chosen.iter().flat_map(|(record, chosen)| copies(*record, chosen, settings)).collect();
+        let pseudo: Vec<Pseudo> = match settings.unlabelled {
+            Unlabelled::Selected => {
+                chosen.iter().flat_map(|(record, chosen)| copies(*record, chosen, settings)).collect()
+            }
+            Unlabelled::All => {
+                let untold = |record: &u32| Pseudo { record: *record, copy: 0, target: Target::None };
+                job.unlabelled.iter().map(untold).collect()
+            }
+        };
         Schedule {
             round,
             labelled: Deck::new(job.labelled.len(), job.seed, round, 0),

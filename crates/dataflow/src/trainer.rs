@@ -70,4 +70,8 @@ pub struct StepMetrics {
     pub labelled: u32,
     /// How many of them the model took for what they are, before the update.
     pub labelled_correct: u32,
+    /// Unlabelled images that the model was asked about before the update, for it to learn from its own word.
+    pub asked: u32,
+    /// How many of them it was sure enough of.
+    pub accepted: u32,
 }

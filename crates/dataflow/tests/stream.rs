@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_data::Target;
-use millstream_dataflow::{Event, StopReason};
+use millstream_dataflow::{Event, StopReason, Unlabelled};
 use millstream_imageops::{Mixing, Per};
 use support::{Corpus, Setting, Views, broken_folder, rss_bytes, run};
 
@@ -89,6 +89,26 @@ fn a_record_is_emitted_once_for_each_view_that_is_for_it() {
     let noised = student.pixels[4..].chunks(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(noised >= 4, "strong differs from weak: {noised} of 8");
     assert_eq!(run(Setting { workers: 3, ..setting }).batches, outcome.batches);
+}
+
+#[test]
+fn all_unlabelled_records_come_once_an_epoch_where_the_model_is_asked_itself() {
+    let views = Views::WeakAndStrong;
+    let setting = Setting { views, unlabelled: Unlabelled::All, steps: 45, workers: 3, ..Setting::default() };
+    let outcome = run(setting.clone());
+    // 300 records, 60 of them for testing and 60 labelled: 180, in steps of 8.
+    let first: Vec<u32> = outcome.batches[..22].iter().flat_map(|batch| batch.records[4..].to_vec()).collect();
+    let mut distinct = first.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!((first.len(), distinct.len()), (22 * 16, 22 * 8), "each in both views, none twice");
+    for batch in &outcome.batches[..3] {
+        assert!(batch.targets[4..].iter().all(|target| *target == Target::None), "nobody told");
+        assert!(batch.targets[..4].iter().all(|target| matches!(target, Target::Hard(_))));
+        assert_eq!(batch.views[..8], [0, 0, 0, 0, 0, 1, 0, 1]);
+    }
+    let resumed = run(Setting { first_step: 20, workers: 1, ..setting });
+    assert_eq!(resumed.batches[..], outcome.batches[20..]);
 }
 
 #[test]

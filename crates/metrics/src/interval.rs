@@ -12,6 +12,8 @@ pub(crate) struct Interval {
     loss: f64,
     labelled: f64,
     correct: f64,
+    asked: f64,
+    accepted: f64,
     waited: f64,
     seconds: f64,
 }
@@ -28,6 +30,8 @@ impl Interval {
         self.loss += step.loss * f64::from(step.images);
         self.labelled += f64::from(step.labelled);
         self.correct += f64::from(step.labelled_correct);
+        self.asked += f64::from(step.asked);
+        self.accepted += f64::from(step.accepted);
         self.waited += step.waited;
         self.seconds += step.seconds;
         let done = step.step.saturating_add(1);
@@ -44,6 +48,7 @@ impl Interval {
             loss: quotient(self.loss, self.images),
             learning_rate: last.learning_rate,
             accuracy: quotient(self.correct, self.labelled),
+            accepted: quotient(self.accepted, self.asked),
             images_per_second: quotient(self.images, self.waited + self.seconds).unwrap_or(0.0),
             data_wait_seconds: self.waited,
             step_seconds: self.seconds,
@@ -59,7 +64,9 @@ mod tests {
         let loss = if step == 0 { 4.0 } else { 1.0 };
         let images = if step == 0 { 1 } else { 3 };
         let (labelled, labelled_correct) = (images, 1);
-        Step { round: 2, step, images, loss, labelled, labelled_correct, waited: 0.5, seconds: 1.5, ..Step::default() }
+        let (waited, seconds, asked, accepted) = (0.5, 1.5, 4, step.min(1));
+        let counts = Step { labelled, labelled_correct, asked, accepted, ..Step::default() };
+        Step { round: 2, step, images, loss, waited, seconds, ..counts }
     }
 
     fn lines(steps: u32) -> Vec<Training> {
@@ -78,7 +85,7 @@ mod tests {
     fn an_interval_weighs_every_image_alike() {
         let first = lines(2000)[0];
         assert_eq!((first.round, first.step, first.global_step), (2, 1, 102));
-        assert_eq!((first.loss, first.accuracy), (Some(7.0 / 4.0), Some(0.5)));
+        assert_eq!((first.loss, first.accuracy, first.accepted), (Some(7.0 / 4.0), Some(0.5), Some(0.125)));
         assert_eq!((first.data_wait_seconds, first.step_seconds, first.images_per_second), (1.0, 3.0, 1.0));
         assert_eq!(first.data_wait_share(), 0.25);
     }
@@ -87,7 +94,7 @@ mod tests {
     fn empty_batches_have_neither_loss_nor_accuracy() {
         let empty = Step { step: 0, ..Step::default() };
         let line = Interval::default().add(&empty, 1, 0).unwrap();
-        assert_eq!((line.loss, line.accuracy, line.images_per_second), (None, None, 0.0));
+        assert_eq!((line.loss, line.accuracy, line.accepted, line.images_per_second), (None, None, None, 0.0));
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub struct Step {
     pub labelled: u32,
     /// How many of them the model took for what they are, before the update.
     pub labelled_correct: u32,
+    /// Unlabelled images that the model was asked about, to learn from its own word.
+    pub asked: u32,
+    /// How many of them it was sure enough of.
+    pub accepted: u32,
     /// Seconds that the training node waited for the batch.
     pub waited: f64,
     /// Seconds of the step itself.
@@ -92,6 +96,9 @@ pub(crate) struct Training {
     pub(crate) learning_rate: f64,
     /// Over the images with human labels; none if there were none.
     pub(crate) accuracy: Option<f64>,
+    /// Of the unlabelled images that the model was asked about, the share that it was sure enough of; none if it was asked about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted: Option<f64>,
     pub(crate) images_per_second: f64,
     /// Seconds that the training node waited for batches.
     pub(crate) data_wait_seconds: f64,

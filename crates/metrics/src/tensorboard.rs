@@ -81,6 +81,7 @@ impl EventFile {
             &[
                 ("train/loss", point.loss),
                 ("train/accuracy", point.accuracy),
+                ("train/accepted", point.accepted),
                 ("train/learning_rate", Some(point.learning_rate)),
                 ("train/images_per_second", Some(point.images_per_second)),
                 ("train/data_wait_share", Some(point.data_wait_share())),

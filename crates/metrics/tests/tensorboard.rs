@@ -31,6 +31,8 @@ fn step(round: u32, step: u32) -> Step {
         learning_rate: 0.25,
         labelled: 4,
         labelled_correct: step,
+        asked: 8,
+        accepted: 2,
         waited: 0.5,
         seconds: 1.0,
         ..Step::default()
@@ -64,6 +66,7 @@ fn tensorboard_reads_every_scalar_at_its_step() {
             "test/ece",
             "test/loss",
             "test/top5",
+            "train/accepted",
             "train/accuracy",
             "train/data_wait_share",
             "train/images_per_second",
@@ -74,6 +77,7 @@ fn tensorboard_reads_every_scalar_at_its_step() {
     assert_eq!(found["train/loss"], [(1, 0.0), (2, 0.125), (3, 0.25), (4, 12.5), (5, 12.625), (6, 12.75)]);
     assert_eq!(found["train/accuracy"][..3], [(1, 0.0), (2, 0.25), (3, 0.5)]);
     assert_eq!(found["train/learning_rate"][0], (1, 0.25));
+    assert_eq!(found["train/accepted"][0], (1, 0.25));
     assert_eq!(found["train/images_per_second"][0], (1, 4.0));
     assert!((found["train/data_wait_share"][0].1 - 1.0 / 3.0).abs() < 1e-6);
     assert_eq!(found["test/accuracy"], [(3, 0.0), (6, 0.25)]);

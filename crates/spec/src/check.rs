@@ -12,6 +12,7 @@ mod rounds;
 pub(crate) mod steps;
 pub(crate) mod stream;
 mod transfer;
+mod unlabelled;
 mod views;
 
 use millstream_imageops::MAX_PIXELS;
@@ -61,7 +62,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
     name(checker, &raw.name);
     let memory = memory(checker, &raw.memory.0);
     let max_bad = max_bad(checker, &raw.max_bad.0);
-    let data = data::data(checker, &raw.data, raw.rounds.len());
+    let data = data::data(checker, &raw.data, learns_from_unlabelled(&raw));
     let stream = stream::stream(checker, &raw.stream);
     let rounds = rounds::rounds(checker, &raw.training, &raw.rounds, &stream);
     let plan = Plan {
@@ -79,6 +80,12 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
     };
     budget(checker, &plan);
     plan
+}
+
+/// Whether some round takes in images without human labels.
+fn learns_from_unlabelled(raw: &raw::Pipeline) -> bool {
+    let asks = |training: &raw::Training| !matches!(training.unlabelled, None | Some(raw::Unlabelled::Selected));
+    raw.rounds.len() > 1 || asks(&raw.training) || raw.rounds.iter().any(|round| asks(&round.training))
 }
 
 /// A name becomes a folder.

@@ -5,6 +5,7 @@
 
 mod training;
 mod transfer;
+mod unlabelled;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub use training::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
 pub use transfer::{FreezePlan, RateGroupPlan, RatesPlan, TransferPlan, WeightsPlan};
+pub use unlabelled::{DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TeacherPlan, UnlabelledPlan};
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -253,7 +255,7 @@ pub struct TrainingPlan {
     pub steps: u32,
     /// Human-labelled images in a step, at least 1.
     pub batch: u32,
-    /// Pseudo-labelled images for each of them (mu). The first round has none whatever this says.
+    /// Unlabelled images for each of them (mu). The first round has none where `unlabelled` is `selected`.
     pub unlabelled_ratio: u32,
     /// The noised views that are trained on, each name once. At least one is of labelled images, and one of unlabelled
     /// images where the round has any. Their counts together are at most 255.
@@ -272,8 +274,12 @@ pub struct TrainingPlan {
     pub label_smoothing: f64,
     /// The averaged weights, if there are any.
     pub ema: Option<EmaPlan>,
-    /// What a pseudo-label asks the student for.
+    /// What images without human labels teach.
+    pub unlabelled: UnlabelledPlan,
+    /// What a label that no human gave asks the student for.
     pub targets: TargetsPlan,
+    /// A teacher that is asked about each image, if there is one.
+    pub distill: Option<DistillPlan>,
     /// What of the model trains, and how fast; none: all of it.
     pub transfer: Option<TransferPlan>,
 }
@@ -320,11 +326,11 @@ pub enum ViewOf {
     All,
     /// Those with human labels.
     Labelled,
-    /// Those with pseudo-labels.
+    /// Those without.
     Unlabelled,
 }
 
-/// What a pseudo-label asks the student for.
+/// What a label that no human gave asks the student for.
 #[derive(Copy, Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetsPlan {
@@ -333,6 +339,11 @@ pub enum TargetsPlan {
     /// The teacher's whole distribution.
     Soft {
         /// p^(1/T), normalised; above 0. Below 1 it sharpens.
+        temperature: f64,
+    },
+    /// The teacher's whole distribution, and the student's, at a temperature.
+    Distill {
+        /// T of both, above 0.
         temperature: f64,
     },
 }

@@ -14,6 +14,7 @@ mod step;
 mod stream;
 mod training;
 mod transfer;
+mod unlabelled;
 mod values;
 
 use schemars::JsonSchema;
@@ -30,6 +31,7 @@ pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
 pub(crate) use training::{Of, Per, Round, Targets, Training, View};
 pub(crate) use transfer::{RateGroup, Rates, Transfer};
+pub(crate) use unlabelled::{Distill, FixMatch, FlexMatch, Mapping, PseudoLabel, Unlabelled};
 pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;
@@ -71,7 +73,7 @@ pub(crate) struct Pipeline {
     #[serde(default)]
     pub(crate) training: Training,
     /// The rounds in order. The first trains a teacher on the labelled images; each later one trains a student on
-    /// them and on the pseudo-labels of the round before.
+    /// them and on the pseudo-labels of the round before, unless `training.unlabelled` says otherwise.
     #[schemars(length(min = 1, max = 1000))]
     pub(crate) rounds: Vec<Round>,
     /// Which pseudo-labels become training samples.

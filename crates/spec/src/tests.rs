@@ -8,6 +8,7 @@ mod optimizers;
 mod pipelines;
 mod steps;
 mod transfer;
+mod unlabelled;
 mod views;
 
 /// A definition that is right.

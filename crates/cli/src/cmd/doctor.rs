@@ -91,6 +91,9 @@ fn build_a_model() -> Result<(), TrainError> {
             accumulate: 1,
             ema: None,
             unlabelled_weight: 0.0,
+            distilled: None,
+            consistency: None,
+            teacher: None,
         },
     )
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millstream_cluster::plan_hash;
 use millstream_dataflow::Job;
-use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan, WeightsPlan};
+use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan, UnlabelledPlan, WeightsPlan};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -37,7 +37,7 @@ struct RoundForecast {
     weights: WeightsPlan,
     steps: u32,
     labelled_batch: u32,
-    /// Absent in round 0, which has no teacher.
+    /// None in round 0 where only selected pseudo-labels are trained on.
     unlabelled_batch: u32,
     /// How often each labelled image is seen.
     epochs: f64,
@@ -90,7 +90,8 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
 
 fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundForecast, serde_json::Error> {
     let training = &plan.training;
-    let unlabelled_batch = if round == 0 { 0 } else { job.rounds[round].unlabelled_batch };
+    let none = round == 0 && training.unlabelled == UnlabelledPlan::Selected;
+    let unlabelled_batch = if none { 0 } else { job.rounds[round].unlabelled_batch };
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
         model: plan.model.to_string(),
@@ -126,6 +127,14 @@ fn writes(plan: &Plan, job: &Job) -> Vec<String> {
     files
 }
 
+/// The settings of a round that are not told otherwise, one a line.
+fn settings(round: &RoundForecast) -> Vec<String> {
+    let told = ["steps", "batch", "views", "mix"];
+    let settings = round.settings.as_object().into_iter().flatten();
+    let line = |(key, value): (&String, &serde_json::Value)| format!("{key}: {value}").replace('"', "");
+    settings.filter(|(key, value)| !told.contains(&key.as_str()) && !value.is_null()).map(line).collect()
+}
+
 fn text(f: &Forecast) -> String {
     let mut lines = vec![
         format!("{} (seed {}, plan {})", f.name, f.seed, &f.plan_hash[..12]),
@@ -144,10 +153,10 @@ fn text(f: &Forecast) -> String {
     ];
     for (number, round) in f.rounds.iter().enumerate() {
         lines.push(format!(
-            "round {number}   {}: {} steps of {} labelled + {} pseudo-labelled, {:.1} epochs, {} images",
+            "round {number}   {}: {} steps of {} labelled + {} unlabelled, {:.1} epochs, {} images",
             round.model, round.steps, round.labelled_batch, round.unlabelled_batch, round.epochs, round.training_images
         ));
-        lines.extend(round.noise.iter().map(|line| format!("          {line}")));
+        lines.extend(round.noise.iter().chain(&settings(round)).map(|line| format!("          {line}")));
     }
     lines.push(format!("writes    into runs/{}, or --out:", f.name));
     lines.extend(f.writes.iter().map(|file| format!("          {file}")));

@@ -1,7 +1,15 @@
 //! How a round trains: the words of the plan in those of the training node.
 
-use millstream_spec::{ClipPlan, EmaPlan, FreezePlan, OptimizerPlan, RatesPlan, SchedulePlan, TransferPlan};
-use millstream_train::{Clip, EmaConfig, Freeze, OptimizerKind, RateGroup, Rates, ScheduleKind, Transfer};
+use std::path::PathBuf;
+
+use millstream_spec::{
+    ClipPlan, DistillPlan, EmaPlan, FlexiblePlan, FreezePlan, MappingPlan, OptimizerPlan, RatesPlan, SchedulePlan,
+    TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewPlan,
+};
+use millstream_train::{
+    Clip, ConsistencyConfig, EmaConfig, Freeze, Mapping, OptimizerKind, RateGroup, Rates, ScheduleKind, TeacherConfig,
+    Threshold, Transfer,
+};
 
 pub(super) fn optimizer(plan: OptimizerPlan) -> OptimizerKind {
     match plan {
@@ -60,6 +68,52 @@ pub(super) fn transfer(plan: &TransferPlan) -> Transfer {
             }
         },
     }
+}
+
+/// How unlabelled images teach that come without targets.
+pub(super) fn consistency(plan: &TrainingPlan, unlabelled: usize) -> Option<ConsistencyConfig> {
+    let UnlabelledPlan::Own(own) = &plan.unlabelled else { return None };
+    let threshold = match own.flexible {
+        None => Threshold::Fixed(own.threshold),
+        Some(FlexiblePlan { warmup, mapping }) => {
+            Threshold::Flexible { tau: own.threshold, warmup, mapping: self::mapping(mapping) }
+        }
+    };
+    Some(ConsistencyConfig {
+        weak: own.weak.as_ref().and_then(|weak| number(&plan.views, weak)),
+        threshold,
+        weight: own.weight,
+        ramp: own.ramp,
+        soft: match plan.targets {
+            TargetsPlan::Hard => None,
+            TargetsPlan::Soft { temperature } | TargetsPlan::Distill { temperature } => Some(temperature),
+        },
+        images: unlabelled as u64,
+    })
+}
+
+fn mapping(plan: MappingPlan) -> Mapping {
+    match plan {
+        MappingPlan::Convex => Mapping::Convex,
+        MappingPlan::Linear => Mapping::Linear,
+        MappingPlan::Concave => Mapping::Concave,
+    }
+}
+
+/// The number that the samples of a view have: a view takes as many as its count.
+fn number(views: &[ViewPlan], name: &str) -> Option<u8> {
+    let before: u32 = views.iter().take_while(|view| view.name != name).map(|view| view.count).sum();
+    u8::try_from(before).ok()
+}
+
+/// The teacher of a round; none where it is the round before and there is none.
+pub(super) fn teacher(plan: &DistillPlan, previous: Option<PathBuf>) -> Option<TeacherConfig> {
+    let path = match &plan.teacher {
+        TeacherPlan::File(path) => path.clone(),
+        TeacherPlan::Previous => previous?,
+    };
+    let DistillPlan { temperature, weight, label_weight: task, .. } = *plan;
+    Some(TeacherConfig { path, temperature, task, weight })
 }
 
 #[cfg(test)]

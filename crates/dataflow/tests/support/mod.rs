@@ -9,7 +9,7 @@ use millstream_data::{
 };
 use millstream_dataflow::{
     Event, Job, MixJob, ModelHash, Progress, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason,
-    Surroundings, Trainer, TrainerError,
+    Surroundings, Trainer, TrainerError, Unlabelled,
 };
 use millstream_imageops::{Mixing, Options, Step, Variant, View};
 use millstream_labels::{Pseudo, Rule};
@@ -61,6 +61,7 @@ pub(crate) struct Setting {
     pub(crate) pause: Option<Duration>,
     pub(crate) views: Views,
     pub(crate) mixing: Option<Mixing>,
+    pub(crate) unlabelled: Unlabelled,
     pub(crate) hook: Hook,
 }
 
@@ -82,6 +83,7 @@ impl Default for Setting {
             pause: None,
             views: Views::One,
             mixing: None,
+            unlabelled: Unlabelled::Selected,
             hook: Arc::new(|_| {}),
         }
     }
@@ -269,7 +271,8 @@ fn round(number: u32, setting: &Setting, views: Vec<RoundView>) -> RoundJob {
     let batch = if matches!(setting.corpus, Corpus::Large) { 24 } else { 4 };
     let soft = (number == 2).then_some(1.0);
     let mix = setting.mixing.map(|mixing| MixJob { mixing, smoothing: 0.1 });
-    RoundJob { steps: setting.steps, batch, unlabelled_batch: 8, views, soft, mix }
+    let (steps, unlabelled) = (setting.steps, setting.unlabelled);
+    RoundJob { steps, batch, unlabelled_batch: 8, unlabelled, views, soft, mix }
 }
 
 fn job(setting: &Setting, files: &Path) -> Job {

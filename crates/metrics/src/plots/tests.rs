@@ -17,6 +17,7 @@ fn history(rounds: u32, steps: u32) -> History {
                 loss: Some((2.3 * (-3.0 * x).exp() + 0.5 + 0.4 * noise).max(0.0)),
                 learning_rate: 0.1,
                 accuracy: Some((0.2 + 0.7 * x + 0.1 * noise).clamp(0.0, 1.0)),
+                accepted: None,
                 images_per_second: 1.0,
                 data_wait_seconds: 0.0,
                 step_seconds: 1.0,

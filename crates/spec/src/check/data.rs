@@ -8,11 +8,11 @@ use crate::plan::{DataPlan, KeyPlan, LayoutPlan, SourcePlan, SplitPlan, TakePlan
 use crate::raw::{self, Named};
 use crate::yaml::Path;
 
-pub(super) fn data(checker: &mut Checker<'_>, raw: &raw::Data, rounds: usize) -> DataPlan {
+pub(super) fn data(checker: &mut Checker<'_>, raw: &raw::Data, unlabelled: bool) -> DataPlan {
     for (section, names) in [("sources", keys(&raw.sources)), ("splits", keys(&raw.splits))] {
         names.iter().for_each(|name| check_name(checker, section, name));
     }
-    let absent = required_splits(checker, &raw.splits, rounds);
+    let absent = required_splits(checker, &raw.splits, unlabelled);
     references(checker, raw, &absent);
     let order = Order::of(checker, raw);
     labels(checker, raw, &order);
@@ -43,11 +43,11 @@ fn check_name(checker: &mut Checker<'_>, section: &str, name: &str) {
 }
 
 /// Reports the splits that every pipeline needs and this one lacks, and gives their names back.
-fn required_splits(checker: &mut Checker<'_>, splits: &Named<raw::Split>, rounds: usize) -> Vec<&'static str> {
+fn required_splits(checker: &mut Checker<'_>, splits: &Named<raw::Split>, unlabelled: bool) -> Vec<&'static str> {
     let wanted = [
         ("labelled", true, "the images with labels that training starts from"),
         ("test", true, "the images with labels that models are tested on, which no training ever sees"),
-        ("unlabelled", rounds > 1, "the images that a teacher labels for the rounds after the first"),
+        ("unlabelled", unlabelled, "the images without labels that rounds learn from, too"),
     ];
     let others = keys(splits).into_iter().filter(|name| wanted.iter().all(|(known, ..)| known != name));
     let others: Vec<&str> = others.collect();

@@ -8,7 +8,7 @@ use super::steps::Defaults;
 use super::stream::defaults;
 use super::transfer;
 use crate::diagnostic::Code;
-use crate::plan::{ModelPlan, RoundPlan, StreamPlan, TargetsPlan, TrainingPlan};
+use crate::plan::{ModelPlan, RoundPlan, StreamPlan, TargetsPlan, TrainingPlan, UnlabelledPlan};
 use crate::raw::{self, OrOff};
 use crate::yaml::Path;
 
@@ -81,11 +81,12 @@ impl<'a> Round<'a, '_> {
         let (batch, _) = self.setting("batch", |training| &training.batch);
         let (ratio, _) = self.setting("unlabelled_ratio", |training| &training.unlabelled_ratio);
         let unlabelled_ratio = ratio.copied().unwrap_or(3);
+        let unlabelled = self.unlabelled();
         let plan = TrainingPlan {
             steps,
             batch: batch.copied().unwrap_or(64),
             unlabelled_ratio,
-            views: self.views(self.number > 0 && unlabelled_ratio > 0),
+            views: self.views(unlabelled_ratio > 0 && (self.number > 0 || unlabelled != UnlabelledPlan::Selected)),
             mix: self.mix(),
             optimizer: self.optimizer(),
             schedule: self.schedule(steps),
@@ -97,14 +98,22 @@ impl<'a> Round<'a, '_> {
                 .copied()
                 .unwrap_or(0.0),
             ema: self.ema(),
-            targets: match self.setting("targets", |training| &training.targets).0 {
-                Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
-                Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
-            },
+            unlabelled,
+            targets: self.targets(),
+            distill: self.distill(),
             transfer: self.transfer(),
         };
+        self.own_word(&plan);
         self.images(&plan);
         plan
+    }
+
+    fn targets(&self) -> TargetsPlan {
+        match self.setting("targets", |training| &training.targets).0 {
+            Some(raw::Targets::Soft(raw)) => TargetsPlan::Soft { temperature: raw.temperature },
+            Some(raw::Targets::Distill(raw)) => TargetsPlan::Distill { temperature: raw.temperature },
+            Some(raw::Targets::Hard) | None => TargetsPlan::Hard,
+        }
     }
 
     /// A step has only so many images.

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{Brief, Clip, Model, Optimizer, OrOff, Schedule, Shorthand, Step, Transfer};
+use super::{Brief, Clip, Distill, Model, Optimizer, OrOff, Schedule, Shorthand, Step, Transfer, Unlabelled};
 
 /// How a round trains. Everything but `steps` has a default.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -17,7 +17,8 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536), extend("default" = 64))]
     pub(crate) batch: Option<u32>,
-    /// Pseudo-labelled images for each human-labelled one (mu). The first round has none whatever this says.
+    /// Unlabelled images for each human-labelled one (mu). With `unlabelled: selected` the first round has none whatever this
+    /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1024), extend("default" = 3))]
     pub(crate) unlabelled_ratio: Option<u32>,
@@ -62,10 +63,18 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "off"))]
     pub(crate) ema: Option<OrOff<Brief<Ema>>>,
-    /// What a pseudo-label asks the student for.
+    /// What images without human labels teach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "selected"))]
+    pub(crate) unlabelled: Option<Unlabelled>,
+    /// What a label that no human gave asks the student for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "hard"))]
     pub(crate) targets: Option<Targets>,
+    /// A teacher that is asked about each image of a batch; `off` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "off"))]
+    pub(crate) distill: Option<OrOff<Distill>>,
     /// What of a model that starts from given `weights` trains, and how fast; `off` for all of it alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "off"))]
@@ -106,7 +115,7 @@ pub(crate) enum Of {
     All,
     /// Those with human labels.
     Labelled,
-    /// Those with pseudo-labels.
+    /// Those without.
     Unlabelled,
 }
 
@@ -191,7 +200,7 @@ pub(crate) struct Round {
     pub(crate) training: Training,
 }
 
-/// What a pseudo-label asks the student for.
+/// What a label that no human gave asks the student for.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Targets {
@@ -199,6 +208,9 @@ pub(crate) enum Targets {
     Hard,
     /// The teacher's whole distribution.
     Soft(Soft),
+    /// The teacher's whole distribution at a temperature, which the student is brought to at the same temperature: the loss is
+    /// `T^2 KL` (Hinton et al. 2015).
+    Distill(Tempered),
 }
 
 /// The teacher's whole distribution.
@@ -213,5 +225,20 @@ pub(crate) struct Soft {
 impl Default for Soft {
     fn default() -> Self {
         Soft { temperature: 1.0 }
+    }
+}
+
+/// The teacher's whole distribution at a temperature, and the student's.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tempered {
+    /// The temperature T of both.
+    #[schemars(range(min = 0.01, max = 100.0))]
+    pub(crate) temperature: f64,
+}
+
+impl Default for Tempered {
+    fn default() -> Self {
+        Tempered { temperature: 4.0 }
     }
 }

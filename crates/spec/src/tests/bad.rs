@@ -110,7 +110,7 @@ fn unknown_keys_come_with_the_known_one() {
     one("threshold: 0.85", "treshold: 0.85", (Code::UnknownKey, 29, "treshold", "unknown key `treshold` in `selection`"), "`threshold`");
     one("seed: 3", "seed: 3\nthreshold: 0.5", (Code::UnknownKey, 3, "threshold", "unknown key `threshold`"), "belongs in `selection`");
     one("  ema: 0.99", "  seed: 1", (Code::UnknownKey, 23, "seed", "`seed` in `training`"), "belongs at the top level");
-    one("  ema: 0.99", "  colour: 1", (Code::UnknownKey, 23, "colour", "`colour`"), "`augment`, `batch`, `clip`, `ema`");
+    one("  ema: 0.99", "  colour: 1", (Code::UnknownKey, 23, "colour", "`colour`"), "`augment`, `batch`, `clip`, `distill`, `ema`");
     one("- equalize", "- equalize: { p: 1 }", (Code::UnknownKey, 22, "p", "`p` in `equalize`"), "nothing to set");
     // The key that was meant is not missed as well.
     one("stream:", "steam:", (Code::UnknownKey, 13, "steam", "`steam`"), "`stream`");

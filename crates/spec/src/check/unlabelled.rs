@@ -1,0 +1,122 @@
+//! `training.unlabelled` and `training.distill`.
+
+use std::path::PathBuf;
+
+use super::rounds::Round;
+use crate::diagnostic::Code;
+use crate::plan::{
+    DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TeacherPlan, TrainingPlan, UnlabelledPlan, ViewOf, ViewPlan,
+};
+use crate::raw::{self, OrOff};
+use crate::yaml::Path;
+
+/// What `distill.teacher` calls the model of the round before.
+const PREVIOUS: &str = "previous";
+
+/// Where a weak and a strong view are explained.
+const VIEWS: &str = "write `views: [{ name: weak, augment: [...] }, { name: strong, of: unlabelled, augment: [...] }]`";
+
+impl Round<'_, '_> {
+    pub(super) fn unlabelled(&self) -> UnlabelledPlan {
+        let own = |weak: Option<&String>, threshold, weight, ramp| OwnPlan {
+            weak: weak.cloned(),
+            threshold,
+            flexible: None,
+            weight,
+            ramp,
+        };
+        UnlabelledPlan::Own(match self.setting("unlabelled", |training| &training.unlabelled).0 {
+            None | Some(raw::Unlabelled::Selected) => return UnlabelledPlan::Selected,
+            Some(raw::Unlabelled::PseudoLabel(raw::PseudoLabel { threshold, weight, ramp: [from, to] })) => {
+                own(None, *threshold, *weight, [from.0, to.0])
+            }
+            Some(raw::Unlabelled::Fixmatch(raw::FixMatch { weak, threshold, weight })) => {
+                own(Some(weak), *threshold, *weight, [0.0; 2])
+            }
+            Some(raw::Unlabelled::Flexmatch(raw::FlexMatch { weak, threshold, weight, warmup, mapping })) => {
+                let flexible = Some(FlexiblePlan { warmup: *warmup, mapping: mapping_plan(*mapping) });
+                OwnPlan { flexible, ..own(Some(weak), *threshold, *weight, [0.0; 2]) }
+            }
+        })
+    }
+
+    /// Whether the model's own word can be had of the images as they come.
+    pub(super) fn own_word(&mut self, plan: &TrainingPlan) {
+        let UnlabelledPlan::Own(own) = &plan.unlabelled else { return };
+        let (_, path) = self.setting("unlabelled", |training| &training.unlabelled);
+        if plan.unlabelled_ratio == 0 {
+            let help = "give `unlabelled_ratio`: how many unlabelled images come with each labelled one";
+            self.conflict(&path, "no unlabelled image would come: `unlabelled_ratio` is 0", help);
+        }
+        if plan.mix.is_some() {
+            let message = "`mix` mixes labels, but those of unlabelled images are known only when the model was asked";
+            self.conflict(&path, message, "write `mix: off` for this round");
+        }
+        if plan.distill.is_some() {
+            let help = "write `distill: off` for this round, or `unlabelled: selected`";
+            self.conflict(&path, "either a teacher says what unlabelled images are, or the model itself", help);
+        }
+        if own.ramp[0] > own.ramp[1] {
+            let help = "the weight rises from the first share of the round to the second, such as `ramp: [0.1, 0.6]`";
+            let ramp = path.key("pseudo_label").key("ramp");
+            self.checker.key_error(&ramp, Code::OutOfRange, "the second share lies before the first", help);
+        }
+        if let Some(weak) = &own.weak {
+            self.weak_view(weak, &plan.views, &path);
+        }
+    }
+
+    fn weak_view(&mut self, weak: &str, views: &[ViewPlan], path: &Path) {
+        let unlabelled: Vec<&ViewPlan> = views.iter().filter(|view| view.of != ViewOf::Labelled).collect();
+        match unlabelled.iter().find(|view| view.name == weak) {
+            None => {
+                let message = format!("unlabelled images have no view `{weak}` in which the model could be asked");
+                self.conflict(path, &message, VIEWS);
+            }
+            Some(view) if view.count != 1 => {
+                let message = format!("the view `{weak}` comes {} times, but the model is asked once", view.count);
+                self.conflict(path, &message, "remove its `count`; the other views may have one");
+            }
+            Some(_) if unlabelled.len() == 1 => {
+                let message = format!("unlabelled images have only the view `{weak}`: none would learn from it");
+                self.conflict(path, &message, VIEWS);
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub(super) fn distill(&mut self) -> Option<DistillPlan> {
+        let (Some(OrOff::On(raw)), path) = self.setting("distill", |training| &training.distill) else {
+            return None;
+        };
+        let teacher = match raw.teacher.as_str() {
+            PREVIOUS if self.number == 0 => {
+                if self.raw.training.distill.is_some() {
+                    let message = "there is no round before the first that could teach it";
+                    self.conflict(&path, message, "give `teacher: FILE`, a model file of another run");
+                }
+                return None;
+            }
+            PREVIOUS => TeacherPlan::Previous,
+            file => TeacherPlan::File(PathBuf::from(file)),
+        };
+        let label_weight = raw.label_weight.unwrap_or((1.0 - raw.weight).max(0.0));
+        if raw.weight == 0.0 && label_weight == 0.0 && self.checker.untouched(&path) {
+            let help = "give `weight` or `label_weight` a number above 0";
+            self.conflict(&path, "neither the teacher nor the labels weigh anything", help);
+        }
+        Some(DistillPlan { teacher, temperature: raw.temperature, weight: raw.weight, label_weight })
+    }
+
+    fn conflict(&mut self, path: &Path, message: &str, help: &str) {
+        self.checker.key_error(path, Code::Conflict, message, help);
+    }
+}
+
+fn mapping_plan(raw: raw::Mapping) -> MappingPlan {
+    match raw {
+        raw::Mapping::Convex => MappingPlan::Convex,
+        raw::Mapping::Linear => MappingPlan::Linear,
+        raw::Mapping::Concave => MappingPlan::Concave,
+    }
+}
