@@ -100,6 +100,42 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
     }
 }
 
+const HUNDRED: [&str; 4] = ["--set", "rounds.0.training.steps=100", "--set", "checkpoint={every: 5, keep: 2}"];
+
+/// One round of FlexMatch, whose thresholds follow what was learnt of each image, in 100 steps.
+fn flexmatch() -> Place {
+    let place = Place::new();
+    let views = "  unlabelled: { flexmatch: { threshold: 0.5 } }
+  views: [ { name: weak }, { name: strong, of: unlabelled, augment: [ { randaugment: { ops: 2, magnitude: 9 } } ] } ]";
+    place.edit("  augment: [ { affine: { degrees: 8, shear: 0.09, translate: 2 } }, { randaugment: { ops: 1, magnitude: 3 } } ]", views);
+    place.edit("  - model: { smallnet: { width: 8, dropout: 0.1 } }\n  - model: { smallnet: { width: 12 } }\n", "");
+    place
+}
+
+#[test]
+fn a_hundred_steps_end_alike_whether_or_not_killed_after_half_of_them() {
+    let place = flexmatch();
+    for (name, optimizer) in
+        [("sgd", "training.optimizer={sgd: {lr: 0.1}}"), ("adamw", "training.optimizer={adamw: {lr: 0.003}}")]
+    {
+        let [whole, cut] = ["whole", "cut"].map(|out| format!("{name}-{out}"));
+        let (whole, cut) = (whole.as_str(), cut.as_str());
+        let args = |out, more: &[&'static str]| {
+            [&["run", "pipeline.yaml", "--out", out][..], &HUNDRED, &["--set", optimizer], more].concat()
+        };
+        place.succeed(&args(whole, &[]));
+        let mut child = place.start(&args(cut, &[]));
+        wait_for_checkpoint(&place, &mut child, cut, "000-0000000045.safetensors");
+        signal(&child, "-KILL");
+        child.wait().unwrap();
+        let kept = newest_checkpoint(&place, cut).unwrap();
+        assert!(kept.as_str() < "000-0000000100", "{kept}");
+        let says = place.tell(&args(cut, &["--resume", "-v"]));
+        assert!(says.contains("goes on from a checkpoint round=0"), "{says}");
+        assert!(place.succeed(&["verify", whole, cut]).starts_with("identical"));
+    }
+}
+
 #[test]
 fn a_damaged_checkpoint_is_passed_over_and_one_of_another_plan_refused() {
     let place = Place::new();

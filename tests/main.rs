@@ -5,6 +5,7 @@ mod commands;
 mod documents;
 mod equality;
 mod interruption;
+mod methods;
 mod metrics;
 mod pictures;
 mod structure;
