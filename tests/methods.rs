@@ -73,6 +73,8 @@ fn a_student_learns_from_the_model_before_or_from_a_file() {
     assert_ne!(model(&place, "plain", 0), model(&place, "file", 0));
     run(&place, "stored", &["--set", "training.targets=distill"]);
     assert_ne!(model(&place, "plain", 1), model(&place, "stored", 1));
+    run(&place, "all", &[&set[..], &["--set", "rounds.0.training.unlabelled=teacher"]].concat());
+    assert_ne!(model(&place, "file", 0), model(&place, "all", 0), "unlabelled images teach, too");
     // Other bytes of the teacher are another plan.
     std::fs::write(place.path("teacher.safetensors"), bytes(&place, "plain", 1)).unwrap();
     let again = [&["run", "pipeline.yaml", "--out", "file", "--resume"], &SHORT[..], &set].concat();

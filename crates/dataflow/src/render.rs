@@ -189,7 +189,7 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
         unlabelled_batch: training.batch * training.unlabelled_ratio,
         unlabelled: match training.unlabelled {
             UnlabelledPlan::Selected => Unlabelled::Selected,
-            UnlabelledPlan::Own(_) => Unlabelled::All,
+            UnlabelledPlan::Teacher | UnlabelledPlan::Own(_) => Unlabelled::All,
         },
         views,
         soft: match training.targets {

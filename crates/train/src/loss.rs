@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use millstream_data::{Row, Target};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 
 use crate::TrainError;
 use crate::error::While;
@@ -17,15 +17,18 @@ pub(crate) struct Labels {
     pub(crate) smoothing: f64,
     /// The temperature T of soft targets of unlabelled rows, where students are compared with them at T, too; none: at 1.
     pub(crate) distilled: Option<f64>,
+    /// Whether unlabelled rows may come without a target, because a teacher has a word on them.
+    pub(crate) taught: bool,
 }
 
 /// What the loss compares a batch's logits with: a sum of terms, to which each row adds by its weight.
 #[derive(Debug)]
 pub(crate) struct Targets {
     terms: Vec<Term>,
+    /// The weight of each row, `rows x 1`.
+    weights: Tensor,
     /// The class of each labelled row, by row.
     labelled: Vec<(usize, i64)>,
-    rows: usize,
 }
 
 /// A comparison of each row's logits `z` with a distribution `q`: the cross-entropy `CE(q, softmax(z))`, or, at a temperature T,
@@ -40,7 +43,7 @@ struct Term {
 }
 
 impl Targets {
-    /// The targets of rows that all have one, each with its weight in the loss.
+    /// The targets of rows, each with its weight in the loss. A row without a target, where that is allowed, is left to a teacher.
     pub(crate) fn new(rows: &[Row], weights: &[f32], labels: &Labels) -> Result<Targets, TrainError> {
         let mut distribution = Vec::with_capacity(rows.len() * labels.classes);
         let mut labelled = Vec::new();
@@ -50,8 +53,9 @@ impl Targets {
                 labelled.push((index, target));
             }
         }
-        let terms = terms(rows, &distribution, weights, labels).during("preparing targets")?;
-        Ok(Targets { terms, labelled, rows: rows.len() })
+        let terms = || Ok((terms(rows, &distribution, weights, labels)?, matrix(weights, rows.len(), 1)?));
+        let (terms, weights) = terms().during("preparing targets")?;
+        Ok(Targets { terms, weights, labelled })
     }
 
     /// Adds a teacher's word on every row: its distribution at that temperature, `rows x classes`. What there was weighs `task`
@@ -62,12 +66,10 @@ impl Targets {
         temperature: f64,
         [task, weight]: [f64; 2],
     ) -> Result<(), TchError> {
-        let mut whole = Tensor::f_zeros([self.rows as i64, 1], (Kind::Float, tch::Device::Cpu))?;
         for term in &mut self.terms {
-            whole = whole.f_add(&term.weights)?;
             term.weights = term.weights.f_mul_scalar(task)?;
         }
-        let weights = whole.f_mul_scalar(weight)?;
+        let weights = self.weights.f_mul_scalar(weight)?;
         self.terms.push(Term { distribution, weights, temperature: Some(temperature) });
         Ok(())
     }
@@ -84,14 +86,14 @@ impl Targets {
         let labelled = self.labelled.iter().filter(|(row, _)| rows.contains(row));
         Ok(Targets {
             terms: self.terms.iter().map(|term| term.part(rows)).collect::<Result<_, _>>()?,
+            weights: narrow(&self.weights, rows)?,
             labelled: labelled.map(|(row, class)| (row - rows.start, *class)).collect(),
-            rows: rows.len(),
         })
     }
 
     /// How many rows there are.
     pub(crate) fn rows(&self) -> usize {
-        self.rows
+        self.weights.numel()
     }
 
     /// How many labelled rows there are, and how many of them `predicted`, a class for each row, gets right.
@@ -119,22 +121,28 @@ impl Term {
     }
 
     fn part(&self, rows: &Range<usize>) -> Result<Term, TchError> {
-        let narrow = |tensor: &Tensor| tensor.f_narrow(0, rows.start as i64, rows.len() as i64);
-        let (distribution, weights) = (narrow(&self.distribution)?, narrow(&self.weights)?);
+        let (distribution, weights) = (narrow(&self.distribution, rows)?, narrow(&self.weights, rows)?);
         Ok(Term { distribution, weights, temperature: self.temperature })
     }
 }
 
+fn narrow(tensor: &Tensor, rows: &Range<usize>) -> Result<Tensor, TchError> {
+    tensor.f_narrow(0, rows.start as i64, rows.len() as i64)
+}
+
+fn matrix(values: &[f32], rows: usize, columns: usize) -> Result<Tensor, TchError> {
+    Tensor::f_from_slice(values)?.f_reshape([rows as i64, columns as i64])
+}
+
 /// The terms of given labels: one, and one more at its temperature for the rows that are distilled.
 fn terms(rows: &[Row], distribution: &[f32], weights: &[f32], labels: &Labels) -> Result<Vec<Term>, TchError> {
-    let tensor =
-        |values: &[f32], columns: usize| Tensor::f_from_slice(values)?.f_reshape([rows.len() as i64, columns as i64]);
     let term = |temperature: Option<f64>| {
-        let ours = |row: &Row| labels.distilled.filter(|_| distilled(row)) == temperature;
+        let told = |row: &Row| row.target != Target::None;
+        let ours = |row: &Row| told(row) && labels.distilled.filter(|_| distilled(row)) == temperature;
         let weights: Vec<f32> =
             rows.iter().zip(weights).map(|(row, weight)| if ours(row) { *weight } else { 0.0 }).collect();
-        let distribution = tensor(distribution, labels.classes)?;
-        Ok(Term { distribution, weights: tensor(&weights, 1)?, temperature })
+        let distribution = matrix(distribution, rows.len(), labels.classes)?;
+        Ok(Term { distribution, weights: matrix(&weights, rows.len(), 1)?, temperature })
     };
     let temperature = labels.distilled.filter(|_| rows.iter().any(distilled));
     std::iter::once(None).chain(temperature.map(Some)).map(term).collect()
@@ -150,6 +158,10 @@ fn push_distribution(distribution: &mut Vec<f32>, row: &Row, labels: &Labels) ->
     let Labels { classes, smoothing, .. } = *labels;
     let refuse = |what: String| Err(TrainError::Batch(format!("the target of record {} {what}", row.key)));
     match &row.target {
+        Target::None if labels.taught && !row.labelled => {
+            distribution.extend(std::iter::repeat_n(0.0, classes));
+            Ok(0)
+        }
         Target::None => refuse("is missing: training needs a label for every row".to_owned()),
         Target::Hard(class) if *class as usize >= classes => {
             refuse(format!("is class {class}, but there are only {classes} classes"))

@@ -253,7 +253,8 @@ impl Training {
     }
 
     fn labels(&self, classes: usize) -> Labels {
-        Labels { classes, smoothing: self.config.label_smoothing, distilled: self.config.distilled }
+        let RoundConfig { label_smoothing: smoothing, distilled, .. } = self.config;
+        Labels { classes, smoothing, distilled, taught: self.teacher.is_some() }
     }
 
     /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.

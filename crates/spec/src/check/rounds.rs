@@ -103,7 +103,7 @@ impl<'a> Round<'a, '_> {
             distill: self.distill(),
             transfer: self.transfer(),
         };
-        self.own_word(&plan);
+        self.word(&plan);
         self.images(&plan);
         plan
     }

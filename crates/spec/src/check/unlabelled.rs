@@ -27,6 +27,7 @@ impl Round<'_, '_> {
         };
         UnlabelledPlan::Own(match self.setting("unlabelled", |training| &training.unlabelled).0 {
             None | Some(raw::Unlabelled::Selected) => return UnlabelledPlan::Selected,
+            Some(raw::Unlabelled::Teacher) => return UnlabelledPlan::Teacher,
             Some(raw::Unlabelled::PseudoLabel(raw::PseudoLabel { threshold, weight, ramp: [from, to] })) => {
                 own(None, *threshold, *weight, [from.0, to.0])
             }
@@ -40,21 +41,48 @@ impl Round<'_, '_> {
         })
     }
 
-    /// Whether the model's own word can be had of the images as they come.
-    pub(super) fn own_word(&mut self, plan: &TrainingPlan) {
-        let UnlabelledPlan::Own(own) = &plan.unlabelled else { return };
+    /// Whether somebody's word can be had of the images as they come.
+    pub(super) fn word(&mut self, plan: &TrainingPlan) {
         let (_, path) = self.setting("unlabelled", |training| &training.unlabelled);
+        match &plan.unlabelled {
+            UnlabelledPlan::Selected => {}
+            UnlabelledPlan::Teacher => self.teacher_s_word(plan, &path),
+            UnlabelledPlan::Own(own) => self.own_word(own, plan, &path),
+        }
+    }
+
+    fn teacher_s_word(&mut self, plan: &TrainingPlan, path: &Path) {
+        self.some_come(plan, path);
+        if plan.distill.is_none() {
+            let message = format!("round {} has no teacher who could say what unlabelled images are", self.number);
+            let help =
+                "give `distill: { teacher: FILE }`, or from the second round on `distill: { teacher: previous }`";
+            self.conflict(path, &message, help);
+        } else if plan.distill.as_ref().is_some_and(|distill| distill.weight == 0.0) {
+            self.conflict(
+                path,
+                "the teacher weighs nothing: unlabelled images would teach nothing",
+                "raise `distill.weight`",
+            );
+        }
+    }
+
+    fn some_come(&mut self, plan: &TrainingPlan, path: &Path) {
         if plan.unlabelled_ratio == 0 {
             let help = "give `unlabelled_ratio`: how many unlabelled images come with each labelled one";
-            self.conflict(&path, "no unlabelled image would come: `unlabelled_ratio` is 0", help);
+            self.conflict(path, "no unlabelled image would come: `unlabelled_ratio` is 0", help);
         }
+    }
+
+    fn own_word(&mut self, own: &OwnPlan, plan: &TrainingPlan, path: &Path) {
+        self.some_come(plan, path);
         if plan.mix.is_some() {
             let message = "`mix` mixes labels, but those of unlabelled images are known only when the model was asked";
-            self.conflict(&path, message, "write `mix: off` for this round");
+            self.conflict(path, message, "write `mix: off` for this round");
         }
         if plan.distill.is_some() {
             let help = "write `distill: off` for this round, or `unlabelled: selected`";
-            self.conflict(&path, "either a teacher says what unlabelled images are, or the model itself", help);
+            self.conflict(path, "either a teacher says what unlabelled images are, or the model itself", help);
         }
         if own.ramp[0] > own.ramp[1] {
             let help = "the weight rises from the first share of the round to the second, such as `ramp: [0.1, 0.6]`";
@@ -62,7 +90,7 @@ impl Round<'_, '_> {
             self.checker.key_error(&ramp, Code::OutOfRange, "the second share lies before the first", help);
         }
         if let Some(weak) = &own.weak {
-            self.weak_view(weak, &plan.views, &path);
+            self.weak_view(weak, &plan.views, path);
         }
     }
 

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub enum UnlabelledPlan {
     /// The pseudo-labels that were selected after the round before.
     Selected,
+    /// What the round's teacher says of them; it has one.
+    Teacher,
     /// What the model itself says of them in each step.
     Own(OwnPlan),
 }

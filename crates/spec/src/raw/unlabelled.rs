@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Unlabelled {
     /// The pseudo-labels that were selected after the round before; the first round has none.
     Selected,
+    /// Only what the teacher of `distill` says of each. All unlabelled images take part.
+    Teacher,
     /// The class that the model itself takes each for, asked anew in each step (Lee 2013). All unlabelled images take part.
     PseudoLabel(PseudoLabel),
     /// The class that the model is sure of in a weak view is learnt in the others (Sohn et al. 2020, FixMatch). All unlabelled

@@ -51,7 +51,7 @@ fn unlabelled_images_teach_by_selected_labels_or_the_model_s_own_word() {
     }
     let flexible = |text: &str| match training(&two_views(text), 0).unlabelled {
         UnlabelledPlan::Own(OwnPlan { flexible, .. }) => flexible,
-        UnlabelledPlan::Selected => None,
+        _ => None,
     };
     let convex = FlexiblePlan { warmup: true, mapping: MappingPlan::Convex };
     assert_eq!(flexible("  unlabelled: flexmatch"), Some(convex));
@@ -131,4 +131,16 @@ fn stored_labels_are_distilled_at_a_temperature() {
     assert_eq!(training(&with("  targets: distill"), 1).targets, TargetsPlan::Distill { temperature: 4.0 });
     let warm = with("  targets: { distill: { temperature: 2 } }");
     assert_eq!(training(&warm, 1).targets, TargetsPlan::Distill { temperature: 2.0 });
+}
+
+#[test]
+fn a_teacher_alone_may_say_what_unlabelled_images_are() {
+    let file = with("  unlabelled: teacher\n  distill: { teacher: a.safetensors }");
+    assert_eq!(training(&file, 0).unlabelled, UnlabelledPlan::Teacher);
+    let first = with("  unlabelled: teacher\n  distill: {}");
+    refused(&first, "unlabelled", "round 0 has no teacher", "teacher: FILE");
+    let silent = with("  unlabelled: teacher\n  distill: { teacher: a, weight: 0 }");
+    refused(&silent, "unlabelled", "weighs nothing", "distill.weight");
+    let none = with("  unlabelled: teacher\n  unlabelled_ratio: 0\n  distill: { teacher: a }");
+    refused(&none, "unlabelled", "`unlabelled_ratio` is 0", "unlabelled_ratio");
 }

@@ -47,7 +47,7 @@ fn strong_views_learn_what_the_model_is_sure_of_in_the_weak_one() {
 fn the_loss_is_that_of_fixmatch() {
     let mut consistency = Consistency::new(&config(FIXED), 3);
     let lesson = consistency.lesson(&batch(), &[1, 3, 5], &SHARES, 0.5);
-    let labels = crate::loss::Labels { classes: 3, smoothing: 0.0, distilled: None };
+    let labels = crate::loss::Labels { classes: 3, smoothing: 0.0, distilled: None, taught: false };
     let targets = crate::loss::Targets::new(&lesson.rows, &lesson.weights, &labels).unwrap();
     let logits = Tensor::from_slice(&[1f32, 2.0, 3.0, 0.5, 0.0, -0.5, 9.0, 9.0, 9.0, 0.0, 1.0, 2.0]).reshape([4, 3]);
     // torch: cross_entropy(row 0, 2) + 2 * (cross_entropy(row 1, 0) + cross_entropy(row 3, 1)) / 3

@@ -28,7 +28,7 @@ fn targets(rows: u32) -> Targets {
         labelled: number % 3 == 1,
     };
     let rows: Vec<Row> = (0..rows).map(row).collect();
-    let labels = Labels { classes: 3, smoothing: 0.1, distilled: None };
+    let labels = Labels { classes: 3, smoothing: 0.1, distilled: None, taught: false };
     Targets::new(&rows, &shared(&rows, 2.0), &labels).unwrap()
 }
 

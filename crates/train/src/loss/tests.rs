@@ -21,7 +21,7 @@ fn hard(labelled: [bool; 3]) -> Vec<Row> {
 }
 
 fn labels(smoothing: f64) -> Labels {
-    Labels { classes: 3, smoothing, distilled: None }
+    Labels { classes: 3, smoothing, distilled: None, taught: false }
 }
 
 fn targets(rows: &[Row], smoothing: f64, weight: f64) -> Targets {
@@ -74,7 +74,7 @@ fn the_gradient_is_the_difference_of_probability_and_target() {
     let gradient = Tensor::run_backward(&[&loss], &[&logits], false, false).remove(0);
     let wanted = &targets.terms[0].distribution;
     let weights = Tensor::from_slice(&[0.25f32, 0.375, 0.375]).unsqueeze(1);
-    let expected = (logits.detach().softmax(1, Kind::Float) - wanted) * weights;
+    let expected = (logits.detach().softmax(1, tch::Kind::Float) - wanted) * weights;
     assert!((gradient - expected).abs().max().double_value(&[]) < 1e-6);
 }
 
@@ -122,7 +122,7 @@ fn shares_at(temperature: f64) -> Tensor {
 fn a_stored_distribution_is_distilled_at_its_temperature() {
     for (temperature, expected) in DISTILLED {
         let rows = [row(Target::Soft(values(&shares_at(temperature))), false)];
-        let labels = Labels { classes: 3, smoothing: 0.1, distilled: Some(temperature) };
+        let labels = Labels { classes: 3, smoothing: 0.1, distilled: Some(temperature), taught: false };
         let targets = Targets::new(&rows, &[1.0], &labels).unwrap();
         let student = Tensor::from_slice(&STUDENT).reshape([1, 3]).set_requires_grad(true);
         let loss = targets.loss(&student).unwrap();
@@ -154,7 +154,7 @@ fn a_teacher_is_weighed_against_the_labels() {
 fn what_people_say_is_not_distilled() {
     let soft = || Target::Soft(vec![0.0, 0.25, 0.75]);
     let rows = [row(soft(), true), row(soft(), false)];
-    let labels = Labels { classes: 3, smoothing: 0.0, distilled: Some(2.0) };
+    let labels = Labels { classes: 3, smoothing: 0.0, distilled: Some(2.0), taught: false };
     let both = Targets::new(&rows, &[0.5, 0.5], &labels).unwrap();
     let logits = Tensor::from_slice(&STUDENT).reshape([1, 3]).repeat([2, 1]);
     let entropy = -(0.25 * f64::ln(0.25) + 0.75 * f64::ln(0.75));
@@ -166,4 +166,18 @@ fn what_people_say_is_not_distilled() {
     let expected = 0.5 * cross(&one) + 0.5 * 4.0 * (cross(&(&one / 2.0)) - entropy);
     let loss = both.loss(&logits).unwrap().double_value(&[]);
     assert!((loss - expected).abs() < 1e-6, "{loss} instead of {expected}");
+}
+
+#[test]
+fn what_nobody_told_is_left_to_the_teacher() {
+    let rows = [row(Target::Hard(1), true), row(Target::None, false)];
+    let labels = Labels { taught: true, ..labels(0.0) };
+    let mut targets = Targets::new(&rows, &[0.25, 0.75], &labels).unwrap();
+    let logits = Tensor::from_slice(&STUDENT).reshape([1, 3]).repeat([2, 1]);
+    let hard = targets.loss(&logits).unwrap().double_value(&[]);
+    assert!((hard - 0.25 * 1.407_606).abs() < 1e-6, "{hard}");
+    targets.teach(shares_at(2.0).repeat([2, 1]), 2.0, [0.5, 2.0]).unwrap();
+    let loss = targets.loss(&logits).unwrap().double_value(&[]);
+    assert!((loss - 0.5 * hard - 2.0 * 0.319_470).abs() < 2e-6, "both rows learn from the teacher: {loss}");
+    assert!(Targets::new(&[row(Target::None, true)], &[1.0], &labels).is_err(), "people's labels are not missing");
 }

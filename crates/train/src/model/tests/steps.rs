@@ -34,7 +34,7 @@ fn targets() -> Targets {
         labelled: true,
     };
     let rows: Vec<Row> = CLASSES.iter().map(row).collect();
-    let labels = Labels { classes: 10, smoothing: 0.0, distilled: None };
+    let labels = Labels { classes: 10, smoothing: 0.0, distilled: None, taught: false };
     Targets::new(&rows, &shared(&rows, 0.0), &labels).unwrap()
 }
 
