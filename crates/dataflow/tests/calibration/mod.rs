@@ -51,7 +51,9 @@ fn temperatures(outcome: &Outcome) -> Vec<f64> {
 fn labels_and_thresholds_go_by_calibrated_confidence() {
     let outcome = run(calibrated());
     let raw = run(Setting { calibrate: false, ..calibrated() });
-    for (round, temperature) in (0..).zip(temperatures(&outcome)) {
+    let temperatures = temperatures(&outcome);
+    assert_eq!(temperatures.len(), 3);
+    for (round, temperature) in (0..).zip(temperatures) {
         let (labels, before) = (&outcome.rounds[round as usize].labels, &raw.rounds[round as usize].labels);
         assert_eq!(labels.len(), 60);
         for (row, before) in labels.iter().zip(before) {
@@ -87,6 +89,7 @@ fn precision_is_that_of_the_validation_records_above_the_threshold() {
 #[test]
 fn the_number_of_workers_makes_no_difference() {
     let one = run(calibrated());
+    assert_eq!(temperatures(&one).len(), 3);
     for workers in [2, 3] {
         let many = run(Setting { workers, ..calibrated() });
         assert_eq!(one.batches, many.batches, "{workers} workers");

@@ -87,6 +87,18 @@ fn a_known_temperature_is_found_again() {
     }
 }
 
+/// Newton's method would also arrive with a wrong curvature, only later.
+#[test]
+fn the_curvature_is_the_slope_of_the_slope() {
+    let answers = drawn(50, 2.0);
+    let answers: Vec<&Validated> = answers.iter().collect();
+    for cold in [0.1, 1.0, 5.0] {
+        let rise = bend(&answers, cold + 1e-5).slope - bend(&answers, cold - 1e-5).slope;
+        let Bend { curvature, .. } = bend(&answers, cold);
+        assert!((rise / 2e-5 - curvature).abs() < 1e-5 * curvature, "{curvature} at {cold}");
+    }
+}
+
 #[test]
 fn no_other_temperature_has_a_lower_loss() {
     let answers = drawn(500, 2.0);
