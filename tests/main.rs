@@ -1,6 +1,7 @@
 //! The tests of the whole: the program as people run it, and the shape of the source tree. One binary.
 
 mod bad_input;
+mod calibration;
 mod commands;
 mod documents;
 mod equality;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use millstream_dataflow::Event;
+use millstream_dataflow::{Event, Pass};
 
 use crate::say::say;
 
@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct RoundWork {
     /// Optimisation steps.
     pub(crate) steps: u64,
+    /// Images of the validation pass.
+    pub(crate) validation: u64,
     /// Images of the test pass.
     pub(crate) test: u64,
     /// Images of the labelling pass.
@@ -53,13 +55,13 @@ impl Progress {
                 let message = format!("loss {:.3}, lr {:.4}", metrics.loss, metrics.learning_rate);
                 self.show(*round, "train", u64::from(*step) + 1, steps, message);
             }
-            Event::Predicted { round, labelling: false, images } => {
-                let all = work(round).map_or(0, |work| work.test);
-                self.add(*round, "test", u64::from(*images), all);
-            }
-            Event::Predicted { round, labelling: true, images } => {
-                let all = work(round).map_or(0, |work| work.label);
-                self.add(*round, "label", u64::from(*images), all);
+            Event::Predicted { round, pass, images } => {
+                let (what, all) = match (pass, work(round)) {
+                    (Pass::Validate, work) => ("validate", work.map_or(0, |work| work.validation)),
+                    (Pass::Label, work) => ("label", work.map_or(0, |work| work.label)),
+                    (Pass::Test | Pass::Train, work) => ("test", work.map_or(0, |work| work.test)),
+                };
+                self.add(*round, what, u64::from(*images), all);
             }
             Event::Dead(_) | Event::Round(_) => {}
         }

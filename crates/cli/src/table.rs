@@ -19,7 +19,11 @@ const ABOUT: [Column; 6] = [
     ("test accuracy", |round| percent(round.test_accuracy)),
 ];
 const TOP5: Column = ("top-5", |round| round.test.as_ref().and_then(telling_top5).unwrap_or_else(none));
-const CALIBRATION: Column = ("ECE", |round| round.test.as_ref().map_or_else(none, |test| percent(test.ece)));
+const ERROR: Column = ("ECE", |round| round.test.as_ref().map_or_else(none, |test| percent(test.ece)));
+const CALIBRATED: [Column; 2] = [
+    ("T", |round| round.calibration.as_ref().map_or_else(none, |found| format!("{:.3}", found.temperature))),
+    ("ECE at T", |round| round.calibration.as_ref().and_then(|found| found.test_ece_after).map_or_else(none, percent)),
+];
 const SPEED: [Column; 2] = [
     ("images/s", |round| format!("{:.0}", round.images_per_second)),
     ("seconds", |round| format!("{:.1}", round.seconds)),
@@ -29,8 +33,10 @@ const SPEED: [Column; 2] = [
 pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
     let tests = || rounds.iter().filter_map(|round| round.test.as_ref());
     let top5 = tests().any(|test| telling_top5(test).is_some()).then_some(TOP5);
-    let calibration = tests().next().map(|_| CALIBRATION);
-    let columns: Vec<Column> = ABOUT.into_iter().chain(top5).chain(calibration).chain(SPEED).collect();
+    let error = tests().next().map(|_| ERROR);
+    let calibrated = rounds.iter().find_map(|round| round.calibration.as_ref()).map(|_| CALIBRATED);
+    let calibrated = calibrated.into_iter().flatten();
+    let columns: Vec<Column> = ABOUT.into_iter().chain(top5).chain(error).chain(calibrated).chain(SPEED).collect();
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(columns.iter().map(|(name, _)| *name));
@@ -46,6 +52,14 @@ pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
 /// The top-5 accuracy, where there are enough classes for it to say something.
 pub(crate) fn telling_top5(test: &Evaluation) -> Option<String> {
     test.top5.filter(|_| test.classes.len() >= CLASSES_FOR_TOP5).map(percent)
+}
+
+/// "temperature 1.832, test ECE 6.10 % to 2.03 %", if the round was calibrated.
+pub(crate) fn calibration(round: &RoundReport) -> Option<String> {
+    let found = round.calibration.as_ref()?;
+    let (before, after) = (round.test.as_ref().map(|test| percent(test.ece)), found.test_ece_after.map(percent));
+    let error = before.zip(after).map_or_else(String::new, |(before, after)| format!(", test ECE {before} to {after}"));
+    Some(format!("temperature {:.3}{error}", found.temperature))
 }
 
 fn percent(share: f64) -> String {
@@ -85,6 +99,8 @@ mod tests {
             pseudo_labelled: 0,
             pseudo_copies: 0,
             selection_precision: None,
+            validation: None,
+            calibration: None,
             test_accuracy: tally.accuracy(),
             test_total: tally.total(),
             test: Evaluation::new(&tally, &names),
@@ -96,6 +112,26 @@ mod tests {
             dead_letters: 0,
             labels: None,
         }
+    }
+
+    #[test]
+    fn a_calibrated_round_shows_its_temperature() {
+        let precision = millstream_dataflow::Precision::new(0.5, 0, 0);
+        let found = millstream_cluster::CalibrationReport {
+            temperature: 1.8316,
+            ece_before: 0.25,
+            ece_after: 0.0,
+            loss_before: 1.0,
+            loss_after: 0.5,
+            test_ece_after: Some(0.0203),
+            test_loss_after: Some(0.5),
+            precision,
+        };
+        let round = RoundReport { calibration: Some(found), ..report(10) };
+        assert_eq!(calibration(&round).unwrap(), "temperature 1.832, test ECE 90.00 % to 2.03 %");
+        let table = rounds(&[report(10), round]);
+        assert!(table.contains("ECE at T") && table.contains("1.832") && table.contains("2.03 %"), "{table}");
+        assert!(!rounds(&[report(10)]).contains("ECE at T") && calibration(&report(10)).is_none());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use millstream_dataflow::{Evaluation, Event, Reliability, RoundResult};
-use millstream_metrics::{Bin, Figures, MOST_CLASSES, Step, write_confusion};
+use millstream_dataflow::{Evaluation, Event, Reliability, Tally};
+
+use crate::report::CalibrationReport;
+use millstream_metrics::{Bin, Calibrated, Figures, MOST_CLASSES, Step, write_confusion};
 
 /// A step as the journal takes it; none for other events.
 pub(crate) fn step(event: &Event) -> Option<Step> {
@@ -26,18 +28,26 @@ pub(crate) fn step(event: &Event) -> Option<Step> {
     })
 }
 
-/// The test pass of a round as the journal takes it.
-pub(crate) fn figures(result: &RoundResult, evaluation: &Evaluation) -> Figures {
+/// A pass over a labelled split as the journal takes it.
+pub(crate) fn figures(tally: &Tally, evaluation: &Evaluation, calibrated: Option<Calibrated>) -> Figures {
     Figures {
         total: evaluation.total,
         accuracy: evaluation.accuracy,
         top5: evaluation.top5,
         loss: evaluation.loss,
         ece: evaluation.ece,
+        calibrated,
         bins: evaluation.reliability.iter().map(bin).collect(),
         classes: evaluation.classes.iter().map(|class| class.class.clone()).collect(),
-        confusion: result.test.confusion.iter().map(|(pair, count)| (*pair, *count)).collect(),
+        confusion: tally.confusion.iter().map(|(pair, count)| (*pair, *count)).collect(),
     }
+}
+
+/// What the temperature makes of the figures of the validation split, and of the test split.
+pub(crate) fn calibrated(report: &CalibrationReport) -> (Calibrated, Option<Calibrated>) {
+    let at = |loss, ece| Calibrated { temperature: report.temperature, loss, ece };
+    let test = report.test_loss_after.zip(report.test_ece_after).map(|(loss, ece)| at(loss, ece));
+    (at(report.loss_after, report.ece_after), test)
 }
 
 fn bin(bin: &Reliability) -> Bin {

@@ -32,7 +32,7 @@ pub use launch::Orders;
 pub use member::serve;
 pub use mesh::MeshError;
 pub use plan_hash::plan_hash;
-pub use report::{Environment, Report, RoundReport};
+pub use report::{CalibrationReport, Environment, Report, RoundReport};
 pub use run::{Outcome, RunOptions, Start, run};
 pub use run_dir::{Damage, model_file};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use millstream_data::{DeadLetter, write_dead_letters, write_labels, write_labels_csv};
 use millstream_dataflow::{Evaluation, Event, RoundResult, RoundStats};
-use millstream_metrics::Journal;
+use millstream_metrics::{Figures, Journal};
 
 use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
 use crate::journal;
-use crate::report::{Report, RoundReport};
+use crate::report::{CalibrationReport, Report, RoundReport};
 use crate::run_dir::{RunDir, entries, round_folder};
 
 /// What a recorder needs to know of the run.
@@ -77,14 +77,14 @@ impl Recorder {
         let dead: Vec<DeadLetter> = dead;
         let count = dead.len() as u64;
         names.extend(self.write_dead(folder.clone(), dead)?);
-        let evaluation = Evaluation::new(&result.test, &self.classes);
-        let figures = evaluation.as_ref().map(|evaluation| journal::figures(&result, evaluation));
+        let passes = Passes::of(&result, &self.classes);
+        let figures = self.tell(&result, &passes);
         if figures.as_ref().is_some_and(|figures| journal::confusion(&folder, figures)) {
             names.push(format!("{base}/confusion.csv"));
         }
         self.files.extend(entries(self.dir.path(), &names)?);
         let round = result.round;
-        self.add_to_report(result, evaluation, count);
+        self.add_to_report(result, passes, count);
         self.journal.close_round(round, figures.as_ref());
         self.commit()
     }
@@ -101,7 +101,16 @@ impl Recorder {
         Ok(Some(inside.to_string_lossy().into_owned()))
     }
 
-    fn add_to_report(&mut self, result: RoundResult, test: Option<Evaluation>, dead_letters: u64) {
+    /// Tells the journal of the validation pass, and gives back what it will be told of the test pass.
+    fn tell(&mut self, result: &RoundResult, passes: &Passes) -> Option<Figures> {
+        let (validation, test) = passes.calibration.as_ref().map(journal::calibrated).unzip();
+        if let Some(evaluation) = &passes.validation {
+            self.journal.validate(result.round, &journal::figures(&result.validation, evaluation, validation));
+        }
+        passes.test.as_ref().map(|evaluation| journal::figures(&result.test, evaluation, test.flatten()))
+    }
+
+    fn add_to_report(&mut self, result: RoundResult, passes: Passes, dead_letters: u64) {
         let trained = result.trained.unwrap_or_default();
         let learned_from: Option<&RoundStats> = self.report.rounds.last().and_then(|round| round.labels.as_ref());
         let round = RoundReport {
@@ -112,9 +121,11 @@ impl Recorder {
             pseudo_labelled: learned_from.map_or(0, |stats| stats.accepted),
             pseudo_copies: learned_from.map_or(0, |stats| stats.copies),
             selection_precision: learned_from.and_then(RoundStats::precision),
+            validation: passes.validation,
+            calibration: passes.calibration,
             test_accuracy: result.test.accuracy(),
             test_total: result.test.total(),
-            test,
+            test: passes.test,
             steps: trained.steps,
             loss: trained.loss.is_finite().then_some(trained.loss),
             images_per_second: rate(trained.images as f64, trained.seconds),
@@ -142,6 +153,22 @@ impl Recorder {
         checkpoint::clear_round(self.dir.path(), commit.next_round - 1)?;
         self.sequence += 1;
         self.report.write(self.dir.path())
+    }
+}
+
+/// The figures of what a round's model was asked.
+struct Passes {
+    validation: Option<Evaluation>,
+    calibration: Option<CalibrationReport>,
+    test: Option<Evaluation>,
+}
+
+impl Passes {
+    fn of(result: &RoundResult, classes: &[String]) -> Self {
+        let validation = Evaluation::new(&result.validation, classes);
+        let calibration = result.calibration.as_ref().zip(validation.as_ref());
+        let calibration = calibration.and_then(|(calibration, before)| CalibrationReport::new(calibration, before));
+        Passes { validation, calibration, test: Evaluation::new(&result.test, classes) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use millstream_data::write_atomically;
-use millstream_dataflow::{Evaluation, RoundStats};
+use millstream_dataflow::{Calibration, Evaluation, Precision, RoundStats};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
@@ -27,6 +27,12 @@ pub struct RoundReport {
     pub pseudo_copies: u64,
     /// The share of these pseudo-labels that are right, where the truth is known.
     pub selection_precision: Option<f64>,
+    /// All figures of the validation split, as the model itself has them; none where there is no such split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Evaluation>,
+    /// What calibrating the model came to, where the plan asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationReport>,
     /// The share of the test split that the model gets right.
     pub test_accuracy: f64,
     /// Records of the test split that were counted.
@@ -48,6 +54,48 @@ pub struct RoundReport {
     pub dead_letters: u64,
     /// What this round's model, as a teacher, gave to the next round: counts by class, thresholds, churn.
     pub labels: Option<RoundStats>,
+}
+
+/// The temperature of a round's model, and what it does.
+///
+/// Its figures on the validation split flatter it a little: the temperature was fitted to these very records. Those on the test
+/// split do not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationReport {
+    /// The temperature, 0.05 to 20; above 1 the model was too sure.
+    pub temperature: f64,
+    /// Expected calibration error on the validation split without the temperature, 0 to 1.
+    pub ece_before: f64,
+    /// The same at the temperature.
+    pub ece_after: f64,
+    /// Mean negative log-likelihood on the validation split without the temperature, in nats.
+    pub loss_before: f64,
+    /// The same at the temperature.
+    pub loss_after: f64,
+    /// Expected calibration error on the test split at the temperature; without it it is in the round's `test`.
+    pub test_ece_after: Option<f64>,
+    /// Mean negative log-likelihood on the test split at the temperature.
+    pub test_loss_after: Option<f64>,
+    /// How right the labels of the validation split are that selection would take, with a 95 % interval.
+    pub precision: Precision,
+}
+
+impl CalibrationReport {
+    /// The figures of a calibration, beside those of the validation split without it.
+    pub(crate) fn new(calibration: &Calibration, before: &Evaluation) -> Option<Self> {
+        let after = Evaluation::new(&calibration.validation, &[])?;
+        let test = Evaluation::new(&calibration.test, &[]);
+        Some(CalibrationReport {
+            temperature: calibration.temperature.get(),
+            ece_before: before.ece,
+            ece_after: after.ece,
+            loss_before: before.loss,
+            loss_after: after.loss,
+            test_ece_after: test.as_ref().map(|test| test.ece),
+            test_loss_after: test.as_ref().map(|test| test.loss),
+            precision: calibration.precision,
+        })
+    }
 }
 
 /// The machine and the settings that do not change the result.
@@ -95,5 +143,20 @@ impl Report {
     pub(crate) fn write(&self, run: &Path) -> Result<(), ClusterError> {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
         write_atomically(&run.join("report.json"), |file| file.write_all(&text)).map_err(ClusterError::Data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round as commits had it before there was a validation split.
+    const OLD: &str = r#"{"round":0,"model":"smallnet(8)","model_hash":"00","labelled":40,"pseudo_labelled":0,"pseudo_copies":0,"selection_precision":null,"test_accuracy":0.5,"test_total":2,"steps":3,"loss":1.5,"images_per_second":2.0,"data_wait":0.25,"seconds":1.0,"dead_letters":0,"labels":null}"#;
+
+    #[test]
+    fn an_old_round_is_read_and_its_text_stays() {
+        let round: RoundReport = serde_json::from_str(OLD).unwrap();
+        assert_eq!((&round.validation, &round.calibration), (&None, &None));
+        assert_eq!(serde_json::to_string(&round).unwrap(), OLD, "or the seals of old commits would break");
     }
 }

@@ -207,11 +207,7 @@ fn recorder(
         plan_hash: hash,
         complete: rounds.len() == plan.rounds.len(),
         environment: environment(plan, options),
-        splits: BTreeMap::from([
-            ("labelled".to_owned(), count(&job.labelled)),
-            ("unlabelled".to_owned(), count(&job.unlabelled)),
-            ("test".to_owned(), count(&job.test)),
-        ]),
+        splits: splits(job),
         dead_letters: rounds.iter().map(|round| round.dead_letters).sum(),
         rounds,
     };
@@ -229,6 +225,14 @@ fn recorder(
         dead: kept.map_or_else(Vec::new, |kept| kept.progress.dead.clone()),
         round_begun: Instant::now(),
     }
+}
+
+/// Records in each split with a meaning; only some plans validate.
+fn splits(job: &Job) -> BTreeMap<String, u64> {
+    let all = [("labelled", &job.labelled), ("unlabelled", &job.unlabelled), ("test", &job.test)];
+    let validation = ("validation", &job.validation);
+    let validation = Some(validation).filter(|(_, records)| !records.is_empty());
+    all.into_iter().chain(validation).map(|(name, records)| (name.to_owned(), records.len() as u64)).collect()
 }
 
 fn environment(plan: &Plan, options: &RunOptions) -> Environment {

@@ -117,15 +117,15 @@ pub enum DataError {
         /// What to do.
         help: &'static str,
     },
-    /// A record that is trained on and tested on.
+    /// A record that is trained on, or fitted to, and measured on.
     #[error(
-        "{place} is in split `{first}` and in split `{second}` ({count} records are): the test would measure memory; \
+        "{place} is in split `{first}` and in split `{second}` ({count} records are): figures of `{second}` would flatter the model; \
          add `{second}` to the `except` of split `{first}`, or draw the two from different sources"
     )]
     Leak {
-        /// The split that is trained on.
+        /// The split that is used.
         first: String,
-        /// The split that is tested on.
+        /// The split that is measured on.
         second: String,
         /// Where the first such record lies.
         place: String,

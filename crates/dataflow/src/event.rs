@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use millstream_data::{DeadLetter, LabelRow};
-use millstream_labels::RoundStats;
+use millstream_labels::{Precision, RoundStats, Temperature};
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::Pass;
 use crate::tally::Tally;
 use crate::trainer::{ModelHash, StepMetrics};
 
@@ -27,12 +28,12 @@ pub enum Event {
         /// What it took.
         time: StepTime,
     },
-    /// A batch of the test or labelling pass came back.
+    /// A batch came back of which the model was only asked.
     Predicted {
         /// The round.
         round: u32,
-        /// Whether it was the labelling pass (else the test pass).
-        labelling: bool,
+        /// In which pass; never that of training.
+        pass: Pass,
         /// Images in it.
         images: u32,
     },
@@ -52,8 +53,12 @@ pub struct RoundResult {
     pub round: u32,
     /// How training went; none if the job did not train.
     pub trained: Option<Trained>,
+    /// The count over the validation split.
+    pub validation: Tally,
     /// The count over the test split.
     pub test: Tally,
+    /// The temperature that its labels were brought to, if they were.
+    pub calibration: Option<Calibration>,
     /// What the teacher of this round said of each unlabelled record, by record number.
     pub labels: Vec<LabelRow>,
     /// What the label book made of it.
@@ -84,4 +89,20 @@ pub struct Trained {
     pub waited: f64,
     /// Mean loss of the last tenth of the steps.
     pub loss: f64,
+}
+
+/// What calibration made of a round's model.
+///
+/// The counts over the validation split are flattering, since the temperature was fitted to these very records; those over the
+/// test split are not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The temperature.
+    pub temperature: Temperature,
+    /// The count over the validation split at this temperature.
+    pub validation: Tally,
+    /// The count over the test split at this temperature.
+    pub test: Tally,
+    /// How right the labels of the validation split are that selection would take.
+    pub precision: Precision,
 }

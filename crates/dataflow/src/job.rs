@@ -25,6 +25,8 @@ pub struct Job {
     pub labelled: Vec<u32>,
     /// Records for the teacher to label.
     pub unlabelled: Vec<u32>,
+    /// Labelled records that no model learns from, for a look at a model before its labels count; maybe none.
+    pub validation: Vec<u32>,
     /// Records to measure accuracy on.
     pub test: Vec<u32>,
     /// The rounds, from 0.
@@ -49,6 +51,9 @@ pub struct Job {
     pub max_bad: u64,
     /// How pseudo-labels are selected.
     pub rule: Rule,
+    /// Whether each model's probabilities are brought to the temperature that fits the validation records best, before they
+    /// become labels.
+    pub calibrate: bool,
     /// Whether full distributions are kept beside the most probable class.
     pub keep_distribution: bool,
 }
@@ -194,7 +199,7 @@ impl Job {
     pub(crate) fn views(&self, time: &Time, labelled: bool) -> impl Iterator<Item = (u8, &View)> {
         let (training, asking) = match Pass::of(time) {
             Pass::Train => (self.rounds.get(time.round as usize).map(|round| round.views_of(labelled)), None),
-            Pass::Test | Pass::Label => (None, Some((0, &self.eval_view))),
+            Pass::Validate | Pass::Test | Pass::Label => (None, Some((0, &self.eval_view))),
         };
         training.into_iter().flatten().chain(asking)
     }

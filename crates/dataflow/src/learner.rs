@@ -6,10 +6,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use millstream_data::{Batch, Target};
+use millstream_data::{Batch, Row, Target};
 use timely::scheduling::SyncActivator;
 
-use crate::event::{StepTime, Trained};
+use crate::calibrator::Calibrator;
+use crate::event::{Calibration, StepTime, Trained};
 use crate::operators::learn::Prediction;
 use crate::pool::Pool;
 use crate::schedule::Pass;
@@ -32,32 +33,55 @@ pub(crate) struct Reply {
     pub(crate) metrics: StepMetrics,
     pub(crate) time: StepTime,
     pub(crate) probabilities: Vec<f32>,
+    /// The same at the temperature of the round, if it has one.
+    pub(crate) calibrated: Option<Vec<f32>>,
     pub(crate) model: ModelHash,
     /// The summary of the round's training, with the first batch after it.
     pub(crate) trained: Option<Trained>,
+    /// The summary of the round's validation pass, with the first batch after it.
+    pub(crate) calibration: Option<Calibration>,
 }
 
 impl Reply {
-    /// The probabilities of each row.
-    fn rows(&self) -> impl Iterator<Item = (&millstream_data::Row, &[f32])> {
-        let classes = self.probabilities.len() / self.batch.rows.len().max(1);
-        self.batch.rows.iter().zip(self.probabilities.chunks(classes.max(1)))
+    /// That a batch was worked on, and no more.
+    fn of(batch: Batch) -> Self {
+        let (metrics, time) = Default::default();
+        let (probabilities, model) = (Vec::new(), [0; 32]);
+        Reply { batch, metrics, time, probabilities, calibrated: None, model, trained: None, calibration: None }
+    }
+
+    /// How many probabilities each row has.
+    pub(crate) fn classes(&self) -> usize {
+        (self.probabilities.len() / self.batch.rows.len().max(1)).max(1)
+    }
+
+    /// Each row with its part of some probabilities.
+    fn rows<'a>(&'a self, probabilities: &'a [f32]) -> impl Iterator<Item = (&'a Row, &'a [f32])> {
+        self.batch.rows.iter().zip(probabilities.chunks(self.classes()))
+    }
+
+    /// The probabilities of each row that the manifest has a label for, with this label.
+    pub(crate) fn known<'a>(&'a self, probabilities: &'a [f32]) -> impl Iterator<Item = (u32, &'a [f32])> {
+        self.rows(probabilities).filter_map(|(row, probabilities)| match row.target {
+            Target::Hard(label) => Some((label, probabilities)),
+            _ => None,
+        })
     }
 
     /// Compares each row with the label that the manifest has for it.
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for (row, probabilities) in self.rows() {
-            if let Target::Hard(label) = row.target {
-                tally.count(label, probabilities);
-            }
-        }
-        tally
+        self.known(&self.probabilities).collect()
     }
 
-    /// A prediction for each row.
+    /// The same at the temperature of the round, if it has one.
+    pub(crate) fn calibrated_tally(&self) -> Option<Tally> {
+        Some(self.known(self.calibrated.as_ref()?).collect())
+    }
+
+    /// A prediction for each row, at the temperature of the round if it has one.
     pub(crate) fn predictions(&self, round: u32) -> impl Iterator<Item = Prediction> {
-        self.rows().map(move |(row, probabilities)| Prediction {
+        let probabilities = self.calibrated.as_ref().unwrap_or(&self.probabilities);
+        self.rows(probabilities).map(move |(row, probabilities)| Prediction {
             round,
             record: row.record,
             key: row.key,
@@ -65,17 +89,6 @@ impl Reply {
             model: self.model,
         })
     }
-}
-
-/// The index of the largest probability, the first of equal ones.
-pub(crate) fn most_probable(probabilities: &[f32]) -> u32 {
-    let mut best = 0;
-    for (class, p) in probabilities.iter().enumerate() {
-        if *p > probabilities[best] {
-            best = class;
-        }
-    }
-    best as u32
 }
 
 /// The worker's handle on the thread. Dropping it ends the thread after the batch it is at, and waits for that.
@@ -86,8 +99,14 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    /// Starts the thread. A failure to make the trainer comes as the first reply.
-    pub(crate) fn start(factory: Arc<TrainerFactory>, activator: SyncActivator, parts: Pool) -> Self {
+    /// Starts the thread. A failure to make the trainer comes as the first reply. `calibrate` is the threshold of selection, if
+    /// answers are to be calibrated.
+    pub(crate) fn start(
+        factory: Arc<TrainerFactory>,
+        activator: SyncActivator,
+        parts: Pool,
+        calibrate: Option<f32>,
+    ) -> Self {
         let (asks, asked) = bounded(READY);
         let (reply, replies) = unbounded();
         let failed = reply.clone();
@@ -98,7 +117,7 @@ impl Learner {
                 let _ = activator.activate();
             };
             // A worker that waited for the answers of a dead thread would wait for ever.
-            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, parts, answer))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, (parts, calibrate), answer))).is_err() {
                 answer(Err("the training node panicked; this is a bug in Millstream".into()));
             }
         };
@@ -137,14 +156,14 @@ impl Drop for Learner {
 fn serve(
     factory: &TrainerFactory,
     asked: Receiver<Asked>,
-    parts: Pool,
+    (parts, calibrate): (Pool, Option<f32>),
     mut reply: impl FnMut(Result<Reply, TrainerError>),
 ) {
     let trainer = match factory() {
         Ok(trainer) => trainer,
         Err(error) => return reply(Err(error)),
     };
-    let mut rounds = Rounds { trainer, round: None, parts };
+    let mut rounds = Rounds { trainer, round: None, parts, calibrate };
     let mut idle = Instant::now();
     for Asked { time, batch } in asked {
         let answer = rounds.answer(time, batch, idle.elapsed().as_secs_f64());
@@ -166,6 +185,7 @@ struct Rounds {
     round: Option<Current>,
     /// Where the pixels of batches go when they are done with.
     parts: Pool,
+    calibrate: Option<f32>,
 }
 
 struct Current {
@@ -174,17 +194,20 @@ struct Current {
     training: Trained,
     progress: Progress,
     model: Option<ModelHash>,
+    calibrator: Option<Calibrator>,
 }
 
 impl Rounds {
     fn answer(&mut self, time: Time, batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
-        let training = Pass::of(&time) == Pass::Train;
+        let pass = Pass::of(&time);
         let mut round = match self.round.take() {
             Some(round) if round.number == time.round => round,
             _ => self.begin(time.round)?,
         };
-        let reply =
-            if training { self.train(&mut round, time.step, batch, waited)? } else { self.predict(&mut round, batch)? };
+        let reply = match pass {
+            Pass::Train => self.train(&mut round, time.step, batch, waited)?,
+            _ => self.predict(&mut round, pass, batch)?,
+        };
         self.round = Some(round);
         Ok(reply)
     }
@@ -192,7 +215,8 @@ impl Rounds {
     fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {
         let progress = self.trainer.begin(number)?;
         let (begun, training) = (Instant::now(), Trained::default());
-        Ok(Current { number, begun, training, progress, model: None })
+        let calibrator = self.calibrate.map(Calibrator::new);
+        Ok(Current { number, begun, training, progress, model: None, calibrator })
     }
 
     /// The stream has ended. That is early for a round which has no model yet.
@@ -216,7 +240,7 @@ impl Rounds {
         round.progress.dead.append(&mut batch.dead);
         self.trainer.keep(round.number, &round.progress)?;
         self.clear(&mut batch);
-        Ok(Reply { batch, metrics, time, probabilities: Vec::new(), model: [0; 32], trained: None })
+        Ok(Reply { metrics, time, ..Reply::of(batch) })
     }
 
     /// Pixels are not needed any more; their buffers are.
@@ -224,7 +248,7 @@ impl Rounds {
         batch.blocks.drain(..).for_each(|block| self.parts.give(block.0));
     }
 
-    fn predict(&mut self, round: &mut Current, mut batch: Batch) -> Result<Reply, TrainerError> {
+    fn predict(&mut self, round: &mut Current, pass: Pass, mut batch: Batch) -> Result<Reply, TrainerError> {
         let mut trained = None;
         let model = match round.model {
             Some(model) => model,
@@ -239,7 +263,8 @@ impl Rounds {
         };
         let probabilities = self.trainer.predict(&batch)?;
         self.clear(&mut batch);
-        let (metrics, time) = Default::default();
-        Ok(Reply { batch, metrics, time, probabilities, model, trained })
+        let mut reply = Reply { probabilities, model, trained, ..Reply::of(batch) };
+        round.calibrator.iter_mut().for_each(|calibrator| calibrator.hear(pass, &mut reply));
+        Ok(reply)
     }
 }

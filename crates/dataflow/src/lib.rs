@@ -11,6 +11,7 @@
 //! and the samples of a step are complete. This crate knows timely, and no tensor library: what trains is
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
+mod calibrator;
 mod evaluation;
 mod event;
 mod feed;
@@ -29,15 +30,16 @@ pub mod time;
 mod trainer;
 
 pub use evaluation::{ClassAccuracy, Evaluation, Reliability};
-pub use event::{Event, EventSink, RoundResult, StepTime, Trained};
+pub use event::{Calibration, Event, EventSink, RoundResult, StepTime, Trained};
 // A round's result holds it: whoever reads one needs the type.
-pub use millstream_labels::RoundStats;
+pub use millstream_labels::{Precision, RoundStats};
 
 pub use feed::Feed;
 pub use job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
 pub use operators::prepare::picture;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run};
+pub use schedule::Pass;
 pub use stop::{Stop, StopOnPanic, StopReason};
 pub use tally::{BINS, Bin, Tally};
 pub use trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use millstream_data::Key;
-use millstream_labels::{Pseudo, book};
+use millstream_labels::{Pseudo, book, most_probable};
 use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, StreamVec};
@@ -14,7 +14,6 @@ use timely::worker::Worker;
 use crate::event::EventSink;
 use crate::flow::Credit;
 use crate::job::Job;
-use crate::learner::most_probable;
 use crate::operators::batch::batch;
 use crate::operators::conclude::{Finding, conclude};
 use crate::operators::credit::credit;
@@ -91,6 +90,7 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
         events: Arc::clone(&around.events),
         stop: around.stop.clone(),
         parts: around.parts.clone(),
+        calibrate: job.calibrate.then_some(job.rule.threshold),
     });
     let answers = learn(batches, node);
     credit(answers.clone(), room);

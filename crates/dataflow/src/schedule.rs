@@ -7,17 +7,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use millstream_data::{Permutation, Target};
-use millstream_labels::Selected;
+use millstream_labels::{Selected, temper};
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, RoundJob, Unlabelled};
 use crate::time::Time;
 
-/// What a batch is for.
+/// What a batch is for. The passes of a round follow each other in this order; those without records are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum Pass {
+pub enum Pass {
     /// An optimisation step.
     Train,
+    /// Looking at the model before its labels count, on labelled records that it did not learn from.
+    Validate,
     /// Measuring accuracy.
     Test,
     /// Labelling what nobody labelled.
@@ -28,9 +30,20 @@ impl Pass {
     /// The pass that a time lies in.
     pub(crate) fn of(time: &Time) -> Self {
         match time.epoch {
+            Time::VALIDATE => Pass::Validate,
             Time::TEST => Pass::Test,
             Time::LABEL => Pass::Label,
             _ => Pass::Train,
+        }
+    }
+
+    /// The records that a pass asks the model about; none in training.
+    fn records(self, job: &Job) -> &[u32] {
+        match self {
+            Pass::Train => &[],
+            Pass::Validate => &job.validation,
+            Pass::Test => &job.test,
+            Pass::Label => &job.unlabelled,
         }
     }
 }
@@ -139,13 +152,15 @@ impl Schedule {
         if step < steps(job, self.round, pass) {
             let epoch = match pass {
                 Pass::Train => self.epoch(job, step),
+                Pass::Validate => Time::VALIDATE,
                 Pass::Test => Time::TEST,
                 Pass::Label => Time::LABEL,
             };
             return Time::new(self.round, epoch, step);
         }
         match pass {
-            Pass::Train => self.at(job, Pass::Test, 0),
+            Pass::Train => self.at(job, Pass::Validate, 0),
+            Pass::Validate => self.at(job, Pass::Test, 0),
             Pass::Test => self.at(job, Pass::Label, 0),
             Pass::Label => Time::start_of(self.round + 1),
         }
@@ -154,37 +169,30 @@ impl Schedule {
     /// Epochs are counted on labelled images.
     fn epoch(&self, job: &Job, step: u32) -> u32 {
         let drawn = u64::from(step) * u64::from(job.rounds[self.round as usize].batch);
-        (drawn / self.labelled.n).min(u64::from(Time::TEST - 1)) as u32
+        (drawn / self.labelled.n).min(u64::from(Time::VALIDATE - 1)) as u32
     }
 
     /// How many slots the step has.
     pub(crate) fn width(&self, job: &Job, time: &Time) -> u32 {
-        let part = |all: &[u32]| {
-            let first = u64::from(time.step) * u64::from(job.eval_batch);
-            (all.len() as u64).saturating_sub(first).min(u64::from(job.eval_batch)) as u32
-        };
-        match Pass::of(time) {
-            Pass::Test => part(&job.test),
-            Pass::Label => part(&job.unlabelled),
-            Pass::Train => {
-                let round = &job.rounds[self.round as usize];
-                round.batch + if self.pseudo.is_empty() { 0 } else { round.unlabelled_batch }
-            }
+        let pass = Pass::of(time);
+        if pass == Pass::Train {
+            let round = &job.rounds[self.round as usize];
+            return round.batch + if self.pseudo.is_empty() { 0 } else { round.unlabelled_batch };
         }
+        let (all, first) = (pass.records(job).len() as u64, u64::from(time.step) * u64::from(job.eval_batch));
+        all.saturating_sub(first).min(u64::from(job.eval_batch)) as u32
     }
 
     /// What fills a slot.
     pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32, share: Share) -> Slot {
-        let asked = |all: &[u32], labelled: bool| {
-            let record = all[time.step as usize * job.eval_batch as usize + number as usize];
-            let target = if labelled { label_of(job, record) } else { Target::None };
-            Slot { number, share: share.clone(), record, epoch: 0, copy: 0, target, labelled }
-        };
-        match Pass::of(time) {
-            Pass::Test => asked(&job.test, true),
-            Pass::Label => asked(&job.unlabelled, false),
-            Pass::Train => self.train_slot(job, time.step, number, share),
+        let pass = Pass::of(time);
+        if pass == Pass::Train {
+            return self.train_slot(job, time.step, number, share);
         }
+        let record = pass.records(job)[time.step as usize * job.eval_batch as usize + number as usize];
+        let labelled = pass != Pass::Label;
+        let target = if labelled { label_of(job, record) } else { Target::None };
+        Slot { number, share, record, epoch: 0, copy: 0, target, labelled }
     }
 
     fn train_slot(&mut self, job: &Job, step: u32, number: u32, share: Share) -> Slot {
@@ -208,11 +216,9 @@ fn label_of(job: &Job, record: u32) -> Target {
 
 /// Steps of a pass of a round.
 fn steps(job: &Job, round: u32, pass: Pass) -> u32 {
-    let batches = |n: usize| n.div_ceil(job.eval_batch.max(1) as usize) as u32;
     match pass {
         Pass::Train => job.rounds[round as usize].steps,
-        Pass::Test => batches(job.test.len()),
-        Pass::Label => batches(job.unlabelled.len()),
+        _ => pass.records(job).len().div_ceil(job.eval_batch.max(1) as usize) as u32,
     }
 }
 
@@ -221,18 +227,11 @@ fn copies(record: u32, chosen: &Selected, round: &RoundJob) -> Vec<Pseudo> {
     let target = match round.soft {
         Some(temperature) if !chosen.distribution.is_empty() => {
             let distribution: Vec<f32> = chosen.distribution.iter().map(|p| p.get()).collect();
-            Target::Soft(sharpen(&distribution, temperature))
+            Target::Soft(temper(&distribution, temperature))
         }
         _ => Target::Hard(chosen.class),
     };
     (0..chosen.copies).map(|copy| Pseudo { record, copy, target: target.clone() }).collect()
-}
-
-/// q = p^(1/T) / sum p^(1/T): a stored distribution at temperature T (Noisy Student, soft labels).
-fn sharpen(p: &[f32], temperature: f64) -> Vec<f32> {
-    let raised: Vec<f64> = p.iter().map(|p| f64::from(*p).powf(1.0 / temperature)).collect();
-    let sum: f64 = raised.iter().sum();
-    raised.iter().map(|q| (q / sum) as f32).collect()
 }
 
 /// A worker's share of a step: contiguous, so that parts are joined by whole blocks.
@@ -266,12 +265,5 @@ mod tests {
             epoch.sort_unstable();
             assert_eq!(epoch, (0..10).collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn a_temperature_below_one_sharpens() {
-        let q = sharpen(&[0.25, 0.75], 0.5);
-        assert!((q[1] - 0.9).abs() < 1e-6 && (q[0] - 0.1).abs() < 1e-6);
-        assert_eq!(sharpen(&[0.25, 0.75], 1.0), [0.25, 0.75]);
     }
 }

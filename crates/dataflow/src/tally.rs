@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use millstream_labels::{log_probability, most_probable};
 use serde::{Deserialize, Serialize};
-
-use crate::learner::most_probable;
 
 /// Bins of the confidence in (0, 1], all equally wide.
 pub const BINS: usize = 15;
@@ -55,6 +54,15 @@ impl Bin {
     }
 }
 
+impl<'a> FromIterator<(u32, &'a [f32])> for Tally {
+    /// Counts labels, each with the probability of each class.
+    fn from_iter<I: IntoIterator<Item = (u32, &'a [f32])>>(answers: I) -> Self {
+        let mut tally = Tally::default();
+        answers.into_iter().for_each(|(label, probabilities)| tally.count(label, probabilities));
+        tally
+    }
+}
+
 impl Tally {
     /// Counts one record: its label, and the probability of each class.
     pub fn count(&mut self, label: u32, probabilities: &[f32]) {
@@ -63,7 +71,7 @@ impl Tally {
         let (confidence, right) = (at(answer), answer == label);
         *self.confusion.entry((label, answer)).or_default() += 1;
         self.in_top5 += u64::from(rank(label, probabilities) < TOP);
-        self.loss += (negative_log(at(label)) * NAT).round() as u64;
+        self.loss += (-log_probability(at(label)) * NAT).round() as u64;
         let confidence_units = (f64::from(confidence) * SURE) as u64;
         let one = Bin { total: 1, correct: u64::from(right), confidence: confidence_units };
         self.bins[bin(confidence)].add(&one);
@@ -103,11 +111,6 @@ impl Tally {
     pub fn bins(&self) -> &[Bin; BINS] {
         &self.bins
     }
-}
-
-/// `-ln p`, with the same bits on every processor. A probability that came out as 0 counts as the smallest one.
-fn negative_log(p: f32) -> f64 {
-    -libm::log(f64::from(p.max(f32::MIN_POSITIVE)))
 }
 
 /// How many classes go before this one, by probability and then by number. One that is not a number goes before all.

@@ -9,8 +9,8 @@ use timely::progress::{Timestamp, timestamp::Refines};
 
 /// A moment of the stream. Ordered by round, then epoch, then step.
 ///
-/// Epochs `0..` are training epochs, counted on labelled images; [`Time::TEST`] and [`Time::LABEL`] are the
-/// two evaluation passes that follow training within a round, so that "all of training comes before
+/// Epochs `0..` are training epochs, counted on labelled images; [`Time::VALIDATE`], [`Time::TEST`] and [`Time::LABEL`] are
+/// the evaluation passes that follow training within a round, so that "all of training comes before
 /// labelling" is a fact of the order and not of some flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Time {
@@ -23,6 +23,8 @@ pub struct Time {
 }
 
 impl Time {
+    /// The epoch that stands for the pass over the validation split.
+    pub const VALIDATE: u32 = u32::MAX - 2;
     /// The epoch that stands for the pass over the test split.
     pub const TEST: u32 = u32::MAX - 1;
     /// The epoch that stands for the labelling pass over the unlabelled split.
@@ -111,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn times() -> impl Strategy<Value = Time> {
-        (0u32..4, prop_oneof![0u32..3, Just(Time::TEST), Just(Time::LABEL)], 0u32..4)
+        (0u32..4, prop_oneof![0u32..3, Just(Time::VALIDATE), Just(Time::TEST), Just(Time::LABEL)], 0u32..4)
             .prop_map(|(round, epoch, step)| Time::new(round, epoch, step))
     }
 

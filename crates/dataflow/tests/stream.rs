@@ -1,5 +1,6 @@
 //! The stream with a trainer that is no neural network: what it promises of order, pixels, memory and errors.
 
+mod calibration;
 mod support;
 
 use std::sync::atomic::Ordering;

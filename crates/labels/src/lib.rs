@@ -19,7 +19,9 @@
 
 mod balance;
 mod book;
+mod calibration;
 mod label;
+mod precision;
 pub mod reference;
 mod rule;
 mod select;
@@ -28,6 +30,8 @@ mod tally;
 mod threshold;
 
 pub use book::{Book, book};
+pub use calibration::{Temperature, Validated, log_probability, most_probable, temper};
 pub use label::{Confidence, Pseudo, Selected};
+pub use precision::Precision;
 pub use rule::{Balance, LabelsError, Rule};
 pub use stats::{ClassStats, RoundStats};

@@ -43,6 +43,8 @@ impl History {
         match line {
             Line::Train(training) => self.training.push(training),
             Line::Test(scores) => self.scores.push(scores),
+            // No plot shows it.
+            Line::Validation(_) => {}
         }
     }
 }
@@ -77,12 +79,19 @@ impl Journal {
         }
     }
 
-    /// Ends a round: adds the figures of its model, if it was tested, makes the lines safe and draws the plots anew.
+    /// Adds the figures of a round's model over the validation split; the round is closed after that.
+    pub fn validate(&mut self, round: u32, figures: &Figures) {
+        let scores = figures.scores(round, self.steps_before(round.saturating_add(1)));
+        self.append(Line::Validation(scores));
+        self.event(|events| events.scores("validation", &scores));
+    }
+
+    /// Ends a round: adds the figures of its model over the test split, if it was tested, makes the lines safe and draws the plots anew.
     pub fn close_round(&mut self, round: u32, figures: Option<&Figures>) {
         if let Some(figures) = figures {
             let scores = figures.scores(round, self.steps_before(round.saturating_add(1)));
             self.append(Line::Test(scores));
-            self.event(|events| events.test(&scores));
+            self.event(|events| events.scores("test", &scores));
         }
         self.events = None;
         let path = self.run.join("metrics.jsonl");
@@ -116,8 +125,8 @@ impl Journal {
 
 impl Figures {
     fn scores(&self, round: u32, global_step: u64) -> Scores {
-        let Figures { total, accuracy, top5, loss, ece, .. } = *self;
-        Scores { round, global_step, total, accuracy, top5, loss, ece }
+        let Figures { total, accuracy, top5, loss, ece, calibrated, .. } = *self;
+        Scores { round, global_step, total, accuracy, top5, loss, ece, calibrated }
     }
 }
 

@@ -14,4 +14,4 @@ mod tensorboard;
 
 pub use confusion::{MOST_CLASSES, write_confusion};
 pub use journal::Journal;
-pub use line::{Bin, Figures, Step};
+pub use line::{Bin, Calibrated, Figures, Step};

@@ -31,7 +31,7 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// The figures of one round's model over the test split.
+/// The figures of one round's model over a split.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     /// Records that were counted.
@@ -44,12 +44,25 @@ pub struct Figures {
     pub loss: f64,
     /// Expected calibration error, 0 to 1.
     pub ece: f64,
+    /// The same at the temperature that the model was given, if it was.
+    pub calibrated: Option<Calibrated>,
     /// Equal bins of the confidence from 0 to 1, the least confident first.
     pub bins: Vec<Bin>,
     /// The names of the classes.
     pub classes: Vec<String>,
     /// Records for each pair of true and predicted class that came up.
     pub confusion: Vec<((u32, u32), u64)>,
+}
+
+/// What the temperature of a model makes of its figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The temperature; above 1 for a model that was too sure.
+    pub temperature: f64,
+    /// Mean negative log-likelihood at it, in nats.
+    pub loss: f64,
+    /// Expected calibration error at it, 0 to 1.
+    pub ece: f64,
 }
 
 /// The answers whose confidence lies in one bin.
@@ -68,6 +81,7 @@ pub struct Bin {
 #[serde(tag = "pass", rename_all = "lowercase")]
 pub(crate) enum Line {
     Train(Training),
+    Validation(Scores),
     Test(Scores),
 }
 
@@ -76,7 +90,7 @@ impl Line {
     pub(crate) fn at(&self) -> (u32, u32) {
         match self {
             Line::Train(training) => (training.round, training.step),
-            Line::Test(scores) => (scores.round, u32::MAX),
+            Line::Validation(scores) | Line::Test(scores) => (scores.round, u32::MAX),
         }
     }
 }
@@ -113,7 +127,7 @@ impl Training {
     }
 }
 
-/// The model of a round over the test split.
+/// The model of a round over a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Scores {
     pub(crate) round: u32,
@@ -123,6 +137,8 @@ pub(crate) struct Scores {
     pub(crate) top5: Option<f64>,
     pub(crate) loss: f64,
     pub(crate) ece: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) calibrated: Option<Calibrated>,
 }
 
 /// `a / b`, where that is a number.

@@ -58,7 +58,16 @@ mod tests {
 
     fn scores(round: u32) -> Line {
         let global_step = 10 * u64::from(round);
-        Line::Test(Scores { round, global_step, total: 3, accuracy: 1.0 / 3.0, top5: None, loss: 0.1, ece: 0.2 })
+        Line::Test(Scores {
+            round,
+            global_step,
+            total: 3,
+            accuracy: 1.0 / 3.0,
+            top5: None,
+            loss: 0.1,
+            ece: 0.2,
+            calibrated: None,
+        })
     }
 
     fn write(path: &Path, rounds: std::ops::Range<u32>) {

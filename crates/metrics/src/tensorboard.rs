@@ -89,17 +89,20 @@ impl EventFile {
         )
     }
 
-    /// Adds a point to the curves of the test split.
-    pub(crate) fn test(&mut self, scores: &Scores) -> io::Result<()> {
-        self.scalars(
-            scores.global_step,
-            &[
-                ("test/accuracy", Some(scores.accuracy)),
-                ("test/top5", scores.top5),
-                ("test/loss", Some(scores.loss)),
-                ("test/ece", Some(scores.ece)),
-            ],
-        )
+    /// Adds a point to the curves of a pass over a labelled split.
+    pub(crate) fn scores(&mut self, pass: &str, scores: &Scores) -> io::Result<()> {
+        let calibrated = scores.calibrated;
+        let figures = [
+            ("accuracy", Some(scores.accuracy)),
+            ("top5", scores.top5),
+            ("loss", Some(scores.loss)),
+            ("ece", Some(scores.ece)),
+            ("temperature", calibrated.map(|calibrated| calibrated.temperature)),
+            ("calibrated_loss", calibrated.map(|calibrated| calibrated.loss)),
+            ("calibrated_ece", calibrated.map(|calibrated| calibrated.ece)),
+        ];
+        let named = figures.map(|(figure, value)| (format!("{pass}/{figure}"), value));
+        self.scalars(scores.global_step, &named.each_ref().map(|(tag, value)| (tag.as_str(), *value)))
     }
 
     fn scalars(&mut self, step: u64, scalars: &[(&str, Option<f64>)]) -> io::Result<()> {

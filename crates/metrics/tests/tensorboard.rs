@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use millstream_metrics::{Figures, Journal, Step};
+use millstream_metrics::{Calibrated, Figures, Journal, Step};
 
 type Scalars = BTreeMap<String, Vec<(u64, f64)>>;
 
@@ -85,6 +85,25 @@ fn tensorboard_reads_every_scalar_at_its_step() {
         (&found["test/top5"][1], &found["test/loss"][1], &found["test/ece"][1]),
         (&(6, 0.75), &(6, 1.5), &(6, 0.0))
     );
+}
+
+#[test]
+fn tensorboard_reads_temperatures() {
+    let run = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(run.path(), vec![3; 3], (0, 0), 0);
+    let calibrated = Some(Calibrated { temperature: 2.5, loss: 1.25, ece: 0.125 });
+    journal.validate(0, &Figures { calibrated, ..figures(3) });
+    journal.close_round(0, Some(&Figures { calibrated, ..figures(0) }));
+    let found = read(run.path());
+    for (tag, value) in [
+        ("validation/accuracy", 0.75),
+        ("validation/temperature", 2.5),
+        ("validation/calibrated_loss", 1.25),
+        ("test/accuracy", 0.0),
+        ("test/calibrated_ece", 0.125),
+    ] {
+        assert_eq!(found[tag], [(3, value)], "{tag}");
+    }
 }
 
 #[test]

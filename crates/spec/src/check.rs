@@ -9,6 +9,7 @@ mod optimizer;
 mod policy;
 mod quantity;
 mod rounds;
+mod selection;
 pub(crate) mod steps;
 pub(crate) mod stream;
 mod transfer;
@@ -18,7 +19,7 @@ mod views;
 use millstream_imageops::MAX_PIXELS;
 
 use crate::diagnostic::{Code, Report};
-use crate::plan::{BalancePlan, CheckpointPlan, LabelFormat, MaxBad, OutputPlan, Plan, SelectionPlan, StreamPlan};
+use crate::plan::{CheckpointPlan, LabelFormat, MaxBad, OutputPlan, Plan, StreamPlan};
 use crate::raw;
 use crate::yaml::{Node, Path};
 
@@ -65,6 +66,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
     let data = data::data(checker, &raw.data, learns_from_unlabelled(&raw));
     let stream = stream::stream(checker, &raw.stream);
     let rounds = rounds::rounds(checker, &raw.training, &raw.rounds, &stream);
+    let selection = selection::selection(checker, &raw.selection, &raw.data.splits);
     let plan = Plan {
         name: raw.name,
         seed: raw.seed,
@@ -75,7 +77,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
         data,
         stream,
         rounds,
-        selection: selection(checker, &raw.selection),
+        selection,
         output: output(&raw.output),
     };
     budget(checker, &plan);
@@ -120,24 +122,6 @@ fn checkpoint(raw: Option<&raw::OrOff<raw::Checkpoint>>) -> Option<CheckpointPla
         None => &default,
     };
     Some(CheckpointPlan { every: raw.every, keep: raw.keep })
-}
-
-/// The histograms behind balancing have steps of 0.01: a threshold between two steps would not be what decides.
-fn selection(checker: &mut Checker<'_>, raw: &raw::Selection) -> SelectionPlan {
-    let hundredths = raw.threshold * 100.0;
-    if raw.balance.is_some() && (hundredths - hundredths.round()).abs() > 1e-9 {
-        let message = format!("with `balance` the threshold must be a multiple of 0.01, but it is {}", raw.threshold);
-        let low = (hundredths.floor() / 100.0).max(0.01);
-        let high = (hundredths.ceil() / 100.0).min(0.99);
-        let help = if low < high {
-            format!("write {low} or {high}, or remove `balance`")
-        } else {
-            format!("write {low}, or remove `balance`")
-        };
-        checker.error(&Path::of(&["selection", "threshold"]), Code::Conflict, message, help);
-    }
-    let balance = raw.balance.as_ref().map(|raw| BalancePlan { per_class: raw.per_class, upsample: raw.upsample });
-    SelectionPlan { threshold: raw.threshold as f32, balance }
 }
 
 fn output(raw: &raw::Output) -> OutputPlan {

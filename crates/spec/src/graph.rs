@@ -154,6 +154,10 @@ impl Graph {
         if number > 0 {
             self.edge(format!("select_{}", number - 1), id.clone(), "pseudo-labels", false);
         }
+        if plan.data.splits.iter().any(|split| split.name == "validation") {
+            let does = if plan.selection.calibrate.is_some() { "calibrates" } else { "validates" };
+            self.edge(split_id("validation"), id.clone(), does, true);
+        }
         self.edge(split_id("test"), id.clone(), "tests", true);
         if number + 1 < plan.rounds.len() {
             let select = format!("select_{number}");
@@ -278,7 +282,8 @@ fn take_line(take: &TakePlan) -> String {
 }
 
 fn selection_lines(plan: &Plan, number: usize) -> Vec<String> {
-    let mut lines = vec![format!("select {number}"), format!("confidence >= {}", plan.selection.threshold)];
+    let confidence = if plan.selection.calibrate.is_some() { "calibrated confidence" } else { "confidence" };
+    let mut lines = vec![format!("select {number}"), format!("{confidence} >= {}", plan.selection.threshold)];
     lines.extend(plan.selection.balance.map(|balance| format!("{} of each class", balance.per_class)));
     lines
 }

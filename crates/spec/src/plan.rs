@@ -102,7 +102,7 @@ pub struct DataPlan {
     /// Sources, in the order of their names. That order numbers the records.
     pub sources: Vec<(String, SourcePlan)>,
     /// Splits, each after all that it refers to. `labelled` and `test` are there, and `unlabelled` if there is more than one
-    /// round.
+    /// round. `validation` may be.
     pub splits: Vec<SplitPlan>,
 }
 
@@ -353,8 +353,19 @@ pub enum TargetsPlan {
 pub struct SelectionPlan {
     /// Lowest confidence that is accepted, in (0, 1).
     pub threshold: f32,
+    /// How confidence is calibrated before, if it is; there is a split `validation` then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibrate: Option<CalibratePlan>,
     /// Class balancing, if wanted. The threshold is then a multiple of 0.01.
     pub balance: Option<BalancePlan>,
+}
+
+/// How confidence is calibrated.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibratePlan {
+    /// One temperature for all classes, fitted to the split `validation` after each round.
+    Temperature,
 }
 
 /// Class-balanced selection.

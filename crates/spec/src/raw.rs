@@ -106,6 +106,10 @@ pub(crate) struct Selection {
     #[serde(default = "Selection::threshold")]
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub(crate) threshold: f64,
+    /// Whether the teacher's confidence is calibrated before it is compared with the threshold. It needs the split
+    /// `validation`.
+    #[serde(default)]
+    pub(crate) calibrate: Calibrate,
     /// Take as many of each class, the most confident first. Without it everything above the threshold is taken once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) balance: Option<Balance>,
@@ -119,8 +123,21 @@ impl Selection {
 
 impl Default for Selection {
     fn default() -> Self {
-        Selection { threshold: Self::threshold(), balance: None }
+        Selection { threshold: Self::threshold(), calibrate: Calibrate::Off, balance: None }
     }
+}
+
+/// How a teacher's confidence is made to mean what it says.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Calibrate {
+    /// Not at all: networks tend to be surer than they are right.
+    #[default]
+    Off,
+    /// Temperature scaling (Guo et al. 2017): after each round all probabilities become p^(1/T), normalised, with the T that
+    /// fits the labels of the split `validation` best. The most probable class stays. Some hundred images are needed, the model
+    /// wrong about some of them.
+    Temperature,
 }
 
 /// Class-balanced selection.

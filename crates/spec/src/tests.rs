@@ -3,6 +3,7 @@
 use super::*;
 
 mod bad;
+mod calibration;
 mod good;
 mod optimizers;
 mod pipelines;

@@ -26,7 +26,7 @@ pub(crate) fn eval(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         device: device(args.device.device),
         threads: plan.threads,
     };
-    let work = RoundWork { steps: 0, test: job.test.len() as u64, label: 0 };
+    let work = RoundWork { steps: 0, validation: 0, test: job.test.len() as u64, label: 0 };
     let classes = job.classes.clone();
     let answers = ask(job, &model, options, &stop_on_interrupt()?, watch(work))?;
     if let Some(path) = &args.confusion {

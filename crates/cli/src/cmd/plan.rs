@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use millstream_cluster::plan_hash;
 use millstream_dataflow::Job;
-use millstream_spec::{LabelFormat, Plan, RoundPlan, TrainingPlan, UnlabelledPlan, WeightsPlan};
+use millstream_spec::{
+    CalibratePlan, LabelFormat, Plan, RoundPlan, SelectionPlan, TrainingPlan, UnlabelledPlan, WeightsPlan,
+};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -19,6 +21,7 @@ struct Forecast {
     plan_hash: String,
     labelled: usize,
     unlabelled: usize,
+    validation: usize,
     test: usize,
     classes: Vec<String>,
     sample_bytes: u64,
@@ -26,6 +29,10 @@ struct Forecast {
     memory_bytes: u64,
     window_steps: usize,
     bad_records_allowed: u64,
+    /// Which pseudo-labels become training samples.
+    selection: SelectionPlan,
+    /// In words.
+    selects: String,
     rounds: Vec<RoundForecast>,
     writes: Vec<String>,
 }
@@ -76,6 +83,7 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
         plan_hash,
         labelled: job.labelled.len(),
         unlabelled: job.unlabelled.len(),
+        validation: job.validation.len(),
         test: job.test.len(),
         classes: job.classes.clone(),
         sample_bytes: job.shape.bytes() as u64,
@@ -83,6 +91,8 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
         memory_bytes: job.memory,
         window_steps: job.window(),
         bad_records_allowed: job.max_bad,
+        selection: plan.selection,
+        selects: selects(&plan.selection),
         rounds: rounds?,
         writes: writes(plan, job),
     })
@@ -112,6 +122,17 @@ fn images(training: &TrainingPlan, unlabelled_batch: u32) -> u64 {
     rows(training.batch, training.images_per_labelled()) + rows(unlabelled_batch, training.images_per_unlabelled())
 }
 
+/// "confidence >= 0.9, not calibrated, 40 of each class".
+fn selects(selection: &SelectionPlan) -> String {
+    let SelectionPlan { threshold, calibrate, balance } = selection;
+    let confidence = match calibrate {
+        Some(CalibratePlan::Temperature) => "calibrated by temperature",
+        None => "not calibrated",
+    };
+    let balance = balance.map_or_else(String::new, |balance| format!(", {} of each class", balance.per_class));
+    format!("confidence >= {threshold}, {confidence}{balance}")
+}
+
 fn writes(plan: &Plan, job: &Job) -> Vec<String> {
     let mut files = vec!["report.json".to_owned(), "plan.json".to_owned()];
     for round in 0..plan.rounds.len() {
@@ -136,10 +157,11 @@ fn settings(round: &RoundForecast) -> Vec<String> {
 }
 
 fn text(f: &Forecast) -> String {
+    let validation = if f.validation > 0 { format!("{} validation, ", f.validation) } else { String::new() };
     let mut lines = vec![
         format!("{} (seed {}, plan {})", f.name, f.seed, &f.plan_hash[..12]),
         format!(
-            "records   {} labelled, {} unlabelled, {} test; {} classes",
+            "records   {} labelled, {} unlabelled, {validation}{} test; {} classes",
             f.labelled,
             f.unlabelled,
             f.test,
@@ -150,6 +172,7 @@ fn text(f: &Forecast) -> String {
             f.sample_bytes, f.largest_step_bytes, f.window_steps, f.memory_bytes
         ),
         format!("bad       {} records tolerated", f.bad_records_allowed),
+        format!("selects   {}", f.selects),
     ];
     for (number, round) in f.rounds.iter().enumerate() {
         lines.push(format!(

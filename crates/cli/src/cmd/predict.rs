@@ -29,7 +29,7 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
         device: device(args.device.device),
         threads: THREADS,
     };
-    let work = RoundWork { steps: 0, test: 0, label: job.unlabelled.len() as u64 };
+    let work = RoundWork { steps: 0, validation: 0, test: 0, label: job.unlabelled.len() as u64 };
     let answers = ask(job, &model, options, &stop_on_interrupt()?, watch(work))?;
     answers.dead.iter().map(bad_record).for_each(say);
     write(args.out.as_deref(), &answers.labels)?;

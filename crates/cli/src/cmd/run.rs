@@ -58,7 +58,8 @@ fn options(args: &RunArgs, plan: &Plan) -> RunOptions {
 
 fn work(plan: &Plan, splits: &std::collections::BTreeMap<String, u64>) -> Vec<RoundWork> {
     let count = |name: &str| splits.get(name).copied().unwrap_or(0);
-    let round = |steps| RoundWork { steps, test: count("test"), label: count("unlabelled") };
+    let round =
+        |steps| RoundWork { steps, validation: count("validation"), test: count("test"), label: count("unlabelled") };
     plan.rounds.iter().map(|plan| round(u64::from(plan.training.steps))).collect()
 }
 
@@ -68,8 +69,9 @@ fn summary(round: &millstream_cluster::RoundReport) -> String {
         pseudo => format!("{} labelled + {pseudo} pseudo-labelled", round.labelled),
     };
     let (accuracy, seconds) = (100.0 * round.test_accuracy, round.seconds);
+    let calibrated = table::calibration(round).map_or_else(String::new, |said| format!(", {said}"));
     format!(
-        "round {}: {} on {learned} images: test accuracy {accuracy:.2} % ({seconds:.1} s)",
+        "round {}: {} on {learned} images: test accuracy {accuracy:.2} %{calibrated} ({seconds:.1} s)",
         round.round, round.model
     )
 }

@@ -11,6 +11,8 @@ use crate::{DataError, Key};
 const LABELLED: &str = "labelled";
 /// The split of images for the teacher to label.
 const UNLABELLED: &str = "unlabelled";
+/// The split of labelled images that no model learns from, for a look at it before its labels count.
+const VALIDATION: &str = "validation";
 /// The split that accuracy is measured on.
 const TEST: &str = "test";
 
@@ -23,7 +25,7 @@ pub(super) fn splits(pool: &Pool, configs: &[SplitConfig], drawn: &BTreeMap<&str
         if !mask.contains(&true) {
             return Err(empty(config));
         }
-        if [LABELLED, TEST].contains(&config.name.as_str()) {
+        if [LABELLED, VALIDATION, TEST].contains(&config.name.as_str()) {
             all_labelled(pool, &config.name, mask)?;
         }
     }
@@ -31,8 +33,10 @@ pub(super) fn splits(pool: &Pool, configs: &[SplitConfig], drawn: &BTreeMap<&str
         every_class(pool, mask)?;
     }
     let asked_for = |config: &SplitConfig| config.name == UNLABELLED && config.from.iter().any(|from| from == TEST);
-    apart(pool, drawn, LABELLED)?;
-    if configs.iter().any(asked_for) { Ok(()) } else { apart(pool, drawn, UNLABELLED) }
+    for (first, second) in [(LABELLED, TEST), (LABELLED, VALIDATION), (UNLABELLED, VALIDATION), (VALIDATION, TEST)] {
+        apart(pool, drawn, first, second)?;
+    }
+    if configs.iter().any(asked_for) { Ok(()) } else { apart(pool, drawn, UNLABELLED, TEST) }
 }
 
 fn empty(config: &SplitConfig) -> DataError {
@@ -71,18 +75,18 @@ fn every_class(pool: &Pool, mask: &Mask) -> Result<(), DataError> {
     })
 }
 
-/// What is trained on may not be tested on.
-fn apart(pool: &Pool, drawn: &BTreeMap<&str, Mask>, trained: &str) -> Result<(), DataError> {
-    let (Some(trained_on), Some(tested)) = (drawn.get(trained), drawn.get(TEST)) else {
+/// What is trained on, or fitted to, may not be measured on.
+fn apart(pool: &Pool, drawn: &BTreeMap<&str, Mask>, used: &str, measured: &str) -> Result<(), DataError> {
+    let (Some(used_for), Some(measured_on)) = (drawn.get(used), drawn.get(measured)) else {
         return Ok(());
     };
-    let mut shared = members(trained_on).filter(|position| tested[*position]);
+    let mut shared = members(used_for).filter(|position| measured_on[*position]);
     let Some(first) = shared.next() else {
         return Ok(());
     };
     Err(DataError::Leak {
-        first: trained.to_string(),
-        second: TEST.to_string(),
+        first: used.to_string(),
+        second: measured.to_string(),
         place: pool.place(first),
         count: 1 + shared.count() as u64,
     })

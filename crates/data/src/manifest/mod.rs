@@ -17,8 +17,8 @@ use pool::Pool;
 
 /// A named set of records, drawn from sources and other splits.
 ///
-/// Three names have a meaning: records of `labelled` and `test` must have labels, and what is in `test` may not be
-/// in `labelled`, nor in `unlabelled` unless that names `test` in its `from`.
+/// Four names have a meaning. Records of `labelled`, `validation` and `test` must have labels. What is in `validation` may be in
+/// none of the others. What is in `test` may not be in `labelled`, nor in `unlabelled` unless that names `test` in its `from`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitConfig {
     /// Its name.

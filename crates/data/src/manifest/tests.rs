@@ -273,7 +273,7 @@ fn a_class_that_nobody_labelled_is_refused_however_labels_are_taken() {
 
 #[test]
 fn records_without_labels_are_refused_where_labels_are_needed() {
-    for name in ["labelled", "test"] {
+    for name in ["labelled", "validation", "test"] {
         let source = Memory::new("pool", 0, 30).unlabelled();
         let splits = [split(name, "pool", "", Take::All)];
         refuses(&[source], &splits, &[&format!("split `{name}`: 30 of its records"), "first is pool[0]"]);
@@ -297,6 +297,27 @@ fn what_is_tested_on_is_not_trained_on() {
     let on_purpose = split("unlabelled", "train,test", "", Take::All);
     assert!(build(&sources, &[test, on_purpose], 1).is_ok());
     assert!(build(&sources, &[all("labelled", ""), all("unlabelled", "")], 1).is_ok());
+}
+
+#[test]
+fn what_validates_is_in_no_other_split() {
+    let sources = [Memory::new("train", 0, 30)];
+    let all = |name, except| split(name, "train", except, Take::All);
+    let validation = split("validation", "train", "", Take::PerClass(2));
+    for name in ["labelled", "unlabelled"] {
+        let says = format!("is in split `{name}` and in split `validation` (6 records are)");
+        let error =
+            refuses(&sources, &[validation.clone(), all(name, "")], &[&says, "add `validation` to the `except`"]);
+        assert!(matches!(error, DataError::Leak { .. }));
+        assert!(build(&sources, &[validation.clone(), all(name, "validation")], 1).is_ok());
+    }
+    let on_purpose = split("unlabelled", "train,validation", "", Take::All);
+    refuses(&sources, &[validation.clone(), on_purpose], &["in split `unlabelled` and in split `validation`"]);
+    refuses(
+        &sources,
+        &[validation, all("test", "")],
+        &["is in split `validation` and in split `test` (6 records are)"],
+    );
 }
 
 #[test]

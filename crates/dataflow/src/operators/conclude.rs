@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_data::{DeadLetter, Key, LabelRow};
-use millstream_labels::{RoundStats, Selected};
+use millstream_labels::{RoundStats, Selected, most_probable};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
@@ -15,8 +15,8 @@ use super::learn::{Answer, Prediction};
 use super::sample::{Choice, apply};
 use crate::event::{Event, EventSink, RoundResult};
 use crate::job::Job;
-use crate::learner::most_probable;
 use crate::stop::{Stop, StopReason};
+use crate::tally::Tally;
 use crate::time::Time;
 
 /// One piece of a round's result.
@@ -61,6 +61,8 @@ struct Open {
     result: RoundResult,
     predictions: Vec<Prediction>,
     choices: Vec<Choice>,
+    /// The count over the test split at the temperature of the round.
+    calibrated: Tally,
 }
 
 impl Ledger {
@@ -80,7 +82,12 @@ impl Ledger {
         let open = self.open.entry(round).or_default();
         match finding {
             Finding::Answer(Answer::Trained(trained)) => open.result.trained = Some(trained),
-            Finding::Answer(Answer::Tested(tally)) => open.result.test.add(&tally),
+            Finding::Answer(Answer::Validated(tally)) => open.result.validation.add(&tally),
+            Finding::Answer(Answer::Calibrated(calibration)) => open.result.calibration = Some(*calibration),
+            Finding::Answer(Answer::Tested { raw, calibrated }) => {
+                open.result.test.add(&raw);
+                calibrated.iter().for_each(|tally| open.calibrated.add(tally));
+            }
             Finding::Answer(Answer::Labelled(prediction)) => open.predictions.push(prediction),
             Finding::Choice(choice) => open.choices.push(choice),
             Finding::Stats(stats) => open.result.selection = Some(stats),
@@ -135,6 +142,7 @@ impl Ledger {
         apply(&mut self.chosen, open.choices);
         open.predictions.sort_by_key(|prediction| prediction.record);
         open.result.round = round;
+        open.result.calibration.iter_mut().for_each(|calibration| calibration.test.add(&open.calibrated));
         open.result.labels = open.predictions.into_iter().map(|prediction| self.label(round, prediction)).collect();
         open.result
     }

@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::event::{Event, EventSink, Trained};
+use crate::event::{Calibration, Event, EventSink, Trained};
 use crate::learner::{Asked, Learner, Reply};
 use crate::pool::Pool;
 use crate::schedule::Pass;
@@ -27,8 +27,13 @@ use crate::trainer::{ModelHash, TrainerFactory};
 pub(crate) enum Answer {
     /// Training of the round has ended.
     Trained(Trained),
-    /// The count over a batch of the test split.
-    Tested(Box<Tally>),
+    /// The count over a batch of the validation split.
+    Validated(Box<Tally>),
+    /// What the validation pass amounts to, its test still missing.
+    Calibrated(Box<Calibration>),
+    /// The count over a batch of the test split: of what the model says, and of that at the temperature of the round if there
+    /// is one.
+    Tested { raw: Box<Tally>, calibrated: Option<Box<Tally>> },
     /// A label for a record that had none.
     Labelled(Prediction),
     /// A record that could not be used.
@@ -54,6 +59,8 @@ pub(crate) struct Node {
     pub(crate) stop: Stop,
     /// Where the pixels of batches go when they are done with.
     pub(crate) parts: Pool,
+    /// The confidence from which on labels are selected, if they are to be calibrated before.
+    pub(crate) calibrate: Option<f32>,
 }
 
 /// Answers to batches, each at the time of its batch.
@@ -93,7 +100,7 @@ struct Desk {
 
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
-        let learner = Learner::start(node.factory, activator, node.parts);
+        let learner = Learner::start(node.factory, activator, node.parts, node.calibrate);
         Desk { learner, events: node.events, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 
@@ -129,23 +136,27 @@ impl Desk {
 
     fn answers(&self, time: Time, mut reply: Reply) -> Vec<Answer> {
         let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
-        match Pass::of(&time) {
-            Pass::Train => (self.events)(stepped(time, &reply)),
-            pass => {
-                let images = reply.batch.rows.len() as u32;
-                (self.events)(Event::Predicted { round: time.round, labelling: pass == Pass::Label, images });
-                match pass {
-                    Pass::Test => answers.push(Answer::Tested(Box::new(reply.tally()))),
-                    _ => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
-                }
+        answers.extend(reply.calibration.take().map(|found| Answer::Calibrated(Box::new(found))));
+        let pass = Pass::of(&time);
+        (self.events)(told(time, pass, &reply));
+        match pass {
+            Pass::Train => {}
+            Pass::Validate => answers.push(Answer::Validated(Box::new(reply.tally()))),
+            Pass::Test => {
+                let calibrated = reply.calibrated_tally().map(Box::new);
+                answers.push(Answer::Tested { raw: Box::new(reply.tally()), calibrated });
             }
+            Pass::Label => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
         }
         answers
     }
 }
 
-fn stepped(time: Time, reply: &Reply) -> Event {
+fn told(time: Time, pass: Pass, reply: &Reply) -> Event {
     let Time { round, epoch, step } = time;
     let images = reply.batch.rows.len() as u32;
+    if pass != Pass::Train {
+        return Event::Predicted { round, pass, images };
+    }
     Event::Stepped { round, step, epoch, images, metrics: reply.metrics, time: reply.time }
 }

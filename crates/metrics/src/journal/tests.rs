@@ -1,6 +1,7 @@
 //! Runs as they are told: whole, broken off, and where nothing can be written.
 
 use super::*;
+use crate::line::Calibrated;
 
 const STEPS: [u32; 3] = [4, 3, 3];
 
@@ -49,6 +50,28 @@ fn every_step_and_every_test_pass_has_a_line() {
     for name in ["training", "test_accuracy", "reliability", "confusion"] {
         assert!(folder.path().join(format!("plots/{name}.png")).exists(), "{name}");
     }
+}
+
+#[test]
+fn a_validation_pass_has_a_line_with_its_temperature() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), STEPS.to_vec(), (0, 0), 0);
+    let calibrated = Some(Calibrated { temperature: 2.5, loss: 0.375, ece: 0.0 });
+    for round in 0..2 {
+        tell(&mut journal, round, 1);
+        journal.validate(round, &Figures { calibrated, ..figures() });
+        journal.close_round(round, Some(&Figures { accuracy: 0.5, ..figures() }));
+    }
+    let lines = lines(folder.path());
+    let passes: Vec<&str> = lines.iter().map(|line| line["pass"].as_str().unwrap()).collect();
+    assert_eq!(passes, ["train", "validation", "test"].repeat(2));
+    assert_eq!((lines[1]["accuracy"].as_f64(), lines[1]["global_step"].as_u64()), (Some(0.75), Some(4)));
+    assert_eq!(lines[1]["calibrated"]["temperature"].as_f64(), Some(2.5));
+    assert!(lines[2].get("calibrated").is_none(), "a line without it is as it always was");
+    // A redone round takes the place of this line too.
+    let again = Journal::open(folder.path(), STEPS.to_vec(), (1, 0), 1);
+    assert_eq!(again.history.scores.len(), 1);
+    assert_eq!(self::lines(folder.path()).len(), 3);
 }
 
 #[test]

@@ -25,7 +25,16 @@ fn history(rounds: u32, steps: u32) -> History {
         }
         let accuracy = 0.9 + 0.02 * f64::from(round % 4);
         let global_step = u64::from((round + 1) * steps);
-        history.scores.push(Scores { round, global_step, total: 100, accuracy, top5: None, loss: 0.1, ece: 0.02 });
+        history.scores.push(Scores {
+            round,
+            global_step,
+            total: 100,
+            accuracy,
+            top5: None,
+            loss: 0.1,
+            ece: 0.02,
+            calibrated: None,
+        });
     }
     history
 }

@@ -185,7 +185,8 @@ fn labels(checker: &mut Checker<'_>, raw: &raw::Data, order: &[&str]) {
             };
             let by_class = matches!(split.take, raw::Take::PerClass(_));
             let chosen = !split.except.0.is_empty() || matches!(split.take, raw::Take::List(_));
-            if let (Some(source), true) = (found.first(), by_class || (matches!(*name, "labelled" | "test") && !chosen))
+            if let (Some(source), true) =
+                (found.first(), by_class || (matches!(*name, "labelled" | "validation" | "test") && !chosen))
             {
                 let why = if by_class { "is drawn by class" } else { "needs labels" };
                 let help = format!("add the labels of `{source}`, or draw from another source");

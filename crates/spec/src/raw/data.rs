@@ -17,8 +17,9 @@ pub(crate) struct Data {
     /// Sources of images, each under a name of your choice.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 1000))]
     pub(crate) sources: Named<Source>,
-    /// Named sets of records. `labelled` and `test` must be there, and `unlabelled` if there is more than one round. Others
-    /// may be used by their names to draw these.
+    /// Named sets of records. `labelled` and `test` must be there, and `unlabelled` if there is more than one round.
+    /// `validation`, if wanted, holds labelled images that no model learns from: they show how good each model is before its
+    /// labels count, and `selection.calibrate` needs them. Others may be used by their names to draw these.
     #[schemars(extend("maxProperties" = 1000))]
     pub(crate) splits: Named<Split>,
 }

@@ -15,7 +15,7 @@ fn a_definition_becomes_a_plan_with_every_default() {
     assert_eq!((plan.stream.height, plan.stream.width, plan.stream.channels), (28, 30, 1));
     assert_eq!((plan.stream.mean.as_slice(), plan.stream.std.as_slice()), (&[0.25f32][..], &[0.5f32][..]));
     assert_eq!((plan.stream.eval_batch, plan.stream.eval.len()), (256, 0));
-    assert_eq!(plan.selection, SelectionPlan { threshold: 0.85, balance: None });
+    assert_eq!(plan.selection, SelectionPlan { threshold: 0.85, calibrate: None, balance: None });
     assert_eq!(plan.output.labels, LabelFormat::Parquet);
 }
 
