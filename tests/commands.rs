@@ -54,7 +54,7 @@ fn the_definition_is_checked_drawn_planned_and_described() {
     assert_eq!(plan["labelled"], 40);
     assert_eq!(plan["rounds"][1]["training_images"], 40 * 48);
     let text = place.succeed(&["plan", "pipeline.yaml"]);
-    assert!(text.contains("round 2   smallnet(12): 40 steps of 16 labelled + 32 pseudo-labelled"), "{text}");
+    assert!(text.contains("round 2   smallnet(12): 40 steps of 16 labelled + 32 unlabelled"), "{text}");
     assert!(!place.path("runs").exists(), "a plan writes nothing");
 }
 

@@ -71,6 +71,9 @@ fn none() -> String {
 }
 
 fn pseudo_labelled(round: &RoundReport) -> String {
+    if round.unlabelled > 0 {
+        return format!("(all {})", round.unlabelled);
+    }
     match round.pseudo_copies == round.pseudo_labelled {
         true => round.pseudo_labelled.to_string(),
         false => format!("{} (x{:.2})", round.pseudo_labelled, copies(round)),
@@ -98,6 +101,7 @@ mod tests {
             labelled: 1,
             pseudo_labelled: 0,
             pseudo_copies: 0,
+            unlabelled: 0,
             selection_precision: None,
             validation: None,
             calibration: None,

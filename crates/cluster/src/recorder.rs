@@ -24,6 +24,8 @@ pub(crate) struct Recorder {
     pub(crate) models: Vec<String>,
     /// Records with human labels.
     pub(crate) labelled: u64,
+    /// For each round the unlabelled records that it takes whatever labels were selected; none where it takes the selected ones.
+    pub(crate) untold: Vec<Option<u64>>,
     /// The names of the classes.
     pub(crate) classes: Vec<String>,
     /// The files that only tell of the run.
@@ -112,7 +114,9 @@ impl Recorder {
 
     fn add_to_report(&mut self, result: RoundResult, passes: Passes, dead_letters: u64) {
         let trained = result.trained.unwrap_or_default();
-        let learned_from: Option<&RoundStats> = self.report.rounds.last().and_then(|round| round.labels.as_ref());
+        let untold = self.untold.get(result.round as usize).copied().flatten();
+        let before = self.report.rounds.last().filter(|_| untold.is_none());
+        let learned_from: Option<&RoundStats> = before.and_then(|round| round.labels.as_ref());
         let round = RoundReport {
             round: result.round,
             model: self.models.get(result.round as usize).cloned().unwrap_or_default(),
@@ -120,6 +124,7 @@ impl Recorder {
             labelled: self.labelled,
             pseudo_labelled: learned_from.map_or(0, |stats| stats.accepted),
             pseudo_copies: learned_from.map_or(0, |stats| stats.copies),
+            unlabelled: untold.unwrap_or(0),
             selection_precision: learned_from.and_then(RoundStats::precision),
             validation: passes.validation,
             calibration: passes.calibration,

@@ -25,7 +25,10 @@ pub struct RoundReport {
     pub pseudo_labelled: u64,
     /// The same counted with the copies that balancing made.
     pub pseudo_copies: u64,
-    /// The share of these pseudo-labels that are right, where the truth is known.
+    /// Unlabelled records that it learned from without any selected label, by its own word or its teacher's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlabelled: u64,
+    /// The share of the pseudo-labels that are right, where the truth is known.
     pub selection_precision: Option<f64>,
     /// All figures of the validation split, as the model itself has them; none where there is no such split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +147,11 @@ impl Report {
         let text = serde_json::to_vec_pretty(self).unwrap_or_default();
         write_atomically(&run.join("report.json"), |file| file.write_all(&text)).map_err(ClusterError::Data)
     }
+}
+
+/// What a round did not do is not told, so that the seals of older commits hold.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings};
+use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
 use millstream_spec::Plan;
 use millstream_train::{Device, Session};
@@ -216,6 +216,7 @@ fn recorder(
         report,
         models: plan.rounds.iter().map(|round| round.model.to_string()).collect(),
         labelled: count(&job.labelled),
+        untold: untold(job),
         classes: job.classes.clone(),
         journal,
         csv: plan.output.labels == millstream_spec::LabelFormat::Csv,
@@ -225,6 +226,12 @@ fn recorder(
         dead: kept.map_or_else(Vec::new, |kept| kept.progress.dead.clone()),
         round_begun: Instant::now(),
     }
+}
+
+/// For each round the unlabelled records that it takes whatever labels were selected.
+fn untold(job: &Job) -> Vec<Option<u64>> {
+    let all = job.untold().len() as u64;
+    job.rounds.iter().map(|round| (round.unlabelled == Unlabelled::All).then_some(all)).collect()
 }
 
 /// Records in each split with a meaning; only some plans validate.
@@ -281,7 +288,7 @@ fn drive(
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });
-    let trainer = trainer(plan, &job.manifest, options.device, &recorder, kept)?;
+    let trainer = trainer(plan, &job, options.device, &recorder, kept)?;
     let around = Surroundings::new(trainer, events, stop.clone());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
@@ -351,14 +358,14 @@ fn assemble(
 
 fn trainer(
     plan: &Plan,
-    manifest: &Manifest,
+    job: &Job,
     device: Device,
     recorder: &Recorder,
     kept: Option<Kept>,
 ) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
-    let config = session_config(plan, manifest.classes().to_vec(), device);
+    let config = session_config(plan, job.classes.clone(), device);
     let before = |number: usize| number.checked_sub(1).map(|before| model_file(recorder.dir.path(), before as u32));
-    let unlabelled = manifest.split("unlabelled").len();
+    let unlabelled = job.untold().len();
     let round = |(number, round)| round_config(round, before(number), unlabelled);
     let rounds = plan.rounds.iter().enumerate().map(round);
     let rounds = rounds.collect::<Result<Vec<_>, _>>()?;

@@ -14,6 +14,7 @@ mod label_file;
 mod manifest;
 mod parquet_file;
 mod permute;
+mod probabilities;
 mod record;
 mod source;
 
@@ -26,5 +27,6 @@ pub use key::{Key, KeyError};
 pub use label_file::{LabelRow, read_labels, write_labels, write_labels_csv};
 pub use manifest::{Entry, Manifest, SplitConfig, Take};
 pub use permute::Permutation;
+pub use probabilities::{most_probable, temper};
 pub use record::{Payload, Record, Shape};
 pub use source::{FolderLayout, KeyKind, Source, SourceConfig, open};

@@ -1,6 +1,7 @@
 //! Fits the temperature of a round's model to its validation pass, and brings what the model says later to it.
 
-use millstream_labels::{Precision, Temperature, Validated, most_probable};
+use millstream_data::most_probable;
+use millstream_labels::{Precision, Temperature, Validated};
 
 use crate::event::Calibration;
 use crate::learner::Reply;

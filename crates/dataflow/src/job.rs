@@ -1,5 +1,6 @@
 //! A job: all that the stream needs to know, with no text left to interpret.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ pub struct RoundJob {
     pub unlabelled: Unlabelled,
     /// How a training image is prepared: each record of a step is emitted once for every view that is for it.
     pub views: Vec<RoundView>,
-    /// The temperature of soft pseudo-labels, none for hard ones.
+    /// The temperature of soft pseudo-labels, none for hard ones; of selected ones only.
     pub soft: Option<f64>,
     /// CutMix and MixUp, if wanted.
     pub mix: Option<MixJob>,
@@ -83,7 +84,7 @@ pub enum Unlabelled {
     /// Those whose pseudo-labels were selected, with these.
     #[default]
     Selected,
-    /// All of them, without any target: the training node finds one itself.
+    /// All that nobody labelled, without any target: the training node finds one itself.
     All,
 }
 
@@ -189,6 +190,12 @@ const MOST_STEPS: u64 = 64;
 const LEAST_STEPS: u64 = 6;
 
 impl Job {
+    /// Records for the teacher to label that nobody labelled: a human label always wins.
+    pub fn untold(&self) -> Vec<u32> {
+        let told: BTreeSet<u32> = self.labelled.iter().copied().collect();
+        self.unlabelled.iter().copied().filter(|record| !told.contains(record)).collect()
+    }
+
     /// The bytes of pixels in the largest step.
     pub fn largest_step(&self) -> u64 {
         let train = self.rounds.iter().map(|r| r.rows_before(r.batch + r.unlabelled_batch)).max().unwrap_or(0);

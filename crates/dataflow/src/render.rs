@@ -65,17 +65,18 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         rounds.push(round_job(number, round, shape(plan))?);
     }
     let split = |name: &str| manifest.split(name).to_vec();
-    if rounds.iter().any(|round| round.unlabelled == Unlabelled::All) && manifest.split("unlabelled").is_empty() {
-        return Err(JobError::Empty { split: "unlabelled".to_owned() });
-    }
-    Ok(Job {
+    let job = Job {
         labelled: split("labelled"),
         unlabelled: split("unlabelled"),
         validation: split("validation"),
         test: split("test"),
         rounds,
         ..base(plan, manifest)?
-    })
+    };
+    if job.rounds.iter().any(|round| round.unlabelled == Unlabelled::All) && job.untold().is_empty() {
+        return Err(JobError::Empty { split: "unlabelled".to_owned() });
+    }
+    Ok(job)
 }
 
 /// A job that measures a model on one split.
@@ -117,7 +118,9 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
 /// What run and eval have in common; nothing to do yet.
 fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
     let classes = manifest.classes().to_vec();
-    let soft = |round: &RoundPlan| round.training.targets != TargetsPlan::Hard;
+    let soft = |RoundPlan { training, .. }: &RoundPlan| {
+        training.unlabelled == UnlabelledPlan::Selected && training.targets != TargetsPlan::Hard
+    };
     Ok(Job {
         seed: plan.seed,
         shape: shape(plan),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use differential_dataflow::{AsCollection, VecCollection};
-use millstream_data::Key;
-use millstream_labels::{Pseudo, book, most_probable};
+use millstream_data::{Key, most_probable};
+use millstream_labels::{Pseudo, book};
 use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, StreamVec};

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use millstream_data::{Permutation, Target};
-use millstream_labels::{Selected, temper};
+use millstream_data::{Permutation, Target, temper};
+use millstream_labels::Selected;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, RoundJob, Unlabelled};
@@ -126,8 +126,8 @@ impl Schedule {
                 chosen.iter().flat_map(|(record, chosen)| copies(*record, chosen, settings)).collect()
             }
             Unlabelled::All => {
-                let untold = |record: &u32| Pseudo { record: *record, copy: 0, target: Target::None };
-                job.unlabelled.iter().map(untold).collect()
+                let untold = |record| Pseudo { record, copy: 0, target: Target::None };
+                job.untold().into_iter().map(untold).collect()
             }
         };
         Schedule {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millstream_labels::{log_probability, most_probable};
+use millstream_data::most_probable;
+use millstream_labels::log_probability;
 use serde::{Deserialize, Serialize};
 
 /// Bins of the confidence in (0, 1], all equally wide.

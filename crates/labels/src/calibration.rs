@@ -4,6 +4,7 @@
 //! With logits z the calibrated probabilities are softmax(z / T). Since p = softmax(z), that is p^(1/T), normalised: no logits
 //! are needed. One number for all classes, so the most probable class stays what it was.
 
+use millstream_data::{most_probable, temper};
 use serde::{Deserialize, Serialize};
 
 /// An answer about a record whose label is known.
@@ -72,27 +73,9 @@ impl Temperature {
     }
 }
 
-/// The index of the largest probability, the first of equal ones; 0 if there are none.
-pub fn most_probable(probabilities: &[f32]) -> u32 {
-    let mut best = 0;
-    for (class, p) in probabilities.iter().enumerate() {
-        if *p > probabilities[best] {
-            best = class;
-        }
-    }
-    best as u32
-}
-
 /// `ln p`, with the same bits on every processor. A probability that came out as 0 counts as the smallest normal one.
 pub fn log_probability(p: f32) -> f64 {
     libm::log(f64::from(p.max(f32::MIN_POSITIVE)))
-}
-
-/// q = p^(1/T) / sum p^(1/T): a distribution at temperature T, above 0. Below 1 it gets sharper, above 1 flatter.
-pub fn temper(p: &[f32], temperature: f64) -> Vec<f32> {
-    let raised: Vec<f64> = p.iter().map(|p| libm::pow(f64::from(*p), 1.0 / temperature)).collect();
-    let sum: f64 = raised.iter().sum();
-    raised.iter().map(|q| (q / sum) as f32).collect()
 }
 
 fn sound(probabilities: &[f32]) -> bool {

@@ -30,7 +30,7 @@ mod tally;
 mod threshold;
 
 pub use book::{Book, book};
-pub use calibration::{Temperature, Validated, log_probability, most_probable, temper};
+pub use calibration::{Temperature, Validated, log_probability};
 pub use label::{Confidence, Pseudo, Selected};
 pub use precision::Precision;
 pub use rule::{Balance, LabelsError, Rule};

@@ -86,8 +86,11 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
 
 /// Whether some round takes in images without human labels.
 fn learns_from_unlabelled(raw: &raw::Pipeline) -> bool {
-    let asks = |training: &raw::Training| !matches!(training.unlabelled, None | Some(raw::Unlabelled::Selected));
-    raw.rounds.len() > 1 || asks(&raw.training) || raw.rounds.iter().any(|round| asks(&round.training))
+    let setting = |round: &'_ raw::Round| {
+        let own = round.training.unlabelled.as_ref().or(raw.training.unlabelled.as_ref());
+        !matches!(own, None | Some(raw::Unlabelled::Selected))
+    };
+    raw.rounds.len() > 1 || raw.rounds.iter().any(setting)
 }
 
 /// A name becomes a folder.

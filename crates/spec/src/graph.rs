@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use millstream_imageops::{Mixing, Per};
 
-use crate::plan::{Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TrainingPlan, ViewOf, ViewPlan};
+use crate::plan::{
+    DistillPlan, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan, TeacherPlan, TrainingPlan, UnlabelledPlan, ViewOf,
+    ViewPlan,
+};
 
 /// What training does to its images, in words: a line for each view, and one for mixing. Nothing for a single view
 /// without steps.
@@ -31,6 +34,15 @@ fn view_line(view: &ViewPlan) -> String {
     let steps: Vec<&str> = view.steps.iter().map(|step| step.name()).collect();
     let steps = if steps.is_empty() { "as it is".to_string() } else { steps.join(" ") };
     format!("view {}{which}: {steps}", view.name)
+}
+
+/// Who says what unlabelled images are that come without labels.
+fn whose(word: &UnlabelledPlan) -> &'static str {
+    match word {
+        UnlabelledPlan::Selected => "pseudo-labels",
+        UnlabelledPlan::Teacher => "as the teacher says",
+        UnlabelledPlan::Own(_) => "as the model says itself",
+    }
 }
 
 /// "mix by cutmix(1) or mixup(0.2), p 0.5, drawn for each image".
@@ -138,10 +150,10 @@ impl Graph {
         let id = format!("round_{number}");
         let role = if number == 0 { "teacher" } else { "student" };
         let training = &round.training;
-        let ratio = if number == 0 { 0 } else { training.unlabelled_ratio };
-        let batch = match ratio {
-            0 => training.batch.to_string(),
-            ratio => format!("({} + {ratio} x {0})", training.batch),
+        let unlabelled = training.learns_from_unlabelled(number);
+        let batch = match unlabelled {
+            false => training.batch.to_string(),
+            true => format!("({} + {} x {0})", training.batch, training.unlabelled_ratio),
         };
         let mut lines = vec![
             format!("round {number}"),
@@ -151,9 +163,15 @@ impl Graph {
         lines.extend(noise(training));
         self.node(id.clone(), Shape::Round, lines);
         self.edge(split_id("labelled"), id.clone(), "", false);
-        if number > 0 {
-            self.edge(format!("select_{}", number - 1), id.clone(), "pseudo-labels", false);
+        if unlabelled {
+            match &training.unlabelled {
+                UnlabelledPlan::Selected => {
+                    self.edge(format!("select_{}", number - 1), id.clone(), "pseudo-labels", false);
+                }
+                word => self.edge(split_id("unlabelled"), id.clone(), whose(word), false),
+            }
         }
+        self.teacher(number, training.distill.as_ref());
         if plan.data.splits.iter().any(|split| split.name == "validation") {
             let does = if plan.selection.calibrate.is_some() { "calibrates" } else { "validates" };
             self.edge(split_id("validation"), id.clone(), does, true);
@@ -165,6 +183,19 @@ impl Graph {
             self.edge(split_id("unlabelled"), select.clone(), "", false);
             self.edge(id, select, "labels", false);
         }
+    }
+
+    fn teacher(&mut self, number: usize, distill: Option<&DistillPlan>) {
+        let Some(distill) = distill else { return };
+        let from = match &distill.teacher {
+            TeacherPlan::Previous => format!("round_{}", number.saturating_sub(1)),
+            TeacherPlan::File(path) => {
+                let id = format!("teacher_{number}");
+                self.node(id.clone(), Shape::Source, vec![format!("teacher {number}"), path.display().to_string()]);
+                id
+            }
+        };
+        self.edge(from, format!("round_{number}"), "teaches", false);
     }
 
     fn mermaid(&self) -> String {

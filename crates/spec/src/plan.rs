@@ -285,19 +285,25 @@ pub struct TrainingPlan {
 }
 
 impl TrainingPlan {
+    /// Whether images without human labels come in its steps, as the round of that number.
+    #[must_use]
+    pub fn learns_from_unlabelled(&self, round: usize) -> bool {
+        self.unlabelled_ratio > 0 && (round > 0 || self.unlabelled != UnlabelledPlan::Selected)
+    }
+
     /// Images that one human-labelled record of a batch becomes: one for each view of it and count.
     #[must_use]
     pub fn images_per_labelled(&self) -> u32 {
         self.views.iter().filter(|view| view.of != ViewOf::Unlabelled).map(|view| view.count).sum()
     }
 
-    /// Images that one pseudo-labelled record of a batch becomes.
+    /// Images that one record without a human label becomes.
     #[must_use]
     pub fn images_per_unlabelled(&self) -> u32 {
         self.views.iter().filter(|view| view.of != ViewOf::Labelled).map(|view| view.count).sum()
     }
 
-    /// Images in a step of a round that has pseudo-labels.
+    /// Images in a step of a round that learns from unlabelled ones, too.
     #[must_use]
     pub fn images(&self) -> u64 {
         let unlabelled = u64::from(self.unlabelled_ratio) * u64::from(self.images_per_unlabelled());

@@ -9,12 +9,12 @@ mod curriculum;
 
 use std::collections::BTreeMap;
 
-use millstream_data::{Row, Target};
+use millstream_data::{Row, Target, most_probable, temper};
 use tch::{Kind, TchError, Tensor};
 
 use crate::config::{ConsistencyConfig, Threshold};
 use crate::input::select;
-use crate::loss::likeliest;
+use crate::loss::count;
 use crate::{StepMetrics, TrainError};
 use curriculum::Curriculum;
 
@@ -46,18 +46,18 @@ struct Answer {
     accepted: bool,
 }
 
-/// All views of a record that lie together in a batch: its number, and its place in the list of records.
-type Place = (u32, u32, u32);
-
-fn place(row: &Row) -> Place {
-    (row.record, row.epoch, row.copy)
-}
+/// What an answer is about: a record, by its number and its place in the list of records, and there all views or one.
+type Subject = (u32, u32, u32, Option<u8>);
 
 impl Consistency {
     pub(crate) fn new(config: &ConsistencyConfig, classes: usize) -> Consistency {
         let flexible = matches!(config.threshold, Threshold::Flexible { .. });
         let curriculum = flexible.then(|| Curriculum::new(config.images, classes));
         Consistency { config: config.clone(), curriculum }
+    }
+
+    fn subject(&self, row: &Row) -> Subject {
+        (row.record, row.epoch, row.copy, self.config.weak.is_none().then_some(row.view))
     }
 
     /// The places of the rows that the model is asked about.
@@ -71,10 +71,10 @@ impl Consistency {
     pub(crate) fn lesson(&mut self, rows: &[Row], asked: &[usize], probabilities: &[f32], done: f64) -> Lesson {
         let classes = probabilities.len() / asked.len().max(1);
         let thresholds = self.thresholds(classes);
-        let answers: BTreeMap<Place, Answer> = asked
+        let answers: BTreeMap<Subject, Answer> = asked
             .iter()
             .zip(probabilities.chunks(classes.max(1)))
-            .map(|(at, shares)| (place(&rows[*at]), self.answer(&rows[*at], shares, &thresholds)))
+            .map(|(at, shares)| (self.subject(&rows[*at]), self.answer(&rows[*at], shares, &thresholds)))
             .collect();
         let accepted = answers.values().filter(|answer| answer.accepted).count();
         let mut lesson = Lesson { asked: count(answers.len()), accepted: count(accepted), ..Lesson::default() };
@@ -82,7 +82,7 @@ impl Consistency {
             if row.labelled {
                 lesson.push(at, row.clone(), 1.0);
             } else if self.config.weak != Some(row.view)
-                && let Some(Answer { target, accepted }) = answers.get(&place(row))
+                && let Some(Answer { target, accepted }) = answers.get(&self.subject(row))
             {
                 lesson.push(at, Row { target: target.clone(), ..row.clone() }, f32::from(u8::from(*accepted)));
             }
@@ -102,23 +102,23 @@ impl Consistency {
 
     /// Thresholds are those before the step; what the model says now counts from the next on.
     fn answer(&mut self, row: &Row, shares: &[f32], thresholds: &[f64]) -> Answer {
-        let class = likeliest(shares);
-        let confidence = f64::from(shares.get(class).copied().unwrap_or_default());
+        let class = most_probable(shares);
+        let confidence = f64::from(shares.get(class as usize).copied().unwrap_or_default());
         if let (Some(curriculum), Threshold::Flexible { tau, .. }) = (&mut self.curriculum, self.config.threshold)
             && confidence >= tau
         {
             curriculum.learnt(row.record, class);
         }
         let target = match self.config.soft {
-            Some(temperature) => Target::Soft(tempered(shares, temperature)),
-            None => Target::Hard(class as u32),
+            Some(temperature) => Target::Soft(temper(shares, temperature)),
+            None => Target::Hard(class),
         };
-        Answer { target, accepted: thresholds.get(class).is_some_and(|threshold| confidence >= *threshold) }
+        Answer { target, accepted: thresholds.get(class as usize).is_some_and(|threshold| confidence >= *threshold) }
     }
 
     /// What must be kept for the rest of the round, by name.
-    pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
-        self.curriculum.iter().flat_map(Curriculum::state).collect()
+    pub(crate) fn state(&self) -> Result<Option<(String, Tensor)>, TchError> {
+        self.curriculum.as_ref().map(Curriculum::state).transpose()
     }
 
     /// Takes back what [`state`](Self::state) gave.
@@ -163,21 +163,10 @@ impl Lesson {
     }
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 /// The share of the full weight after a share of the round: 0 up to the first bound, 1 from the second on, linear between (Lee
 /// 2013, equation 16).
 fn ramp([from, to]: [f64; 2], done: f64) -> f64 {
     if done >= to { 1.0 } else { ((done - from) / (to - from)).max(0.0) }
-}
-
-/// `p^(1/T)`, normalised.
-fn tempered(shares: &[f32], temperature: f64) -> Vec<f32> {
-    let raised: Vec<f64> = shares.iter().map(|share| f64::from(*share).powf(1.0 / temperature)).collect();
-    let sum: f64 = raised.iter().sum();
-    raised.iter().map(|share| (share / sum) as f32).collect()
 }
 
 /// Probabilities, row after row, on this side of the device.

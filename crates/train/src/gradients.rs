@@ -39,6 +39,15 @@ pub(crate) fn gradients(
     sum.ok_or_else(|| TrainError::Batch("it has no rows".to_owned()))?.read().during("reading the loss")
 }
 
+/// What is made of the rows in so many parts, one after the other, joined again.
+pub(crate) fn in_parts(
+    rows: usize,
+    parts: u32,
+    make: impl FnMut(Range<usize>) -> Result<Tensor, TchError>,
+) -> Result<Tensor, TchError> {
+    Tensor::f_cat(&split(rows, parts as usize).map(make).collect::<Result<Vec<_>, _>>()?, 0)
+}
+
 /// Runs of rows that differ by at most one in length; none is empty.
 fn split(rows: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = parts.clamp(1, rows.max(1));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use millstream_data::{Row, Target};
+use millstream_data::{Row, Target, most_probable};
 use tch::{TchError, Tensor};
 
 use crate::TrainError;
@@ -103,7 +103,7 @@ impl Targets {
     }
 }
 
-fn count(number: usize) -> u32 {
+pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
@@ -134,13 +134,19 @@ fn matrix(values: &[f32], rows: usize, columns: usize) -> Result<Tensor, TchErro
     Tensor::f_from_slice(values)?.f_reshape([rows as i64, columns as i64])
 }
 
-/// The terms of given labels: one, and one more at its temperature for the rows that are distilled.
+/// The terms of given labels: one, and one more at its temperature for the rows that are distilled. Where some rows have no target,
+/// those that have one share the whole weight.
 fn terms(rows: &[Row], distribution: &[f32], weights: &[f32], labels: &Labels) -> Result<Vec<Term>, TchError> {
+    let told = |row: &Row| row.target != Target::None;
+    let share = |(row, weight): (&Row, &f32)| if told(row) { f64::from(*weight) } else { 0.0 };
+    let whole = if rows.iter().all(told) { 1.0 } else { rows.iter().zip(weights).map(share).sum::<f64>() };
     let term = |temperature: Option<f64>| {
-        let told = |row: &Row| row.target != Target::None;
         let ours = |row: &Row| told(row) && labels.distilled.filter(|_| distilled(row)) == temperature;
-        let weights: Vec<f32> =
-            rows.iter().zip(weights).map(|(row, weight)| if ours(row) { *weight } else { 0.0 }).collect();
+        let weights: Vec<f32> = rows
+            .iter()
+            .zip(weights)
+            .map(|(row, weight)| if ours(row) { (f64::from(*weight) / whole) as f32 } else { 0.0 })
+            .collect();
         let distribution = matrix(distribution, rows.len(), labels.classes)?;
         Ok(Term { distribution, weights: matrix(&weights, rows.len(), 1)?, temperature })
     };
@@ -180,20 +186,9 @@ fn push_distribution(distribution: &mut Vec<f32>, row: &Row, labels: &Labels) ->
         }
         Target::Soft(soft) => {
             distribution.extend_from_slice(soft);
-            Ok(likeliest(soft) as i64)
+            Ok(i64::from(most_probable(soft)))
         }
     }
-}
-
-/// The first of the largest.
-pub(crate) fn likeliest(shares: &[f32]) -> usize {
-    let mut best = 0;
-    for (class, share) in shares.iter().enumerate() {
-        if *share > shares[best] {
-            best = class;
-        }
-    }
-    best
 }
 
 /// The weight of each row where labelled and pseudo-labelled rows are a side each, which share the loss as 1 to `weight`:

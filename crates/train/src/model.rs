@@ -29,14 +29,10 @@ use crate::{ModelKind, TrainError};
 pub(crate) enum Mode<'a> {
     /// Dropout and drop path are on and draw random numbers; batch norms use and update the statistics of the batch.
     Train(&'a Seeded),
+    /// No noise; batch norms use the statistics of the batch, and keep nothing of them.
+    Ask,
     /// No noise, and batch norms use their running statistics.
     Predict,
-}
-
-impl Mode<'_> {
-    fn trains(self) -> bool {
-        matches!(self, Mode::Train(_))
-    }
 }
 
 /// A network from images to logits.

@@ -46,8 +46,6 @@ pub(crate) enum Purpose {
     Weights,
     /// Dropout and drop path in one step.
     Step(u32),
-    /// The same in the step's question about images without labels.
-    Question(u32),
 }
 
 /// Seeds libtorch's generator for one purpose of one round, until the guard is dropped.
@@ -61,7 +59,6 @@ fn mix(seed: u64, round: u32, purpose: Purpose) -> i64 {
     let (kind, step) = match purpose {
         Purpose::Weights => (0u8, 0),
         Purpose::Step(step) => (1, step),
-        Purpose::Question(step) => (2, step),
     };
     let mut hasher = blake3::Hasher::new_derive_key("millstream train seed v1");
     hasher.update(&seed.to_le_bytes()).update(&round.to_le_bytes()).update(&[kind]).update(&step.to_le_bytes());

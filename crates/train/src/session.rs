@@ -9,7 +9,7 @@ use tch::{TchError, Tensor};
 use crate::consistency::{Consistency, Lesson, probabilities};
 use crate::ema::Ema;
 use crate::error::While;
-use crate::gradients::{Gradients, clip, gradients};
+use crate::gradients::{Gradients, clip, gradients, in_parts};
 use crate::input::{Normalise, select};
 use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
@@ -104,9 +104,7 @@ impl Session {
     pub fn load(path: &Path, device: Device, threads: u32) -> Result<Session, TrainError> {
         let (card, tensors) = weights::load(path, device.resolve()?)?;
         let unusable = |error: TrainError| TrainError::Weights { path: path.to_owned(), reason: error.to_string() };
-        let Card { model: kind, classes, shape, mean, std, .. } = card;
-        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, threads: 1 };
-        config.check().map_err(unusable)?;
+        let (kind, config) = card.into_parts(device).map_err(unusable)?;
         let mut session = Session::new(SessionConfig { threads, ..config })?;
         let net = Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
         session.current = Some(Current { kind, net, training: None });
@@ -170,14 +168,14 @@ impl Session {
         }
         let at = (self.config.seed, step);
         let images = self.normalise.images(batch, &self.config.shape)?;
-        let lesson = training.lesson(net, at, (&images, &batch.rows))?;
+        let lesson = training.lesson(net, step, &images, &batch.rows)?;
         if lesson.rows.is_empty() {
             return Ok(nothing);
         }
         let images = lesson.images(images).during("choosing images")?;
         let mut targets = Targets::new(&lesson.rows, &lesson.weights, &training.labels(self.config.classes.len()))?;
         if let Some(teacher) = &training.teacher {
-            teacher.teach(&images, &mut targets)?;
+            teacher.teach(&images, training.config.accumulate, &mut targets)?;
         }
         Ok(lesson.count(training.step(net, at, (&images, &lesson.rows), &targets)?))
     }
@@ -258,30 +256,17 @@ impl Training {
     }
 
     /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.
-    fn lesson(
-        &mut self,
-        net: &Net,
-        (seed, step): (u64, u32),
-        (images, rows): (&Tensor, &[Row]),
-    ) -> Result<Lesson, TrainError> {
+    fn lesson(&mut self, net: &Net, step: u32, images: &Tensor, rows: &[Row]) -> Result<Lesson, TrainError> {
         let Some(consistency) = &mut self.consistency else {
             return Ok(Lesson::given(rows, loss::shared(rows, self.config.unlabelled_weight)));
         };
         let asked = consistency.asks(rows);
-        let done = f64::from(step) / f64::from(self.config.steps);
-        if asked.is_empty() {
-            return Ok(consistency.lesson(rows, &asked, &[], done));
+        let shares = ask(&mut self.features, net, (images, rows), &asked, self.config.accumulate)
+            .during("asking the model about unlabelled images")?;
+        if !shares.iter().all(|share| share.is_finite()) {
+            return Err(TrainError::Diverged { round: self.round, step, loss: f64::NAN });
         }
-        let seeded = seeded(seed, self.round, Purpose::Question(step));
-        let mut answer = || {
-            let _no_grad = tch::no_grad_guard();
-            let images = select(images, &asked)?;
-            let rows: Vec<Row> = asked.iter().filter_map(|at| rows.get(*at)).cloned().collect();
-            let logits = logits(&mut self.features, net, (&images, &rows), 0..rows.len(), Mode::Train(&seeded))?;
-            probabilities(&logits)
-        };
-        let shares = answer().during("asking the model about unlabelled images")?;
-        Ok(consistency.lesson(rows, &asked, &shares, done))
+        Ok(consistency.lesson(rows, &asked, &shares, f64::from(step) / f64::from(self.config.steps)))
     }
 
     /// The whole of training: forward, loss, backward, clipping, update, average.
@@ -312,6 +297,24 @@ impl Training {
         }
         Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate, ..StepMetrics::default() })
     }
+}
+
+/// The probabilities that the model gives some rows of a batch, row after row, in so many parts.
+fn ask(
+    features: &mut Option<Features>,
+    net: &Net,
+    (images, rows): (&Tensor, &[Row]),
+    asked: &[usize],
+    parts: u32,
+) -> Result<Vec<f32>, TchError> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _no_grad = tch::no_grad_guard();
+    let images = select(images, asked)?;
+    let rows: Vec<Row> = asked.iter().filter_map(|at| rows.get(*at)).cloned().collect();
+    let logits = |part| logits(features, net, (&images, &rows), part, Mode::Ask);
+    probabilities(&in_parts(rows.len(), parts, logits)?)
 }
 
 /// Of some rows of a batch: of the whole network, or of the head alone over the features of a frozen body.

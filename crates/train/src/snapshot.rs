@@ -38,7 +38,7 @@ impl Snapshot {
             Ok((name, tensor.f_to_device_(tch::Device::Cpu, tensor.kind(), false, true).during("copying the state")?))
         };
         let remembered = optimizer.state().into_iter().map(|(name, tensor)| (format!("{OPTIMIZER}{name}"), tensor));
-        let learnt = consistency.into_iter().flat_map(Consistency::state);
+        let learnt = consistency.map(Consistency::state).transpose().during("copying the state")?.flatten();
         let all = live(net, ema).into_iter().chain(remembered).chain(learnt);
         let mut tensors: Vec<_> = all.map(copy).collect::<Result<_, TrainError>>()?;
         if let Some(ema) = ema {

@@ -1,13 +1,16 @@
 //! A teacher that is asked about each batch that its student learns from.
 
+use std::ops::Range;
+
 use tch::Tensor;
 
 use crate::config::TeacherConfig;
 use crate::error::While;
+use crate::gradients::in_parts;
 use crate::input::Normalise;
 use crate::loss::Targets;
 use crate::model::{Dimensions, Mode, Net, Origin};
-use crate::weights::{self, Card};
+use crate::weights;
 use crate::{SessionConfig, TrainError};
 
 /// A model that answers and does not learn.
@@ -26,20 +29,22 @@ impl Teacher {
         device: tch::Device,
     ) -> Result<Teacher, TrainError> {
         let unusable = |reason: String| TrainError::Weights { path: config.path.clone(), reason };
+        let told = |error: TrainError| unusable(error.to_string());
         let (card, tensors) = weights::load(&config.path, device)?;
-        agree(&card, session).map_err(unusable)?;
+        let (kind, its) = card.into_parts(session.device).map_err(told)?;
+        agree(&its, session).map_err(unusable)?;
         let at = Dimensions::new(&session.shape, session.classes.len());
-        let net = Net::build(&card.model, at, Origin::Given(tensors)).map_err(|error| unusable(error.to_string()))?;
-        let ours = [&session.mean[..], &session.std];
-        let normalise = Normalise::between(ours, [&card.mean, &card.std], device)?;
+        let net = Net::build(&kind, at, Origin::Given(tensors)).map_err(told)?;
+        let normalise = Normalise::between([&session.mean, &session.std], [&its.mean, &its.std], device)?;
         Ok(Teacher { net, normalise, config: config.clone() })
     }
 
     /// Adds its word on the very images that the student learns from, noised and mixed as they are (Beyer et al. 2022, "Knowledge
-    /// distillation: A good teacher is patient and consistent": both see the same crop).
-    pub(crate) fn teach(&self, images: &Tensor, targets: &mut Targets) -> Result<(), TrainError> {
+    /// distillation: A good teacher is patient and consistent": both see the same crop), in so many parts.
+    pub(crate) fn teach(&self, images: &Tensor, parts: u32, targets: &mut Targets) -> Result<(), TrainError> {
         let TeacherConfig { temperature, task, weight, .. } = self.config;
-        let shares = self.shares(images).during("asking the teacher")?;
+        let part = |rows: Range<usize>| self.shares(&images.f_narrow(0, rows.start as i64, rows.len() as i64)?);
+        let shares = in_parts(targets.rows(), parts, part).during("asking the teacher")?;
         targets.teach(shares, temperature, [task, weight]).during("preparing targets")
     }
 
@@ -53,13 +58,13 @@ impl Teacher {
 }
 
 /// A teacher speaks of the same classes, in the same order, and sees the same channels.
-fn agree(card: &Card, session: &SessionConfig) -> Result<(), String> {
-    if card.classes != session.classes {
-        let [its, ours] = [&card.classes, &session.classes].map(|classes| classes.join(", "));
+fn agree(teacher: &SessionConfig, session: &SessionConfig) -> Result<(), String> {
+    if teacher.classes != session.classes {
+        let [its, ours] = [&teacher.classes, &session.classes].map(|classes| classes.join(", "));
         return Err(format!("it knows the classes {its}; a teacher of this run must know {ours}"));
     }
-    if card.shape.channels != session.shape.channels {
-        let [its, ours] = [card.shape, session.shape].map(|shape| shape.channels);
+    if teacher.shape.channels != session.shape.channels {
+        let [its, ours] = [teacher.shape, session.shape].map(|shape| shape.channels);
         return Err(format!("it was made for images of {its} channels, these have {ours}"));
     }
     Ok(())

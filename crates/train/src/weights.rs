@@ -17,7 +17,7 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::error::While;
 use crate::model::Params;
-use crate::{ModelKind, TrainError};
+use crate::{Device, ModelKind, SessionConfig, TrainError};
 
 pub(crate) use foreign::{Entry, open};
 
@@ -41,6 +41,14 @@ pub(crate) struct Card {
 impl Card {
     pub(crate) fn new(model: ModelKind, classes: Vec<String>, shape: Shape, mean: Vec<f32>, std: Vec<f32>) -> Card {
         Card { format: FORMAT, model, classes, shape, mean, std }
+    }
+
+    /// The model, and a session that it fits: with seed 0 and one thread.
+    pub(crate) fn into_parts(self, device: Device) -> Result<(ModelKind, SessionConfig), TrainError> {
+        let Card { model, classes, shape, mean, std, .. } = self;
+        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, threads: 1 };
+        config.check()?;
+        Ok((model, config))
     }
 }
 

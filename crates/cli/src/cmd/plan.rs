@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use millstream_cluster::plan_hash;
 use millstream_dataflow::Job;
-use millstream_spec::{
-    CalibratePlan, LabelFormat, Plan, RoundPlan, SelectionPlan, TrainingPlan, UnlabelledPlan, WeightsPlan,
-};
+use millstream_spec::{CalibratePlan, LabelFormat, Plan, RoundPlan, SelectionPlan, TrainingPlan, WeightsPlan};
 use serde::Serialize;
 
 use super::{load, print, print_json, smallest_step, workers};
@@ -100,8 +98,8 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
 
 fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundForecast, serde_json::Error> {
     let training = &plan.training;
-    let none = round == 0 && training.unlabelled == UnlabelledPlan::Selected;
-    let unlabelled_batch = if none { 0 } else { job.rounds[round].unlabelled_batch };
+    let some = training.learns_from_unlabelled(round);
+    let unlabelled_batch = if some { job.rounds[round].unlabelled_batch } else { 0 };
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
         model: plan.model.to_string(),

@@ -64,9 +64,10 @@ fn work(plan: &Plan, splits: &std::collections::BTreeMap<String, u64>) -> Vec<Ro
 }
 
 fn summary(round: &millstream_cluster::RoundReport) -> String {
-    let learned = match round.pseudo_labelled {
-        0 => format!("{} labelled", round.labelled),
-        pseudo => format!("{} labelled + {pseudo} pseudo-labelled", round.labelled),
+    let learned = match (round.pseudo_labelled, round.unlabelled) {
+        (0, 0) => format!("{} labelled", round.labelled),
+        (0, untold) => format!("{} labelled + {untold} unlabelled", round.labelled),
+        (pseudo, _) => format!("{} labelled + {pseudo} pseudo-labelled", round.labelled),
     };
     let (accuracy, seconds) = (100.0 * round.test_accuracy, round.seconds);
     let calibrated = table::calibration(round).map_or_else(String::new, |said| format!(", {said}"));

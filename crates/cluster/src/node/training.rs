@@ -153,6 +153,48 @@ mod tests {
         for plan in [ClipPlan::Norm(0.1), ClipPlan::Value(0.2)] {
             same(plan, clip(plan));
         }
+        for plan in [MappingPlan::Convex, MappingPlan::Linear, MappingPlan::Concave] {
+            same(plan, mapping(plan));
+        }
         assert_eq!(ema(EmaPlan { decay: 0.1, warmup: true }), EmaConfig { decay: 0.1, warmup: true });
+    }
+
+    /// The one round of a pipeline with these training settings.
+    fn training(settings: &str) -> TrainingPlan {
+        let text = format!(
+            "{{name: a, data: {{sources: {{all: {{folder: {{path: a}}}}}}, splits: {{labelled: {{from: all}}, unlabelled: {{from: all}}, \
+             test: {{from: all}}}}}}, stream: {{size: [28, 28], channels: gray}}, training: {{steps: 9, {settings}}}, \
+             rounds: [{{model: {{smallnet: {{width: 8}}}}}}]}}"
+        );
+        millstream_spec::parse(&text, "test.yaml", &[]).unwrap_or_else(|mistakes| panic!("{mistakes}")).rounds[0]
+            .training
+            .clone()
+    }
+
+    #[test]
+    fn the_model_s_own_word_is_asked_in_the_view_of_that_name() {
+        let views = "views: [{name: strong, count: 3}, {name: weak}]";
+        let plan = training(&format!(
+            "{views}, unlabelled: {{flexmatch: {{threshold: 0.9, weight: 2, warmup: false, mapping: linear}}}}, targets: {{soft: {{temperature: 0.5}}}}"
+        ));
+        let threshold = Threshold::Flexible { tau: 0.9, warmup: false, mapping: Mapping::Linear };
+        let wanted =
+            ConsistencyConfig { weak: Some(3), threshold, weight: 2.0, ramp: [0.0; 2], soft: Some(0.5), images: 7 };
+        assert_eq!(consistency(&plan, 7), Some(wanted));
+        let plan = training("unlabelled: {pseudo_label: {threshold: 0.1, ramp: [0.25, 0.5]}}");
+        let found = consistency(&plan, 7).unwrap();
+        assert_eq!((found.weak, found.threshold, found.ramp), (None, Threshold::Fixed(0.1), [0.25, 0.5]));
+        assert_eq!(consistency(&training("unlabelled: selected"), 7), None);
+    }
+
+    #[test]
+    fn a_teacher_is_a_file_or_the_model_before() {
+        let plan = training("distill: {teacher: a.safetensors, temperature: 3, weight: 0.75, label_weight: 0.5}");
+        let config = |path: &str| TeacherConfig { path: path.into(), temperature: 3.0, task: 0.5, weight: 0.75 };
+        let plan = plan.distill.unwrap();
+        assert_eq!(teacher(&plan, Some("b".into())), Some(config("a.safetensors")));
+        let previous = DistillPlan { teacher: TeacherPlan::Previous, ..plan };
+        assert_eq!(teacher(&previous, Some("b".into())), Some(config("b")));
+        assert_eq!(teacher(&previous, None), None);
     }
 }

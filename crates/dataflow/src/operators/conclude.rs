@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millstream_data::{DeadLetter, Key, LabelRow};
-use millstream_labels::{RoundStats, Selected, most_probable};
+use millstream_data::{DeadLetter, Key, LabelRow, most_probable};
+use millstream_labels::{RoundStats, Selected};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;

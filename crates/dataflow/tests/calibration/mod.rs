@@ -23,7 +23,7 @@ fn record(row: &LabelRow) -> u32 {
 }
 
 fn at(temperature: f64, round: u32, record: u32) -> Vec<f32> {
-    millstream_labels::temper(&too_sure(round, record), temperature)
+    millstream_data::temper(&too_sure(round, record), temperature)
 }
 
 #[test]

@@ -260,7 +260,7 @@ pub(crate) fn too_sure(round: u32, record: u32) -> [f32; 10] {
     let class = (record + if share(1) < confidence { 0 } else { wrong }) % 10;
     let mut shares = [(1.0 - confidence) / 9.0; 10];
     shares[class as usize] = confidence;
-    millstream_labels::temper(&shares, 1.0 / TOO_SURE).try_into().unwrap()
+    millstream_data::temper(&shares, 1.0 / TOO_SURE).try_into().unwrap()
 }
 
 const NOISE: Step = Step::RandAugment {

@@ -21,9 +21,9 @@ pub(super) fn rounds(
     raw: &[raw::Round],
     stream: &StreamPlan,
 ) -> Vec<RoundPlan> {
-    let rounds = raw.iter().enumerate();
+    let (alone, rounds) = (raw.len() == 1, raw.iter().enumerate());
     let mut plan = |(number, raw)| {
-        let mut round = Round { checker, number, common, raw, stream };
+        let mut round = Round { checker, number, common, raw, alone, stream };
         RoundPlan { model: round.model(), weights: round.weights(), training: round.training() }
     };
     let rounds: Vec<RoundPlan> = rounds.map(&mut plan).collect();
@@ -37,6 +37,8 @@ pub(super) struct Round<'a, 'c> {
     pub(super) number: usize,
     pub(super) common: &'a raw::Training,
     pub(super) raw: &'a raw::Round,
+    /// Whether it is the only one.
+    pub(super) alone: bool,
     stream: &'a StreamPlan,
 }
 

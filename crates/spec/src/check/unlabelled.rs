@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::rounds::Round;
 use crate::diagnostic::Code;
 use crate::plan::{
-    DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TeacherPlan, TrainingPlan, UnlabelledPlan, ViewOf, ViewPlan,
+    DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TargetsPlan, TeacherPlan, TrainingPlan, UnlabelledPlan, ViewOf,
+    ViewPlan,
 };
 use crate::raw::{self, OrOff};
 use crate::yaml::Path;
@@ -58,12 +59,11 @@ impl Round<'_, '_> {
             let help =
                 "give `distill: { teacher: FILE }`, or from the second round on `distill: { teacher: previous }`";
             self.conflict(path, &message, help);
-        } else if plan.distill.as_ref().is_some_and(|distill| distill.weight == 0.0) {
-            self.conflict(
-                path,
-                "the teacher weighs nothing: unlabelled images would teach nothing",
-                "raise `distill.weight`",
-            );
+        }
+        if plan.targets != TargetsPlan::Hard {
+            let (_, path) = self.setting("targets", |training| &training.targets);
+            let message = "`targets` is about stored labels, but with `unlabelled: teacher` there are none";
+            self.conflict(&path, message, "leave `targets` out; `distill.temperature` is that of the teacher");
         }
     }
 
@@ -119,7 +119,7 @@ impl Round<'_, '_> {
         };
         let teacher = match raw.teacher.as_str() {
             PREVIOUS if self.number == 0 => {
-                if self.raw.training.distill.is_some() {
+                if self.alone || self.raw.training.distill.is_some() {
                     let message = "there is no round before the first that could teach it";
                     self.conflict(&path, message, "give `teacher: FILE`, a model file of another run");
                 }
@@ -129,10 +129,6 @@ impl Round<'_, '_> {
             file => TeacherPlan::File(PathBuf::from(file)),
         };
         let label_weight = raw.label_weight.unwrap_or((1.0 - raw.weight).max(0.0));
-        if raw.weight == 0.0 && label_weight == 0.0 && self.checker.untouched(&path) {
-            let help = "give `weight` or `label_weight` a number above 0";
-            self.conflict(&path, "neither the teacher nor the labels weigh anything", help);
-        }
         Some(DistillPlan { teacher, temperature: raw.temperature, weight: raw.weight, label_weight })
     }
 

@@ -80,7 +80,7 @@ impl Round<'_, '_> {
             self.checker.key_error(path, Code::Missing, "no view is of labelled images", help);
         }
         if unlabelled && lacks(ViewOf::Labelled) {
-            let message = "no view is of unlabelled images, but the rounds after the first train on them";
+            let message = format!("no view is of unlabelled images, but round {} trains on them", self.number);
             let help = "add a view with `of: unlabelled` or `of: all`, or set `unlabelled_ratio: 0`";
             self.checker.key_error(path, Code::Missing, message, help);
         }

@@ -39,6 +39,21 @@ demo
 }
 
 #[test]
+fn whoever_says_what_unlabelled_images_are_is_shown() {
+    let drawn = |training: &str| {
+        let text = TEXT.replace("training: { steps: 600 }", &format!("training: {{ steps: 600, {training} }}"));
+        render(&crate::parse(&text, "demo.yaml", &[]).unwrap(), Format::Text)
+    };
+    let own = drawn("unlabelled: pseudo_label");
+    let first = "600 steps of (64 + 3 x 64) images  <- split labelled, split unlabelled (as the model says itself)";
+    assert!(own.contains(first) && !own.contains("(pseudo-labels)"), "{own}");
+    let taught = drawn("unlabelled: teacher, distill: { teacher: a.safetensors }");
+    assert!(taught.contains("split unlabelled (as the teacher says), source teacher 1 (teaches)"), "{taught}");
+    let before = drawn("distill: {}");
+    assert!(before.contains("select 0 (pseudo-labels), round 0 (teaches)"), "{before}");
+}
+
+#[test]
 fn a_round_shows_its_views_and_how_it_mixes() {
     let noise = |training: &str| {
         let text = TEXT.replace("training: { steps: 600 }", &format!("training: {{ steps: 600, {training} }}"));

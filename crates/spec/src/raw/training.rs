@@ -204,16 +204,16 @@ pub(crate) struct Round {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Targets {
-    /// The teacher's class.
+    /// The class that the model takes it for who says so: the teacher, or with `fixmatch` and the like the model itself.
     Hard,
-    /// The teacher's whole distribution.
+    /// The whole distribution.
     Soft(Soft),
-    /// The teacher's whole distribution at a temperature, which the student is brought to at the same temperature: the loss is
+    /// The whole distribution at a temperature, which the student is brought to at the same temperature: the loss is
     /// `T^2 KL` (Hinton et al. 2015).
     Distill(Tempered),
 }
 
-/// The teacher's whole distribution.
+/// The whole distribution.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Soft {
@@ -228,7 +228,7 @@ impl Default for Soft {
     }
 }
 
-/// The teacher's whole distribution at a temperature, and the student's.
+/// The whole distribution at a temperature, and the student's.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tempered {

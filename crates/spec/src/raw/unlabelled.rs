@@ -28,7 +28,7 @@ pub(crate) struct PseudoLabel {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) threshold: f64,
     /// The weight, in the end, of the unlabelled images' mean loss beside that of the labelled ones. The paper has 3.
-    #[schemars(range(min = 0.0, max = 1000.0))]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub(crate) weight: f64,
     /// The weight rises from 0 between these two shares of the round's steps.
     pub(crate) ramp: [Part; 2],
@@ -56,7 +56,7 @@ pub(crate) struct FixMatch {
     #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) threshold: f64,
     /// The weight of the unlabelled images' mean loss beside that of the labelled ones.
-    #[schemars(range(min = 0.0, max = 1000.0))]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub(crate) weight: f64,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct FlexMatch {
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub(crate) threshold: f64,
     /// The weight of the unlabelled images' mean loss beside that of the labelled ones.
-    #[schemars(range(min = 0.0, max = 1000.0))]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub(crate) weight: f64,
     /// Whether all thresholds are low while there are many images that the model has never been sure of.
     pub(crate) warmup: bool,
@@ -106,7 +106,8 @@ pub(crate) enum Mapping {
 }
 
 /// Learning what another model says of each image of a batch, beside its label (Hinton et al. 2015): the loss is
-/// `label_weight CE + weight T^2 KL`. The other model sees the very same pixels, stays as it is, and may be larger or smaller.
+/// `label_weight CE + weight T^2 KL`, the means over all images of a batch; with `unlabelled: teacher` the first is over those that
+/// have labels. The other model sees the very same pixels, stays as it is, and may be larger or smaller.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Distill {
@@ -118,7 +119,7 @@ pub(crate) struct Distill {
     #[schemars(range(min = 0.01, max = 100.0))]
     pub(crate) temperature: f64,
     /// The weight of what the teacher says.
-    #[schemars(range(min = 0.0, max = 1000.0))]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub(crate) weight: f64,
     /// The weight of the labels; by default what `weight` leaves of 1.
     #[serde(skip_serializing_if = "Option::is_none")]

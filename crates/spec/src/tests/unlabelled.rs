@@ -122,8 +122,10 @@ fn a_first_round_has_no_round_before_it() {
         "    training: { steps: 400, distill: { teacher: previous } }",
     );
     refused(&own, "distill", "no round before the first", "teacher: FILE");
-    let nothing = with("  distill: { weight: 0, label_weight: 0 }");
-    refused(&nothing, "distill", "weigh anything", "above 0");
+    let alone = with("  distill: {}").replace("  - model: { smallnet: { width: 20 } }\n", "");
+    refused(&alone, "distill", "no round before the first", "teacher: FILE");
+    let nothing = with("  distill: { weight: 0 }");
+    refused(&nothing, "0", "above 0", "");
 }
 
 #[test]
@@ -139,8 +141,8 @@ fn a_teacher_alone_may_say_what_unlabelled_images_are() {
     assert_eq!(training(&file, 0).unlabelled, UnlabelledPlan::Teacher);
     let first = with("  unlabelled: teacher\n  distill: {}");
     refused(&first, "unlabelled", "round 0 has no teacher", "teacher: FILE");
-    let silent = with("  unlabelled: teacher\n  distill: { teacher: a, weight: 0 }");
-    refused(&silent, "unlabelled", "weighs nothing", "distill.weight");
+    let stored = with("  unlabelled: teacher\n  targets: soft\n  distill: { teacher: a }");
+    refused(&stored, "targets", "there are none", "leave `targets` out");
     let none = with("  unlabelled: teacher\n  unlabelled_ratio: 0\n  distill: { teacher: a }");
     refused(&none, "unlabelled", "`unlabelled_ratio` is 0", "unlabelled_ratio");
 }

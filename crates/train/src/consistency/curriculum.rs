@@ -3,21 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::config::Mapping;
 use crate::error::While;
 
-const RECORDS: &str = "curriculum.records";
-const CLASSES: &str = "curriculum.classes";
-const NAMES: [&str; 2] = [RECORDS, CLASSES];
+/// The name of what is kept.
+const NAME: &str = "curriculum";
+/// The class of an image that the model has never been sure of.
+const UNUSED: u32 = u32::MAX;
 
 /// Which class each unlabelled image was last taken for when the model was sure (u_n of the paper), and how many images each class
 /// has by that (sigma). Both are brought up to date image by image, never counted anew.
 #[derive(Debug, PartialEq)]
 pub(super) struct Curriculum {
-    seen: BTreeMap<u32, u32>,
+    /// By the number of the record, up to the last that is not [`UNUSED`].
+    seen: Vec<u32>,
     sigma: Vec<u64>,
     images: u64,
 }
@@ -25,16 +27,20 @@ pub(super) struct Curriculum {
 impl Curriculum {
     /// The model has not been sure of any image yet.
     pub(super) fn new(images: u64, classes: usize) -> Curriculum {
-        Curriculum { seen: BTreeMap::new(), sigma: vec![0; classes], images }
+        Curriculum { seen: Vec::new(), sigma: vec![0; classes], images }
     }
 
     /// The model is sure of an image.
-    pub(super) fn learnt(&mut self, record: u32, class: usize) {
-        let before = self.seen.insert(record, class as u32);
-        if let Some(count) = before.and_then(|class| self.sigma.get_mut(class as usize)) {
+    pub(super) fn learnt(&mut self, record: u32, class: u32) {
+        let record = record as usize;
+        if record >= self.seen.len() {
+            self.seen.resize(record + 1, UNUSED);
+        }
+        let before = std::mem::replace(&mut self.seen[record], class);
+        if let Some(count) = self.sigma.get_mut(before as usize) {
             *count -= 1;
         }
-        if let Some(count) = self.sigma.get_mut(class) {
+        if let Some(count) = self.sigma.get_mut(class as usize) {
             *count += 1;
         }
     }
@@ -43,36 +49,36 @@ impl Curriculum {
     /// model has never been sure of.
     pub(super) fn thresholds(&self, tau: f64, warmup: bool, mapping: Mapping) -> Vec<f64> {
         let most = self.sigma.iter().copied().max().unwrap_or(0);
-        let unused = self.images.saturating_sub(self.seen.len() as u64);
+        let unused = self.images.saturating_sub(self.sigma.iter().sum());
         let divisor = if warmup { most.max(unused) } else { most };
         let beta = |sigma: u64| if divisor == 0 { 0.0 } else { sigma as f64 / divisor as f64 };
         self.sigma.iter().map(|sigma| tau * mapping.of(beta(*sigma))).collect()
     }
 
-    pub(super) fn state(&self) -> Vec<(String, Tensor)> {
-        let records: Vec<i64> = self.seen.keys().map(|record| i64::from(*record)).collect();
-        let classes: Vec<i64> = self.seen.values().map(|class| i64::from(*class)).collect();
-        [(RECORDS, records), (CLASSES, classes)].map(|(name, list)| (name.to_owned(), Tensor::from_slice(&list))).into()
+    pub(super) fn state(&self) -> Result<(String, Tensor), TchError> {
+        let class = |class: &u32| if *class == UNUSED { -1 } else { i64::from(*class) };
+        let classes: Vec<i64> = self.seen.iter().map(class).collect();
+        Ok((NAME.to_owned(), Tensor::f_from_slice(&classes)?))
     }
 
     pub(super) fn restore(&mut self, kept: &mut BTreeMap<String, Tensor>) -> Result<(), TrainError> {
-        let lists = NAMES.map(|name| kept.remove(name));
-        let [Some(records), Some(classes)] = lists else {
-            return Err(TrainError::Batch("the checkpoint lacks the thresholds of the classes".to_owned()));
-        };
-        let (records, classes) =
-            (numbers(&records).during("restoring the state")?, numbers(&classes).during("restoring the state")?);
+        let unusable = |what: &str| TrainError::Tensors(format!("what was learnt of each class {what}"));
+        let kept = kept.remove(NAME).ok_or_else(|| unusable("is missing"))?;
+        if kept.kind() != Kind::Int64 {
+            return Err(unusable("is no list of classes"));
+        }
+        let mut classes = vec![0_i64; kept.numel()];
+        kept.f_copy_data(&mut classes, kept.numel()).during("restoring the state")?;
         *self = Curriculum::new(self.images, self.sigma.len());
-        records.into_iter().zip(classes).for_each(|(record, class)| self.learnt(record, class as usize));
+        for (record, class) in (0..).zip(classes) {
+            match u32::try_from(class) {
+                Ok(class) if (class as usize) < self.sigma.len() => self.learnt(record, class),
+                Ok(_) => return Err(unusable("names a class that there is not")),
+                Err(_) => {}
+            }
+        }
         Ok(())
     }
-}
-
-/// Whole numbers that were record numbers or classes.
-fn numbers(list: &Tensor) -> Result<Vec<u32>, TchError> {
-    let mut values = vec![0_i64; list.numel()];
-    list.f_copy_data(&mut values, list.numel())?;
-    Ok(values.into_iter().map(|value| u32::try_from(value).unwrap_or(u32::MAX)).collect())
 }
 
 impl Mapping {
@@ -92,7 +98,7 @@ mod tests {
 
     fn after(images: u64, sigma: &[u32]) -> Curriculum {
         let mut curriculum = Curriculum::new(images, sigma.len());
-        let classes = sigma.iter().enumerate().flat_map(|(class, count)| std::iter::repeat_n(class, *count as usize));
+        let classes = (0..).zip(sigma).flat_map(|(class, count)| std::iter::repeat_n(class, *count as usize));
         (0..).zip(classes).for_each(|(record, class)| curriculum.learnt(record, class));
         curriculum
     }
@@ -117,8 +123,6 @@ mod tests {
         curriculum.learnt(0, 1);
         curriculum.learnt(0, 1);
         assert_eq!(curriculum.sigma, [1, 2]);
-        curriculum.learnt(7, 99);
-        assert_eq!(curriculum.sigma, [1, 2], "a class that there is not");
     }
 
     #[test]
@@ -126,9 +130,15 @@ mod tests {
         let curriculum = after(10, &[2, 1]);
         let mut restored = Curriculum::new(10, 2);
         restored.learnt(9, 1);
-        let mut state: BTreeMap<_, _> = curriculum.state().into_iter().collect();
+        let mut state = BTreeMap::from([curriculum.state().unwrap()]);
         restored.restore(&mut state).unwrap();
         assert_eq!((restored, state.len()), (curriculum, 0));
-        assert!(Curriculum::new(10, 2).restore(&mut state).is_err());
+        let refused = |state: &[(&str, Tensor)]| {
+            let mut state = state.iter().map(|(name, list)| (name.to_string(), list.shallow_clone())).collect();
+            Curriculum::new(10, 2).restore(&mut state).unwrap_err().to_string()
+        };
+        assert!(refused(&[]).contains("is missing"));
+        assert!(refused(&[(NAME, Tensor::from_slice(&[0.5f32]))]).contains("no list"));
+        assert!(refused(&[(NAME, Tensor::from_slice(&[0_i64, 2]))]).contains("class that there is not"));
     }
 }

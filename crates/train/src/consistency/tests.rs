@@ -63,6 +63,11 @@ fn without_a_weak_view_each_image_is_asked_about_itself() {
     let lesson = consistency.lesson(&rows, &consistency.asks(&rows), &[0.2, 0.3, 0.5], 0.0);
     assert_eq!((lesson.places, lesson.weights), (vec![0, 1], vec![1.0, 2.0]));
     assert_eq!(lesson.rows[1].target, Target::Hard(2));
+    // Of two views of a record each learns what was said of itself.
+    let rows = [row(1, WEAK, false), row(1, STRONG, false)];
+    let lesson = consistency.lesson(&rows, &consistency.asks(&rows), &[0.2, 0.3, 0.5, 0.6, 0.3, 0.1], 0.0);
+    let targets: Vec<&Target> = lesson.rows.iter().map(|row| &row.target).collect();
+    assert_eq!((targets, lesson.asked), (vec![&Target::Hard(2), &Target::Hard(0)], 2));
 }
 
 #[test]
@@ -93,7 +98,7 @@ fn flexible_thresholds_follow_what_was_learnt_before_the_step() {
     let found = consistency.thresholds(3);
     assert!((found[0] - threshold).abs() < 1e-12 && found[0] == found[1] && found[2] == 0.0, "{found:?}");
     let mut restored = Consistency::new(&config(flexible), 3);
-    restored.restore(&mut consistency.state().into_iter().collect()).unwrap();
+    restored.restore(&mut consistency.state().unwrap().into_iter().collect()).unwrap();
     assert_eq!(restored.thresholds(3), found);
     assert!(Consistency::new(&config(flexible), 3).restore(&mut BTreeMap::new()).is_err());
 }

@@ -154,6 +154,9 @@ impl Statistics {
     pub(super) const TENSORFLOW: Statistics = Statistics { momentum: 0.01, epsilon: 1e-3 };
 }
 
+/// Why a batch norm refuses.
+const SINGLE: &str = "a batch norm cannot train on one value a channel: larger batches or images are needed";
+
 /// Batch normalisation over the rows and places of each channel. One whose weight is frozen keeps its running statistics
 /// and normalises with them.
 pub(super) struct Norm {
@@ -182,25 +185,22 @@ impl Norm {
     }
 
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        let trains = mode.trains() && self.weight.requires_grad();
-        if trains {
-            self.count(input)?;
-        }
+        let Statistics { momentum, epsilon } = self.statistics;
+        // libtorch would take the variance of a single value, and the running one would be no number from then on.
+        let single = input.numel() / self.weight.numel().max(1) < 2;
+        let (of_batch, momentum) = match mode {
+            _ if !self.weight.requires_grad() => (false, momentum),
+            Mode::Train(_) if single => return Err(TchError::Torch(SINGLE.to_owned())),
+            Mode::Train(_) => {
+                let _counted = self.batches.shallow_clone().f_add_scalar_(1)?;
+                (true, momentum)
+            }
+            Mode::Ask => (!single, 0.0),
+            Mode::Predict => (false, momentum),
+        };
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         let (mean, variance) = (Some(&self.mean), Some(&self.variance));
-        let Statistics { momentum, epsilon } = self.statistics;
-        input.f_batch_norm(weight, bias, mean, variance, trains, momentum, epsilon, true)
-    }
-
-    /// libtorch would take the variance of a single value, and the running one would be no number from then on.
-    fn count(&self, input: &Tensor) -> Result<(), TchError> {
-        let channels = self.weight.numel().max(1);
-        if input.numel() / channels < 2 {
-            let reason = "a batch norm cannot train on one value a channel: larger batches or images are needed";
-            return Err(TchError::Torch(reason.to_owned()));
-        }
-        let _counted = self.batches.shallow_clone().f_add_scalar_(1)?;
-        Ok(())
+        input.f_batch_norm(weight, bias, mean, variance, of_batch, momentum, epsilon, true)
     }
 }
 

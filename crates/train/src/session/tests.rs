@@ -505,6 +505,21 @@ fn a_model_learns_from_its_own_word() {
 }
 
 #[test]
+fn a_question_leaves_no_trace_in_the_model() {
+    let weightless = flexmatch().consistency.map(|consistency| ConsistencyConfig { weight: 0.0, ..consistency });
+    let model = ModelKind::SmallNet { width: 8, dropout: 0.0 };
+    let counted = |config: &RoundConfig| {
+        let mut session = Session::new(self::config(1)).unwrap();
+        session.begin(0, config).unwrap();
+        consistent(0..3, &mut session);
+        let net = &session.current.as_ref().unwrap().net;
+        let counts = net.params.entries().iter().filter(|param| param.name.ends_with("num_batches_tracked"));
+        counts.map(|param| param.tensor.int64_value(&[])).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&RoundConfig { model, consistency: weightless, ..round() }), [3; 4]);
+}
+
+#[test]
 fn thresholds_of_classes_go_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("snapshot");

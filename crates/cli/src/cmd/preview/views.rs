@@ -50,7 +50,7 @@ impl Views {
         let unlabelled = manifest.split("unlabelled");
         let theirs = |view: &millstream_dataflow::RoundView| !view.labelled;
         let round = &plan.rounds[self.round as usize].training;
-        let trains_on_them = self.round > 0 && round.unlabelled_ratio > 0 && !unlabelled.is_empty();
+        let trains_on_them = round.learns_from_unlabelled(self.round as usize) && !unlabelled.is_empty();
         if trains_on_them && self.of(&jobs[0]).views.iter().any(theirs) {
             let mut job = self.job(plan, manifest, images)?;
             job.labelled = unlabelled.to_vec();
