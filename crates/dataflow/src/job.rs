@@ -44,7 +44,7 @@ pub struct Job {
     pub decode: Options,
     /// How an image is prepared when the model is asked rather than trained.
     pub eval_view: View,
-    /// Images in a batch of the test and labelling passes.
+    /// Images in a batch of the passes that only ask the model.
     pub eval_batch: u32,
     /// Bytes of samples that may be in flight.
     pub memory: u64,

@@ -9,7 +9,7 @@ pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// For each round the stream calls [`begin`](Trainer::begin), then [`step`](Trainer::step) and [`keep`](Trainer::keep) once for each
 /// batch of training in order, then [`finish`](Trainer::finish), and then
-/// [`predict`](Trainer::predict) for each batch of the test and labelling passes.
+/// [`predict`](Trainer::predict) for each batch of the passes that only ask: validation, test, labelling.
 pub trait Trainer {
     /// Starts a round: a fresh model, or a loaded one where the job does not train. Says how far the round has come: where
     /// the job starts in the middle of a round, the node has kept what it was then.

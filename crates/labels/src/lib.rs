@@ -14,6 +14,8 @@
 //! - Work follows change. Only what changed is exchanged, sorted and joined, and
 //!   a class whose factor drifts a little touches only the few members that the drift decides about.
 //!
+//! What a teacher says may be calibrated before: [`Temperature`] makes its confidence mean what it says.
+//!
 //! [`book()`] builds the dataflow. [`reference::ReferenceBook`] computes the same from scratch, round by round, the
 //! way the paper's scripts do; the tests hold one against the other.
 

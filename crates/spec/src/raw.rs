@@ -131,7 +131,7 @@ impl Default for Selection {
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Calibrate {
-    /// Not at all: networks tend to be surer than they are right.
+    /// Not at all: networks tend to be surer than they are right, and less sure where labels are smoothed.
     #[default]
     Off,
     /// Temperature scaling (Guo et al. 2017): after each round all probabilities become p^(1/T), normalised, with the T that
