@@ -52,20 +52,24 @@ impl Snapshot {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path, note: &str) -> Result<(), TrainError> {
-        let tensors = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        weights::write(path, tensors, note.to_owned()).map(drop)
+        let tensors = || self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        let digest = weights::digest_of(tensors()).during("hashing the state")?;
+        weights::write(path, tensors(), format!("{}{note}", digest.to_hex())).map(drop)
     }
 }
 
-/// The note in the file of a snapshot.
+/// The note in the file of a snapshot, whose tensors are what they were when it was written.
 ///
 /// # Errors
 /// The file cannot be read, is damaged, or has no note.
 pub fn read_note(path: &Path) -> Result<String, TrainError> {
-    weights::read_entry(path)?.ok_or_else(|| TrainError::Weights {
-        path: path.to_owned(),
-        reason: "it is no checkpoint of a Millstream run".to_owned(),
-    })
+    let unusable = |reason: &str| TrainError::Weights { path: path.to_owned(), reason: reason.to_owned() };
+    let (entry, digest) = weights::read_entry(path)?;
+    let entry = entry.ok_or_else(|| unusable("it is no checkpoint of a Millstream run"))?;
+    match entry.strip_prefix(digest.to_hex().as_str()) {
+        Some(note) => Ok(note.to_owned()),
+        None => Err(unusable("its tensors are not those that were written: the file is damaged")),
+    }
 }
 
 /// Gives a network that has just begun, its averages, its optimizer and its unlabelled images what the file holds.

@@ -123,10 +123,28 @@ pub(crate) fn read(path: &Path, device: tch::Device) -> Result<(Metadata, BTreeM
     Ok((metadata, tensors))
 }
 
-/// The metadata entry of a file that is whole, if it has one.
-pub(crate) fn read_entry(path: &Path) -> Result<Option<String>, TrainError> {
-    let (metadata, _) = whole(path, &bytes_of_file(path)?)?;
-    Ok(metadata.and_then(|mut entries| entries.remove(ENTRY)))
+/// The metadata entry of a file that is whole, if it has one, and the digest of its tensors.
+pub(crate) fn read_entry(path: &Path) -> Result<(Option<String>, blake3::Hash), TrainError> {
+    let bytes = bytes_of_file(path)?;
+    let (metadata, file) = whole(path, &bytes)?;
+    let digest = digest(file.iter().map(|(name, view)| (name, blake3::hash(view.data()))).collect());
+    Ok((metadata.and_then(|mut entries| entries.remove(ENTRY)), digest))
+}
+
+/// The digest of tensors as [`write`] writes them.
+pub(crate) fn digest_of<'a>(tensors: impl Iterator<Item = (&'a str, &'a Tensor)>) -> Result<blake3::Hash, TchError> {
+    let hash = |(name, tensor)| Ok((name, blake3::hash(&bytes_of(tensor)?)));
+    Ok(digest(tensors.map(hash).collect::<Result<_, TchError>>()?))
+}
+
+/// One hash of many, whatever order they come in.
+fn digest(mut hashes: Vec<(&str, blake3::Hash)>) -> blake3::Hash {
+    hashes.sort_unstable_by_key(|(name, _)| *name);
+    let mut hasher = blake3::Hasher::new();
+    for (name, hash) in hashes {
+        hasher.update(blake3::hash(name.as_bytes()).as_bytes()).update(hash.as_bytes());
+    }
+    hasher.finalize()
 }
 
 fn bytes_of_file(path: &Path) -> Result<Vec<u8>, TrainError> {

@@ -563,15 +563,13 @@ fn a_student_follows_its_teacher() {
         let (own, wanted) = (student.predict(&batch(3, 12)).unwrap(), teacher.predict(&batch(3, 12)).unwrap());
         own.iter().zip(wanted).map(|(a, b)| (a - b).abs()).sum::<f32>() / own.len() as f32
     };
-    // The student may see images under another normalisation than the teacher does.
-    for mean in [0.3, 0.7] {
-        let far = taught(mean, Some(&asked));
-        assert!(far < 0.15, "{far}");
-    }
-    let far = taught(0.3, None);
-    assert!(far > 0.3, "{far}");
+    // The student sees images under another normalisation than the teacher does.
+    let far = taught(0.7, Some(&asked));
+    assert!(far < 0.15, "{far}");
+    let alone = taught(0.3, None);
+    assert!(alone > 0.3, "{alone}");
     let mixed = TeacherConfig { task: 1.0, weight: 0.0, ..asked };
-    assert_eq!(taught(0.3, Some(&mixed)), taught(0.3, None), "a teacher of no weight changes nothing");
+    assert_eq!(taught(0.3, Some(&mixed)), alone, "a teacher of no weight changes nothing");
 }
 
 #[test]
