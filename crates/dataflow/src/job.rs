@@ -95,6 +95,8 @@ pub struct MixJob {
     pub mixing: Mixing,
     /// Label smoothing, in [0, 1): what is mixed are smoothed labels, since soft labels are not smoothed any more.
     pub smoothing: f32,
+    /// Whether records without human labels are mixed, too: not where the training node asks the model what they show.
+    pub unlabelled: bool,
 }
 
 /// A view of a round.

@@ -179,7 +179,11 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
     let training = &round.training;
     let place = format!("rounds[{number}].training");
     let mix = |mixing: &Mixing| match mixing.check("mix") {
-        Ok(()) => Ok(MixJob { mixing: *mixing, smoothing: training.label_smoothing as f32 }),
+        Ok(()) => Ok(MixJob {
+            mixing: *mixing,
+            smoothing: training.label_smoothing as f32,
+            unlabelled: !matches!(training.unlabelled, UnlabelledPlan::Own(_)),
+        }),
         Err(source) => Err(JobError::View { place: place.clone(), source }),
     };
     let mut views = Vec::new();

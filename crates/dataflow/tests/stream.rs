@@ -108,6 +108,11 @@ fn all_unlabelled_records_come_once_an_epoch_where_the_model_is_asked_itself() {
         assert!(batch.targets[..4].iter().all(|target| matches!(target, Target::Hard(_))));
         assert_eq!(batch.views[..8], [0, 0, 0, 0, 0, 1, 0, 1]);
     }
+    let mixing = Some(Mixing { cutmix: 1.0, mixup: 0.0, p: 1.0, switch: 0.5, per: Per::Batch });
+    let mixed = run(Setting { mixing, ..setting.clone() });
+    let (plain, mixed) = (&outcome.batches[0], &mixed.batches[0]);
+    assert_eq!(mixed.pixels[4..], plain.pixels[4..], "what the model is asked about is not mixed");
+    assert_ne!(mixed.pixels[..4], plain.pixels[..4]);
     let resumed = run(Setting { first_step: 20, workers: 1, ..setting });
     assert_eq!(resumed.batches[..], outcome.batches[20..]);
 }

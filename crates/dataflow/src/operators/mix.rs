@@ -55,7 +55,8 @@ impl Mixer {
         };
         self.join(batch);
         let labelled = batch.rows.partition_point(|row| row.labelled);
-        for (group, rows) in (0..).zip([0..labelled, labelled..batch.rows.len()]) {
+        let others = if settings.unlabelled { labelled..batch.rows.len() } else { 0..0 };
+        for (group, rows) in (0..).zip([0..labelled, others]) {
             self.mix_rows(&job, settings, time, group, batch, rows);
         }
     }

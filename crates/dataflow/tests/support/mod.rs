@@ -294,7 +294,11 @@ fn views(setting: &Setting, view: impl Fn(Vec<Step>) -> View) -> Vec<RoundView> 
 fn round(number: u32, setting: &Setting, views: Vec<RoundView>) -> RoundJob {
     let batch = if matches!(setting.corpus, Corpus::Large) { 24 } else { 4 };
     let soft = (number == 2).then_some(1.0);
-    let mix = setting.mixing.map(|mixing| MixJob { mixing, smoothing: 0.1 });
+    let mix = setting.mixing.map(|mixing| MixJob {
+        mixing,
+        smoothing: 0.1,
+        unlabelled: setting.unlabelled == Unlabelled::Selected,
+    });
     let (steps, unlabelled) = (setting.steps, setting.unlabelled);
     RoundJob { steps, batch, unlabelled_batch: 8, unlabelled, views, soft, mix }
 }

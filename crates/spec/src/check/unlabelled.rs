@@ -76,10 +76,6 @@ impl Round<'_, '_> {
 
     fn own_word(&mut self, own: &OwnPlan, plan: &TrainingPlan, path: &Path) {
         self.some_come(plan, path);
-        if plan.mix.is_some() {
-            let message = "`mix` mixes labels, but those of unlabelled images are known only when the model was asked";
-            self.conflict(path, message, "write `mix: off` for this round");
-        }
         if plan.distill.is_some() {
             let help = "write `distill: off` for this round, or `unlabelled: selected`";
             self.conflict(path, "either a teacher says what unlabelled images are, or the model itself", help);

@@ -32,7 +32,8 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub(crate) views: Option<Vec<View>>,
-    /// Mixing the images of a batch with each other, and their labels with them; `off` for none.
+    /// Mixing the images of a batch with each other, and their labels with them; `off` for none. Labelled and unlabelled images are
+    /// mixed each among themselves; unlabelled ones not at all where the model is asked what they show (`fixmatch` and the like).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "off"))]
     pub(crate) mix: Option<OrOff<Mix>>,

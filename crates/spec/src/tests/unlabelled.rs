@@ -88,8 +88,6 @@ fn the_model_s_own_word_needs_a_weak_view_and_others() {
 fn what_does_not_go_with_the_model_s_own_word() {
     let none = two_views("  unlabelled: fixmatch\n  unlabelled_ratio: 0");
     refused(&none, "unlabelled", "`unlabelled_ratio` is 0", "unlabelled_ratio");
-    let mixed = two_views("  unlabelled: fixmatch\n  mix: { cutmix: 1 }");
-    refused(&mixed, "unlabelled", "`mix` mixes labels", "mix: off");
     let taught = two_views("  unlabelled: fixmatch\n  distill: { teacher: a.safetensors }");
     refused(&taught, "unlabelled", "either a teacher", "distill: off");
     let back = with("  unlabelled: { pseudo_label: { ramp: [0.6, 0.1] } }");
