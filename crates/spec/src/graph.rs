@@ -148,8 +148,8 @@ impl Graph {
 
     fn round(&mut self, plan: &Plan, number: usize, round: &RoundPlan) {
         let id = format!("round_{number}");
-        let role = if number == 0 { "teacher" } else { "student" };
         let training = &round.training;
+        let role = if number == 0 && training.distill.is_none() { "teacher" } else { "student" };
         let unlabelled = training.learns_from_unlabelled(number);
         let batch = match unlabelled {
             false => training.batch.to_string(),

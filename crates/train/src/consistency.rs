@@ -7,6 +7,7 @@
 
 mod curriculum;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use millstream_data::{Row, Target, most_probable, temper};
@@ -27,11 +28,11 @@ pub(crate) struct Consistency {
 
 /// What a step trains on.
 #[derive(Debug, Default)]
-pub(crate) struct Lesson {
+pub(crate) struct Lesson<'a> {
     /// The rows of the batch that are trained on, by their place in it.
     pub(crate) places: Vec<usize>,
     /// These rows, each with a target.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Cow<'a, [Row]>,
     /// The weight of each in the loss.
     pub(crate) weights: Vec<f32>,
     /// Images that the model was asked about, and those about which it was sure enough.
@@ -68,7 +69,13 @@ impl Consistency {
 
     /// What to train on, given the probabilities that the model gave `asked`, row after row; `done` is the share of the round
     /// that is behind.
-    pub(crate) fn lesson(&mut self, rows: &[Row], asked: &[usize], probabilities: &[f32], done: f64) -> Lesson {
+    pub(crate) fn lesson(
+        &mut self,
+        rows: &[Row],
+        asked: &[usize],
+        probabilities: &[f32],
+        done: f64,
+    ) -> Lesson<'static> {
         let classes = probabilities.len() / asked.len().max(1);
         let thresholds = self.thresholds(classes);
         let answers: BTreeMap<Subject, Answer> = asked
@@ -130,10 +137,10 @@ impl Consistency {
     }
 }
 
-impl Lesson {
+impl<'a> Lesson<'a> {
     /// All rows of a batch, with the targets that they have.
-    pub(crate) fn given(rows: &[Row], weights: Vec<f32>) -> Lesson {
-        Lesson { places: (0..rows.len()).collect(), rows: rows.to_vec(), weights, asked: 0, accepted: 0 }
+    pub(crate) fn given(rows: &'a [Row], weights: Vec<f32>) -> Lesson<'a> {
+        Lesson { places: (0..rows.len()).collect(), rows: Cow::Borrowed(rows), weights, asked: 0, accepted: 0 }
     }
 
     /// Those of a batch's images that are trained on.
@@ -143,7 +150,7 @@ impl Lesson {
 
     fn push(&mut self, place: usize, row: Row, weight: f32) {
         self.places.push(place);
-        self.rows.push(row);
+        self.rows.to_mut().push(row);
         self.weights.push(weight);
     }
 

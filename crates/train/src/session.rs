@@ -256,7 +256,7 @@ impl Training {
     }
 
     /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.
-    fn lesson(&mut self, net: &Net, step: u32, images: &Tensor, rows: &[Row]) -> Result<Lesson, TrainError> {
+    fn lesson<'a>(&mut self, net: &Net, step: u32, images: &Tensor, rows: &'a [Row]) -> Result<Lesson<'a>, TrainError> {
         let Some(consistency) = &mut self.consistency else {
             return Ok(Lesson::given(rows, loss::shared(rows, self.config.unlabelled_weight)));
         };
