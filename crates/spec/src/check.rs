@@ -86,11 +86,12 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
 
 /// Whether some round takes in images without human labels.
 fn learns_from_unlabelled(raw: &raw::Pipeline) -> bool {
-    let setting = |round: &'_ raw::Round| {
-        let own = round.training.unlabelled.as_ref().or(raw.training.unlabelled.as_ref());
-        !matches!(own, None | Some(raw::Unlabelled::Selected))
-    };
-    raw.rounds.len() > 1 || raw.rounds.iter().any(setting)
+    raw.rounds.iter().enumerate().any(|(number, round)| {
+        let (own, common) = (&round.training, &raw.training);
+        let whose = own.unlabelled.as_ref().or(common.unlabelled.as_ref());
+        let selected = matches!(whose, None | Some(raw::Unlabelled::Selected));
+        own.unlabelled_ratio.or(common.unlabelled_ratio) != Some(0) && (number > 0 || !selected)
+    })
 }
 
 /// A name becomes a folder.

@@ -69,6 +69,8 @@ fn one_round_alone_needs_the_split_that_it_learns_from() {
     refused(&alone, "splits", "there is no split `unlabelled`", "rounds learn from");
     let selected = alone.replace("  unlabelled: fixmatch", "  unlabelled: selected");
     assert!(parse_text(&selected).is_ok(), "{}", parse_text(&selected).unwrap_err());
+    let none = with("  unlabelled_ratio: 0").replace("    unlabelled: { from", "    more: { from");
+    assert!(parse_text(&none).is_ok(), "no round takes any: {}", parse_text(&none).unwrap_err());
 }
 
 #[test]
