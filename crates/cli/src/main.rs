@@ -40,6 +40,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Augment(args) => cmd::augment::augment(args),
         Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),
+        Command::Bench(BenchCommand::Train(args)) => cmd::bench::train(args),
         Command::Doctor(args) => cmd::doctor::doctor(args),
         Command::Verify(args) => cmd::verify::verify(args),
         Command::Worker => cmd::worker::worker(),
