@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use args::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
-    allocations::limit_heaps();
+    allocations::keep_heaps();
     let cli = Cli::parse();
     start_log(cli.verbose);
     match dispatch(&cli.command) {

@@ -6,7 +6,7 @@ use millstream_spec::{Plan, WeightsPlan};
 use crate::ClusterError;
 
 /// The version of the computation. Raise it when the same plan and data give other models or labels than before.
-const COMPUTATION: u32 = 3;
+const COMPUTATION: u32 = 4;
 
 /// The hash of plan, data, weights that rounds start from, and computation. Runs with equal hashes end with equal models and labels (on one
 /// kind of processor), however many workers and processes they have.
