@@ -98,3 +98,39 @@ fn the_stream_is_measured() {
     place.fail(&bench, 3, &["broken.png", "1 records"]);
     place.fail(&["bench", "stream", "--corpus", "nowhere"], 2, &["nowhere"]);
 }
+
+#[test]
+fn training_is_measured_with_its_stream_and_without() {
+    let place = Place::new();
+    let bench = "bench train --width 8 --size 16 --channels gray --batch 8 --steps 4 --warmup 2 --threads 1 --json";
+    let bench: Vec<&str> = bench.split(' ').collect();
+    let figure = |reading: &serde_json::Value, name: &str| reading[name].as_f64().unwrap_or(-1.0);
+    for (how, workers) in [(&["--workers", "2"][..], Some(2)), (&["--synthetic"], None)] {
+        let text = place.succeed(&[&bench[..], how].concat());
+        let reading: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((reading["model"].as_str(), reading["workers"].as_u64()), (Some("smallnet"), workers), "{text}");
+        assert_eq!([&reading["steps"], &reading["batch"], &reading["threads"], &reading["size"]], [4, 8, 1, 16]);
+        for name in ["steps_per_second", "step_seconds", "training_seconds", "first_step_seconds", "peak_rss_mib"] {
+            assert!(figure(&reading, name) > 0.0, "{name} in {text}");
+        }
+        let ratio = figure(&reading, "images_per_second") / figure(&reading, "steps_per_second");
+        assert!((ratio - 8.0).abs() < 0.1 && figure(&reading, "waiting_seconds") >= 0.0, "{text}");
+    }
+    let mnist = super::support::root().join("data/mnist");
+    let text = place.succeed(&[&bench[..bench.len() - 1], &["--mnist", mnist.to_str().unwrap()]].concat());
+    assert!(text.contains("waited for data") && text.contains("batches of 8, 1 threads"), "{text}");
+    assert!(!place.path("runs").exists(), "a benchmark leaves nothing behind");
+}
+
+#[test]
+fn a_training_that_cannot_be_measured_says_why() {
+    let place = Place::new();
+    let train = |args: &[&str], code, says: &[&str]| place.fail(&[&["bench", "train"], args].concat(), code, says);
+    train(&["--model", "resnet19"], 2, &["no model `resnet19`", "resnet18"]);
+    train(&["--model", "resnet18", "--width", "8"], 2, &["no setting `width`"]);
+    train(&["--size", "8"], 2, &["smallnet", "16"]);
+    train(&["--set", "training.epochs=3"], 2, &["<command line>", "epochs"]);
+    train(&["--mnist", "nowhere"], 2, &["nowhere", "train-images-idx3-ubyte"]);
+    let wild = ["--synthetic", "--width", "8", "--size", "16", "--batch", "8", "--steps", "50"];
+    train(&[&wild[..], &["--set", "training.optimizer.sgd.lr=1e30"]].concat(), 4, &["loss"]);
+}

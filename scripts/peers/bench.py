@@ -16,7 +16,7 @@ import machine
 import prepare
 import report
 from prepare import HERE, ROOT, Failed, say
-from rows import ROWS, TASKS
+from rows import ROWS, STEPS, TASKS, TRAINING
 
 WORKERS = 2
 # Cores that others may use during a run; beyond that it is repeated.
@@ -37,14 +37,14 @@ def arguments():
     )
     parser.add_argument("--rounds", type=positive, default=3, help="times that all are run in turn (default 3)")
     parser.add_argument("--passes", type=positive, default=1, help="measured passes of a run, after one to warm up")
-    parser.add_argument("--tasks", default=",".join(stream_tasks), help="default: %(default)s")
+    parser.add_argument("--tasks", default=",".join(stream_tasks), help="`train` for both of training; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="200 images: shows that all runs, judges nothing")
     parser.add_argument("--out", type=Path, help="JSON lines of all runs (default: results-TIME.jsonl among the peers)")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--setup-only", action="store_true", help="download, build and stop")
     only.add_argument("--report", type=Path, metavar="FILE", help="print the tables of an earlier run")
     args = parser.parse_args()
-    args.tasks = args.tasks.split(",")
+    args.tasks = [one for task in args.tasks.split(",") for one in (TRAINING if task == "train" else [task])]
     unknown = set(args.tasks) - set(stream_tasks)
     if unknown:
         parser.error(f"no such task: {', '.join(sorted(unknown))}; there are {', '.join(stream_tasks)}")
@@ -84,7 +84,8 @@ class Bench:
 
     def header(self):
         rounds, passes = self.args.rounds, self.args.passes
-        settings = f"{WORKERS} workers or threads, {rounds} rounds of {passes} measured passes over {self.corpus.name}"
+        over = f" over {self.corpus.name}" if set(self.args.tasks) - set(TRAINING) else ""
+        settings = f"{WORKERS} workers or threads, {rounds} rounds of {passes} measured passes{over}"
         return {
             "machine": machine.facts(self.peers, self.millstream),
             "settings": f"{settings}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -125,6 +126,8 @@ class Bench:
         # millstream goes through the small images in a tenth of a second: too short to be measured.
         short = task == "fmnist" and row.program == "millstream"
         passes, workers = str(self.args.passes * (20 if short else 1)), str(WORKERS)
+        if task in TRAINING:
+            return self.training(row, task)
         if row.program == "roi":
             return [self.peers / "roi", workers, passes, *row.options]
         corpus = FASHION_MNIST if task == "fmnist" else self.corpus
@@ -132,6 +135,16 @@ class Bench:
         if row.program == "millstream":
             return [self.millstream, "bench", "stream", "--json", *common]
         return [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program, *common]
+
+    def training(self, row, task):
+        warmup, steps = STEPS[task]
+        steps = 2 if self.args.quick else steps * self.args.passes
+        lengths = ["--warmup", warmup, "--steps", steps, "--threads", WORKERS]
+        if row.program == "millstream":
+            program = [self.millstream, "bench", "train", "--json"]
+        else:
+            program = [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program]
+        return [str(word) for word in [*program, *TRAINING[task], *lengths, *row.options]]
 
     def run(self, row, task):
         """A fresh process, and what it says of itself."""
@@ -187,7 +200,8 @@ def summary(figures, rounds):
     name = f"round {figures['round']} of {rounds}, {figures['task']}, {figures['row']}"
     if "failed" in figures:
         return f"{name}: FAILED, {figures['failed'].strip()}"
-    rates = ", ".join(f"{rate:,.0f}" for rate in figures["images_per_second"])
+    rates = figures["images_per_second"]
+    rates = ", ".join(f"{rate:,.0f}" for rate in (rates if isinstance(rates, list) else [rates]))
     return f"{name}: {rates} images/s{' (disturbed)' if figures['disturbed'] else ''}"
 
 

@@ -41,7 +41,7 @@ def facts(peers, millstream):
     }
     for environment, packages in PACKAGES.items():
         lines[f"Python environment {environment}"] = versions(peers / f"venv-{environment}/bin/python", packages)
-    return lines
+    return {name: fact for name, fact in lines.items() if fact}
 
 
 def processor():

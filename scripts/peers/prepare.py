@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rows import ROWS, TRAINING
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-ENVIRONMENTS = ("main", "dali", "tf")
 
 PHOTOGRAPHS = (
     "gnome-backgrounds=43.1-1",
@@ -45,12 +46,18 @@ def run(*command, **options):
 def prepare(peers, tasks):
     """Environments, corpus and ceiling, as far as the tasks need them."""
     peers.mkdir(parents=True, exist_ok=True)
-    for name in ENVIRONMENTS:
+    for name in environments(tasks):
         environment(peers, name)
-    corpus(peers)
-    ceiling(peers)
+    if set(tasks) - set(TRAINING):
+        corpus(peers)
+        ceiling(peers)
     if "fmnist" in tasks:
         run(ROOT / "scripts/data", "fashion-mnist")
+
+
+def environments(tasks):
+    """Those of the peers; the one that makes the corpus is always among them."""
+    return sorted({"main"} | {row.environment for row in ROWS if row.environment and set(tasks) & set(row.work)})
 
 
 def environment(peers, name):

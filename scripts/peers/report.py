@@ -107,8 +107,9 @@ def requirement_cells(results, requirement):
     bound = "at most" if requirement.smaller_is_better else "at least"
     verdict = "held" if held(results, requirement) else "NOT held"
     kind = " (aim)" if requirement.aim else ""
+    of = "" if requirement.ours == OURS else f" of `{requirement.ours}`"
     return [
-        f"{requirement.task}, {FIGURES[requirement.figure]}: {' or '.join(requirement.rivals)}",
+        f"{requirement.task}, {FIGURES[requirement.figure]}{of}: {' or '.join(requirement.rivals)}",
         f"{bound} {requirement.factor}{kind}",
         *(shown(ratio) for ratio in ratios(results, requirement)),
         verdict,
@@ -120,8 +121,9 @@ def shown(ratio):
     return "" if ratio is None else f"{ratio:.2f}"
 
 
-def ratios(results, requirement, ours=OURS):
+def ratios(results, requirement, ours=None):
     """Ratio of the medians, and median of the ratios of each round; none where a figure is missing."""
+    ours = ours or requirement.ours
     task, figure = requirement.task, requirement.figure
     best = min if requirement.smaller_is_better else max
     rival_task = requirement.rival_task or task

@@ -58,10 +58,16 @@ class Report(unittest.TestCase):
         self.assertEqual(found.middle("DALI", "basic", "images_per_second"), 30)
         self.assertIn("30 [30-30] *", report.tables(found))
 
+    def test_a_requirement_may_be_about_another_row_of_ours(self):
+        found = results(run(OURS, 0, 10), run("one batch", 0, 40), run("DALI", 0, 20))
+        one = Requirement("basic", ("DALI",), 1.5, ours="one batch")
+        self.assertEqual(report.ratios(found, one), (2.0, 2.0))
+        self.assertIn("of `one batch`: DALI", report.requirement_cells(found, one)[0])
+
     def test_every_requirement_names_measured_rows(self):
         measured = {(row.name, task) for row in ROWS for task in row.work}
         for one in REQUIREMENTS:
-            self.assertIn((OURS, one.task), measured)
+            self.assertIn((one.ours, one.task), measured)
             for rival in one.rivals:
                 self.assertIn((rival, one.rival_task or one.task), measured)
 

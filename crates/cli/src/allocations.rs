@@ -1,4 +1,4 @@
-//! How this program asks for memory: counted for `bench stream`, and of few heaps.
+//! How this program asks for memory: counted for `bench stream`, of few heaps, and kept.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,20 +11,35 @@ static COUNT: AtomicU64 = AtomicU64::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// As many heaps as cores, where glibc would make eight times as many. Buffers wander from the thread that fills them to the one
-/// that is done with them, and leave holes in each of the heaps.
+/// What glibc gives back to the system at the end of its heap: nothing, up to so many bytes.
+const KEPT: i32 = i32::MAX;
+/// From so many bytes on, memory comes from the system each time and goes back there: the most that glibc allows.
+const LARGE: i32 = 32 << 20;
+
+/// Tells glibc how to keep heaps.
+///
+/// As many as cores, where it would make eight times as many: buffers wander from the thread that fills them to the one that is done
+/// with them, and leave holes in each of the heaps. And memory that is free stays: what a training step gives back, the next one wants
+/// again, and the kernel takes longer to hand out pages than a small model takes for some of its layers.
 #[cfg(target_env = "gnu")]
-pub(crate) fn limit_heaps() {
+pub(crate) fn keep_heaps() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // SAFETY: sets a number in the allocator, before there are other threads. If it is refused, all stays as it was.
-    #[allow(unsafe_code)]
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, i32::try_from(cores).unwrap_or(i32::MAX));
+    let settings = [
+        (libc::M_ARENA_MAX, i32::try_from(cores).unwrap_or(i32::MAX)),
+        (libc::M_TRIM_THRESHOLD, KEPT),
+        (libc::M_MMAP_THRESHOLD, LARGE),
+    ];
+    for (name, value) in settings {
+        // SAFETY: sets a number in the allocator, before there are other threads. If it is refused, all stays as it was.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::mallopt(name, value);
+        }
     }
 }
 
 #[cfg(not(target_env = "gnu"))]
-pub(crate) fn limit_heaps() {}
+pub(crate) fn keep_heaps() {}
 
 /// Allocations and enlargements so far.
 pub(crate) fn count() -> u64 {

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Augment(AugmentArgs),
     /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.
     Preview(PreviewArgs),
-    /// Measure how fast images stream on this machine.
+    /// Measure how fast images stream and models train on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
     /// Look at this machine: libtorch, CUDA, cores, memory, tools.
@@ -254,6 +254,8 @@ pub(crate) struct DoctorArgs {
 pub(crate) enum BenchCommand {
     /// Decode, augment and batch a corpus, with nothing to train.
     Stream(BenchStreamArgs),
+    /// Train a model as `run` does, on images that are made for it, and say where the time goes.
+    Train(BenchTrainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -279,6 +281,51 @@ pub(crate) struct BenchStreamArgs {
     /// Decode JPEGs at full size even where the result is much smaller.
     #[arg(long)]
     pub(crate) no_scale: bool,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchTrainArgs {
+    /// The model: a name of `millstream models`.
+    #[arg(long, value_name = "NAME", default_value = "smallnet")]
+    pub(crate) model: String,
+    /// Channels of the first block of `smallnet` [default: 16].
+    #[arg(long, value_name = "N")]
+    pub(crate) width: Option<u32>,
+    /// Height and width of the images, in pixels [default: what the model was made for].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) size: Option<u32>,
+    /// Whether images are gray or RGB.
+    #[arg(long, value_enum, default_value_t = Channels::Rgb)]
+    pub(crate) channels: Channels,
+    /// Images in a batch.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) batch: u32,
+    /// Steps that are measured.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) steps: u32,
+    /// Steps before those, which are not.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) warmup: u32,
+    /// Threads of libtorch within an operation [default: one a core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Worker threads of the stream [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// No stream: one batch in memory over and over, which shows what a step costs by itself.
+    #[arg(long, conflicts_with = "workers")]
+    pub(crate) synthetic: bool,
+    /// MNIST's IDX files in this folder instead of images that are made up; they are brought to `--size`.
+    #[arg(long, value_name = "DIR", conflicts_with = "synthetic")]
+    pub(crate) mnist: Option<PathBuf>,
+    /// Change a setting of the pipeline, for example `--set training.ema=0.99` or
+    /// `--set 'training.optimizer={adamw: {lr: 0.001}}'`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) overrides: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use args::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
-    allocations::limit_heaps();
+    allocations::keep_heaps();
     let cli = Cli::parse();
     start_log(cli.verbose);
     match dispatch(&cli.command) {
@@ -40,6 +40,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Augment(args) => cmd::augment::augment(args),
         Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),
+        Command::Bench(BenchCommand::Train(args)) => cmd::bench::train(args),
         Command::Doctor(args) => cmd::doctor::doctor(args),
         Command::Verify(args) => cmd::verify::verify(args),
         Command::Worker => cmd::worker::worker(),

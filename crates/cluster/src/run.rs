@@ -11,7 +11,7 @@ use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, re
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
 use millstream_spec::Plan;
-use millstream_train::{Device, Session};
+use millstream_train::{Device, Session, SessionConfig};
 
 use crate::checkpoint::{Checkpoints, Kept, clear_others, exist};
 use crate::commit::Commit;
@@ -103,7 +103,10 @@ pub fn run(
 /// Builds every round's model once, so that a device that is not there or a model that cannot take the images
 /// is known now and not after hours.
 fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<(), ClusterError> {
-    let mut session = Session::new(session_config(plan, manifest.classes().to_vec(), device))?;
+    let config = session_config(plan, manifest.classes().to_vec(), device);
+    // More threads would stay with this one, and OpenMP, seeing more of them than cores, would no longer let those of the training
+    // node spin between two operations, but put them to sleep.
+    let mut session = Session::new(SessionConfig { threads: 1, ..config })?;
     for (number, round) in plan.rounds.iter().enumerate() {
         session.begin(number as u32, &round_config(round, None, 0)?)?;
     }

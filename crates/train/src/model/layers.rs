@@ -3,6 +3,7 @@
 
 use tch::{TchError, Tensor};
 
+use super::params::channels_last;
 use super::{Builder, Init, Map, Mode, Role};
 use crate::TrainError;
 
@@ -109,7 +110,12 @@ pub(super) struct Conv {
     groups: i64,
     /// Zeros before and after each row, then each column.
     pads: [(i64, i64); 2],
+    /// Whether it has many weights for few places.
+    heavy: bool,
 }
+
+/// A convolution is heavy from so many weights (2 MiB, an L2 cache) and up to so many places of its output.
+const HEAVY: (i64, i64) = (512 << 10, 25);
 
 impl Conv {
     pub(super) fn new(builder: &mut Builder<'_>, name: &str, filter: Filter) -> Result<Conv, TrainError> {
@@ -122,7 +128,9 @@ impl Conv {
         let pads = [window.pads(builder.map.width), window.pads(builder.map.height)];
         builder.map = window.output(builder.map, to);
         builder.spend(&[to, from, area, builder.map.height, builder.map.width]);
-        Ok(Conv { weight, bias, stride: window.stride, groups, pads })
+        let places = builder.map.height * builder.map.width;
+        let heavy = to * from * area >= HEAVY.0 && places <= HEAVY.1;
+        Ok(Conv { weight, bias, stride: window.stride, groups, pads, heavy })
     }
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
@@ -134,7 +142,15 @@ impl Conv {
     }
 
     fn convolve(&self, input: &Tensor, padding: [i64; 2]) -> Result<Tensor, TchError> {
-        input.f_conv2d(&self.weight, self.bias.as_ref(), [self.stride; 2], padding, [1, 1], self.groups)
+        let convolve = |input: &Tensor| {
+            input.f_conv2d(&self.weight, self.bias.as_ref(), [self.stride; 2], padding, [1, 1], self.groups)
+        };
+        if !self.heavy || input.device().is_cuda() {
+            return convolve(input);
+        }
+        // With channels last, oneDNN reads all weights anew for each image. In PyTorch's order it does not, and is up to four
+        // times as fast here; what follows is not, so it gets channels last again.
+        channels_last(&convolve(&input.f_contiguous()?)?)
     }
 }
 

@@ -184,7 +184,7 @@ fn fresh(shape: &[i64], role: Role, init: Init, device: tch::Device, seeded: &Se
         Init::Normal(deviation) => seeded.normal(shape, deviation)?,
         Init::Constant(value) => Tensor::f_full(shape, value, (role.kind(), tch::Device::Cpu))?,
     };
-    if role == Role::Counter { Ok(tensor) } else { channels_last(&tensor.f_to_device(device)?) }
+    if role == Role::Counter { Ok(tensor) } else { laid_out(&tensor.f_to_device(device)?) }
 }
 
 /// A counter may be missing: files of other programs, and older ones of ours, have none.
@@ -203,7 +203,7 @@ fn given(tensors: &mut BTreeMap<String, Tensor>, name: &str, shape: &[i64], role
             "the tensor `{name}` is of type {kind:?}, the model needs {needed:?}"
         )));
     }
-    let placed = if role == Role::Counter { tensor.f_to_device(tch::Device::Cpu) } else { channels_last(&tensor) };
+    let placed = if role == Role::Counter { tensor.f_to_device(tch::Device::Cpu) } else { laid_out(&tensor) };
     placed.during("laying out a parameter")
 }
 
@@ -211,10 +211,14 @@ fn nowhere(shape: &[i64], role: Role) -> Result<Tensor, tch::TchError> {
     Tensor::f_zeros([0i64; 0].as_slice(), (role.kind(), tch::Device::Cpu))?.f_expand(shape, false)
 }
 
-/// Weights of convolutions lie in memory as the images do: channels last, which runs about a third faster.
-fn channels_last(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
-    if tensor.dim() != 4 {
-        return Ok(tensor.shallow_clone());
-    }
+/// On a GPU weights of convolutions lie in memory as the images do, channels last, which cuDNN computes with. On the CPU they do not:
+/// oneDNN brings weights into a form of its own and hands out gradients in PyTorch's order, and an update that goes through
+/// two orders at once takes several times as long.
+fn laid_out(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+    if tensor.dim() == 4 && tensor.device().is_cuda() { channels_last(tensor) } else { tensor.f_contiguous() }
+}
+
+/// The same values with the channels of a place side by side in memory.
+pub(super) fn channels_last(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
     tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }

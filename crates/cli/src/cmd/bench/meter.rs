@@ -81,16 +81,15 @@ impl Reading {
     }
 
     pub(super) fn as_json(&self, task: &str, workers: usize) -> Value {
-        let round = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
         json!({
             "task": task,
             "workers": workers,
             "images": self.images,
-            "images_per_second": self.rates.iter().map(|rate| round(*rate, 1)).collect::<Vec<_>>(),
-            "first_batch_seconds": self.first_batch.map(|seconds| round(seconds, 3)),
-            "allocations_per_image": round(self.allocations, 2),
-            "cores_used": round(self.cores, 2),
-            "peak_rss_mib": round(self.peak_rss, 0),
+            "images_per_second": self.rates.iter().map(|rate| rounded(*rate, 1)).collect::<Vec<_>>(),
+            "first_batch_seconds": self.first_batch.map(|seconds| rounded(seconds, 3)),
+            "allocations_per_image": rounded(self.allocations, 2),
+            "cores_used": rounded(self.cores, 2),
+            "peak_rss_mib": rounded(self.peak_rss, 0),
         })
     }
 
@@ -109,6 +108,11 @@ impl Reading {
             self.allocations,
         )
     }
+}
+
+/// For people, and no longer than the measurement is exact.
+pub(super) fn rounded(value: f64, digits: i32) -> f64 {
+    (value * 10f64.powi(digits)).round() / 10f64.powi(digits)
 }
 
 /// Seconds of processor time that this process has used.

@@ -1,0 +1,100 @@
+//! `bench stream`: how fast the stream is on some images, with nothing to train.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use anyhow::bail;
+use millstream_cluster::{drain, unlabelled};
+use millstream_data::{KeyKind, Manifest};
+use millstream_dataflow::Feed;
+use millstream_imageops::{Options, View};
+
+use super::meter::{Meter, Reading};
+use super::{decode, task};
+use crate::args::{BenchStreamArgs, Task};
+use crate::cmd::{bad_record, cores, print, print_json, stop_on_interrupt};
+use crate::exit::{BAD_DATA, BadData};
+use crate::say::say;
+
+/// Budget of samples in flight: at least this, and room for a few batches.
+const MEMORY: u64 = 64 << 20;
+const BATCHES: u64 = 6;
+
+pub(crate) fn stream(args: &BenchStreamArgs) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let manifest = Arc::new(unlabelled(&task::source(args)?, KeyKind::Place)?);
+    let reading = match args.task {
+        Task::Decode => decode::measure(&manifest, workers, args.passes)?,
+        task => {
+            let (reading, dead) = flow(args, task, manifest, workers, begun)?;
+            if dead > 0 {
+                say(format_args!("{dead} records could not be used: these figures are not those of the whole corpus"));
+                report(args, workers, &reading)?;
+                return Ok(ExitCode::from(BAD_DATA));
+            }
+            reading
+        }
+    };
+    report(args, workers, &reading)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the stream: a pass to warm up, then those that count.
+fn flow(
+    args: &BenchStreamArgs,
+    task: Task,
+    manifest: Arc<Manifest>,
+    workers: usize,
+    begun: Instant,
+) -> anyhow::Result<(Reading, usize)> {
+    let work = task::work(task)?;
+    let records = manifest.split("unlabelled").len() as u64;
+    let batch = args.batch.unwrap_or(work.batch);
+    // Beyond the last pass there must be work left, or the end of the stream would be measured too.
+    let images = records * (u64::from(args.passes) + 1) + 16 * u64::from(batch);
+    let (height, width, channels) = (work.shape.height, work.shape.width, work.shape.channels);
+    let feed = Feed {
+        view: View::new(work.steps.clone(), (height, width, channels))?,
+        shape: work.shape,
+        split: "unlabelled",
+        batch,
+        steps: u32::try_from(images.div_ceil(u64::from(batch)))?,
+        seed: args.seed,
+        memory: MEMORY.max(BATCHES * u64::from(batch) * work.shape.bytes() as u64),
+        decode: Options { scale: !args.no_scale, ..Options::default() },
+    };
+    let reading = Arc::new(Mutex::new(None));
+    let passes = args.passes;
+    let consumer = {
+        let reading = Arc::clone(&reading);
+        move || -> millstream_cluster::Consumer {
+            let (reading, work) = (Arc::clone(&reading), work.clone());
+            let mut meter = Meter::new(begun, records, passes);
+            let mut floats = Vec::new();
+            // Written to at once: the kernel finds the memory for it while the first images are being decoded.
+            floats.resize(batch as usize * work.shape.bytes(), 0.0);
+            Box::new(move |batch| {
+                work.normalise(batch, &mut floats);
+                if let Some(done) = meter.count(batch.rows.len() as u64) {
+                    reading.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(done);
+                }
+            })
+        }
+    };
+    let dead = drain(feed.job(manifest), workers, &stop_on_interrupt()?, Arc::new(consumer))?;
+    dead.iter().take(5).map(bad_record).for_each(say);
+    let reading = reading.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    match reading {
+        Some(reading) => Ok((reading, dead.len())),
+        None => bail!(BadData("too few of the images can be used for a measurement".to_owned())),
+    }
+}
+
+fn report(args: &BenchStreamArgs, workers: usize, reading: &Reading) -> anyhow::Result<()> {
+    if args.json.json {
+        return print_json(&reading.as_json(args.task.name(), workers));
+    }
+    print(&reading.as_text(args.task.name(), workers))
+}
