@@ -1,6 +1,6 @@
 //! `bench train`: the training loop of `run` on images that are made for it, or a step of it by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::args::BenchTrainArgs;
 use crate::cmd::{device, print, print_json, stop_on_interrupt, workers};
 use crate::exit::{BadData, Request};
 
-/// Bytes of images that are made: enough for more than one epoch not to lie in a cache.
+/// Bytes of images that are made: more than a cache holds.
 const IMAGES: usize = 32 << 20;
 
 pub(crate) fn train(args: &BenchTrainArgs) -> anyhow::Result<ExitCode> {
@@ -42,15 +42,15 @@ pub(crate) fn train(args: &BenchTrainArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Images to make: those of at least one batch.
+/// Images to make: those of at least one batch beside those of the test split.
 fn count(args: &BenchTrainArgs, subject: &Subject) -> u32 {
     let fit = u32::try_from(IMAGES / subject.shape.bytes().max(1)).unwrap_or(u32::MAX);
     let least = args.batch.max(images::CLASSES) + images::CLASSES;
-    if args.synthetic { least } else { fit.clamp(least, least.max(10_000)) }
+    fit.clamp(least, least.max(10_000))
 }
 
 /// The training images of MNIST, or of what is packed like it.
-fn mnist(folder: &std::path::Path) -> anyhow::Result<IdxFiles> {
+fn mnist(folder: &Path) -> anyhow::Result<IdxFiles> {
     let file = |name: &str| {
         let plain = folder.join(name);
         if plain.exists() { plain } else { folder.join(format!("{name}.gz")) }
@@ -70,11 +70,8 @@ fn step_alone(
     mut meter: StepMeter,
 ) -> anyhow::Result<Option<StepReading>> {
     let batch = images::batch(subject.shape, args.batch);
-    let Some(round) = plan.rounds.first() else {
-        return Ok(None);
-    };
     let (device, stop) = (device(args.device.device), stop_on_interrupt()?);
-    repeat((plan, round), (&batch, images::classes()), device, &stop, |time| meter.note(time))?;
+    repeat(plan, images::classes(), &batch, device, &stop, |time| meter.note(time))?;
     Ok(meter.reading())
 }
 

@@ -1,7 +1,7 @@
 //! Single layers against their formulas.
 
 use super::*;
-use crate::model::layers::{Norm, Padding, Statistics, Window, drop_path, local_response_norm};
+use crate::model::layers::{Conv, Filter, Norm, Padding, Statistics, Window, drop_path, local_response_norm};
 
 #[test]
 fn drop_path_drops_whole_rows_and_scales_the_others_up() {
@@ -54,4 +54,26 @@ fn a_norm_refuses_to_train_on_one_value() {
     let error = norm.forward(&image, Mode::Train(&seeded)).unwrap_err();
     assert!(error.to_string().contains("one value a channel"));
     assert!(norm.forward(&image, Mode::Predict).is_ok());
+}
+
+/// Of 256 channels, in PyTorch's order inside: the same numbers as any other convolution's, and channels last outside.
+#[test]
+fn a_heavy_convolution_gives_what_others_give() {
+    let seeded = seeded(1, 0, Purpose::Weights);
+    for side in [5, 6] {
+        let mut builder = Builder::new(Origin::Fresh(CPU, &seeded), Map { channels: 256, height: side, width: side });
+        let conv = Conv::new(&mut builder, "conv", Filter::new(256, Window::centred(3, 1))).unwrap();
+        let params = builder.finish().unwrap();
+        let weight = &params.entries()[0].tensor;
+        assert!(weight.is_contiguous(), "as the gradients that oneDNN makes");
+        let images = seeded.normal(&[2, side, side, 256], 1.0).unwrap().permute([0, 3, 1, 2]);
+        let (found, expected) = (conv.forward(&images).unwrap(), images.conv2d(weight, None::<&Tensor>, 1, 1, 1, 1));
+        assert_eq!(found.stride(), images.stride(), "channels last, whichever way");
+        let gradient =
+            |map: &Tensor| Tensor::run_backward(&[map.square().sum(None)], &[weight], false, false).remove(0);
+        for (found, expected) in [(&found, &expected), (&gradient(&found), &gradient(&expected))] {
+            let (error, largest) = ((found - expected).abs().max(), expected.abs().max());
+            assert!(error.double_value(&[]) < 1e-5 * largest.double_value(&[]), "{side}: {error:?}");
+        }
+    }
 }

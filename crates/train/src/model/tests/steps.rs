@@ -2,7 +2,7 @@
 
 use millstream_data::{Key, Row, Target};
 
-use super::reference::{by_formula, formula};
+use super::reference::{as_in_training, by_formula, formula};
 use super::*;
 use crate::OptimizerKind;
 use crate::gradients::{Gradients, gradients};
@@ -40,8 +40,7 @@ fn targets() -> Targets {
 
 fn learn(net: &Net) -> Gradients {
     let side = i64::from(SIDE);
-    let images =
-        formula("images", &[4, 3, side, side], 1.0, 0.0).permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+    let images = as_in_training(&formula("images", &[4, 3, side, side], 1.0, 0.0));
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
     let seeded = seeded(1, 0, Purpose::Step(0));
     gradients(&trained, &targets(), 1, |_| net.model.forward(&images, Mode::Train(&seeded))).unwrap()
