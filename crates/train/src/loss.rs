@@ -126,7 +126,8 @@ impl Term {
     }
 }
 
-fn narrow(tensor: &Tensor, rows: &Range<usize>) -> Result<Tensor, TchError> {
+/// These rows of a tensor, sharing its memory.
+pub(crate) fn narrow(tensor: &Tensor, rows: &Range<usize>) -> Result<Tensor, TchError> {
     tensor.f_narrow(0, rows.start as i64, rows.len() as i64)
 }
 

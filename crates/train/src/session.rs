@@ -325,7 +325,7 @@ fn logits(
     part: Range<usize>,
     mode: Mode<'_>,
 ) -> Result<Tensor, TchError> {
-    let images = images.f_narrow(0, part.start as i64, part.len() as i64)?;
+    let images = loss::narrow(images, &part)?;
     match features {
         None => net.model.forward(&images, mode),
         Some(features) => net.model.head(&features.of(&*net.model, &images, &rows[part])?, mode),

@@ -8,7 +8,7 @@ use crate::config::TeacherConfig;
 use crate::error::While;
 use crate::gradients::in_parts;
 use crate::input::Normalise;
-use crate::loss::Targets;
+use crate::loss::{Targets, narrow};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::weights;
 use crate::{SessionConfig, TrainError};
@@ -43,7 +43,7 @@ impl Teacher {
     /// distillation: A good teacher is patient and consistent": both see the same crop), in so many parts.
     pub(crate) fn teach(&self, images: &Tensor, parts: u32, targets: &mut Targets) -> Result<(), TrainError> {
         let TeacherConfig { temperature, task, weight, .. } = self.config;
-        let part = |rows: Range<usize>| self.shares(&images.f_narrow(0, rows.start as i64, rows.len() as i64)?);
+        let part = |rows: Range<usize>| self.shares(&narrow(images, &rows)?);
         let shares = in_parts(targets.rows(), parts, part).during("asking the teacher")?;
         targets.teach(shares, temperature, [task, weight]).during("preparing targets")
     }
