@@ -132,6 +132,7 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
         mean: plan.stream.mean.clone(),
         std: plan.stream.std.clone(),
         device,
+        precision: training::precision(plan.precision),
         threads: plan.threads,
     }
 }

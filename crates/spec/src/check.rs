@@ -19,7 +19,7 @@ mod views;
 use millstream_imageops::MAX_PIXELS;
 
 use crate::diagnostic::{Code, Report};
-use crate::plan::{CheckpointPlan, LabelFormat, MaxBad, OutputPlan, Plan, StreamPlan};
+use crate::plan::{CheckpointPlan, LabelFormat, MaxBad, OutputPlan, Plan, PrecisionPlan, StreamPlan};
 use crate::raw;
 use crate::yaml::{Node, Path};
 
@@ -74,6 +74,10 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
         max_bad,
         checkpoint: checkpoint(raw.checkpoint.as_ref()),
         threads: raw.threads,
+        precision: match raw.precision {
+            raw::Precision::Float32 => PrecisionPlan::Float32,
+            raw::Precision::BFloat16 => PrecisionPlan::BFloat16,
+        },
         data,
         stream,
         rounds,

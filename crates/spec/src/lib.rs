@@ -49,8 +49,9 @@ pub use inline::parse_steps;
 pub use plan::{
     BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, DataPlan, DecodePlan, DistillPlan, EmaPlan, FlexiblePlan,
     FreezePlan, KeyPlan, LabelFormat, LayoutPlan, MappingPlan, MaxBad, ModelPlan, OptimizerPlan, OutputPlan, OwnPlan,
-    Plan, RateGroupPlan, RatesPlan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan, StreamPlan,
-    TakePlan, TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewOf, ViewPlan, WeightsPlan,
+    Plan, PrecisionPlan, RateGroupPlan, RatesPlan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan,
+    StreamPlan, TakePlan, TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewOf, ViewPlan,
+    WeightsPlan,
 };
 pub use schema::schema;
 pub use variables::VARIABLES;

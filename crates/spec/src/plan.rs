@@ -32,6 +32,8 @@ pub struct Plan {
     pub checkpoint: Option<CheckpointPlan>,
     /// libtorch's intra-op threads, at least 1. Float sums depend on it, so it belongs to the plan.
     pub threads: u32,
+    /// What models compute with.
+    pub precision: PrecisionPlan,
     /// What the images are.
     pub data: DataPlan,
     /// The shape that every image gets on its way to the model.
@@ -52,6 +54,7 @@ impl Plan {
         let canonical = Canonical {
             seed: self.seed,
             threads: self.threads,
+            precision: self.precision,
             data: &self.data,
             stream: &self.stream,
             rounds: &self.rounds,
@@ -68,11 +71,22 @@ impl Plan {
 struct Canonical<'a> {
     seed: u64,
     threads: u32,
+    precision: PrecisionPlan,
     data: &'a DataPlan,
     stream: &'a StreamPlan,
     rounds: &'a [RoundPlan],
     selection: &'a SelectionPlan,
     output: &'a OutputPlan,
+}
+
+/// What convolutions and linear layers compute with.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionPlan {
+    /// 32 bits.
+    Float32,
+    /// 16 bits with the range of 32.
+    BFloat16,
 }
 
 /// When the state of a round in training is kept: every so many steps, and when a run is interrupted.

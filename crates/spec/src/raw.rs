@@ -36,6 +36,17 @@ pub(crate) use values::{Brief, Fill, Names, OrOff, Quantity, Shorthand, Side};
 
 use std::collections::BTreeMap;
 
+/// What models compute with.
+#[derive(Copy, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Precision {
+    /// 32 bits.
+    #[default]
+    Float32,
+    /// 16 bits with the range of 32. Faster on GPUs, and on CPUs with AMX; slower on other CPUs.
+    BFloat16,
+}
+
 /// A Millstream pipeline: data, the stream of images, rounds of training, selection of pseudo-labels.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +76,9 @@ pub(crate) struct Pipeline {
     #[serde(default = "Pipeline::threads")]
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) threads: u32,
+    /// What convolutions and linear layers compute with. Weights, norms and the loss are float32 in any case.
+    #[serde(default)]
+    pub(crate) precision: Precision,
     /// Where the images come from, and which of them are labelled, unlabelled and for testing.
     pub(crate) data: Data,
     /// The shape that every image gets on its way to the model.

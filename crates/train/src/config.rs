@@ -7,6 +7,8 @@ mod unlabelled;
 use std::path::PathBuf;
 
 use millstream_data::Shape;
+use serde::{Deserialize, Serialize};
+use tch::Kind;
 
 pub use optimizer::OptimizerKind;
 pub use schedule::ScheduleKind;
@@ -71,6 +73,28 @@ pub struct RoundConfig {
     pub teacher: Option<TeacherConfig>,
 }
 
+/// The numbers that convolutions and linear layers compute with (Micikevicius et al. 2018, "Mixed Precision Training"). Weights and
+/// their updates, the statistics of norms, logits and the loss are float32 in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Float32,
+    /// 16 bits with the range of 32 (Kalamkar et al. 2019): several times faster on GPUs, and on CPUs that multiply such matrices (AMX);
+    /// slower on others.
+    BFloat16,
+}
+
+impl Precision {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Precision::Float32 => Kind::Float,
+            Precision::BFloat16 => Kind::BFloat16,
+        }
+    }
+}
+
 /// What holds for all rounds of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionConfig {
@@ -86,6 +110,8 @@ pub struct SessionConfig {
     pub std: Vec<f32>,
     /// Where to train.
     pub device: Device,
+    /// What the model computes with.
+    pub precision: Precision,
     /// libtorch's threads within an operation. Float sums depend on it.
     pub threads: u32,
 }

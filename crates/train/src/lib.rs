@@ -30,7 +30,7 @@ mod transfer;
 mod weights;
 
 pub use config::{
-    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, RoundConfig, ScheduleKind, SessionConfig,
+    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, Precision, RoundConfig, ScheduleKind, SessionConfig,
     TeacherConfig, Threshold,
 };
 pub use device::{Device, Environment, probe};

@@ -22,7 +22,7 @@ use tch::Tensor;
 pub(crate) use params::{Builder, Init, Map, Origin, Param, Params, Role};
 
 use crate::random::Seeded;
-use crate::{ModelKind, TrainError};
+use crate::{ModelKind, Precision, TrainError};
 
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
@@ -49,20 +49,25 @@ pub(crate) trait Model: Send {
     }
 }
 
-/// Size of what a network takes and gives.
+/// Size of what a network takes and gives, and what it computes with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dimensions {
     pub(crate) height: u32,
     pub(crate) width: u32,
     pub(crate) channels: i64,
     pub(crate) classes: i64,
+    pub(crate) precision: Precision,
 }
 
 impl Dimensions {
     pub(crate) fn new(shape: &Shape, classes: usize) -> Dimensions {
         let Shape { height, width, channels } = *shape;
         let classes = i64::try_from(classes).unwrap_or(i64::MAX);
-        Dimensions { height, width, channels: i64::from(channels), classes }
+        Dimensions { height, width, channels: i64::from(channels), classes, precision: Precision::Float32 }
+    }
+
+    pub(crate) fn with(self, precision: Precision) -> Dimensions {
+        Dimensions { precision, ..self }
     }
 
     fn images(self) -> Map {
@@ -79,7 +84,7 @@ pub(crate) struct Net {
 impl Net {
     /// Builds a network whose tensors come from `origin`.
     pub(crate) fn build(kind: &ModelKind, dimensions: Dimensions, origin: Origin) -> Result<Net, TrainError> {
-        let mut builder = Builder::new(origin, dimensions.images());
+        let mut builder = Builder::new(origin, dimensions.images(), dimensions.precision);
         let model = model(kind, &mut builder, dimensions.classes)?;
         Ok(Net { params: builder.finish()?, model })
     }
@@ -120,7 +125,7 @@ impl ModelSize {
     pub fn of(kind: &ModelKind, images: &Shape, classes: usize) -> Result<ModelSize, TrainError> {
         kind.check()?;
         let dimensions = Dimensions::new(images, classes);
-        let mut builder = Builder::new(Origin::Nowhere, dimensions.images());
+        let mut builder = Builder::new(Origin::Nowhere, dimensions.images(), dimensions.precision);
         drop(model(kind, &mut builder, dimensions.classes)?);
         let macs = u64::try_from(builder.macs).unwrap_or(u64::MAX);
         let parameters = builder.finish()?.trained().map(|param| param.tensor.numel() as u64).sum();

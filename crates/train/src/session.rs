@@ -229,8 +229,7 @@ impl Session {
     /// There is no model, or the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<[u8; 32], TrainError> {
         let (kind, net) = self.predictor("saving")?;
-        let SessionConfig { classes, shape, mean, std, .. } = self.config.clone();
-        weights::save(path, &net.params, &Card::new(kind.clone(), classes, shape, mean, std))
+        weights::save(path, &net.params, &Card::new(kind.clone(), self.config.clone()))
     }
 
     /// The network that predicts.
@@ -241,7 +240,7 @@ impl Session {
     }
 
     fn dimensions(&self) -> Dimensions {
-        Dimensions::new(&self.config.shape, self.config.classes.len())
+        Dimensions::new(&self.config.shape, self.config.classes.len()).with(self.config.precision)
     }
 }
 

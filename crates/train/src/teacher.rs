@@ -33,7 +33,7 @@ impl Teacher {
         let (card, tensors) = weights::load(&config.path, device)?;
         let (kind, its) = card.into_parts(session.device).map_err(told)?;
         agree(&its, session).map_err(unusable)?;
-        let at = Dimensions::new(&session.shape, session.classes.len());
+        let at = Dimensions::new(&session.shape, session.classes.len()).with(its.precision);
         let net = Net::build(&kind, at, Origin::Given(tensors)).map_err(told)?;
         let normalise = Normalise::between([&session.mean, &session.std], [&its.mean, &its.std], device)?;
         Ok(Teacher { net, normalise, config: config.clone() })

@@ -17,7 +17,7 @@ use tch::{Kind, TchError, Tensor};
 
 use crate::error::While;
 use crate::model::Params;
-use crate::{Device, ModelKind, SessionConfig, TrainError};
+use crate::{Device, ModelKind, Precision, SessionConfig, TrainError};
 
 pub(crate) use foreign::{Entry, open};
 
@@ -36,17 +36,22 @@ pub(crate) struct Card {
     pub(crate) shape: Shape,
     pub(crate) mean: Vec<f32>,
     pub(crate) std: Vec<f32>,
+    /// Files of older builds do not say.
+    #[serde(default)]
+    pub(crate) precision: Precision,
 }
 
 impl Card {
-    pub(crate) fn new(model: ModelKind, classes: Vec<String>, shape: Shape, mean: Vec<f32>, std: Vec<f32>) -> Card {
-        Card { format: FORMAT, model, classes, shape, mean, std }
+    /// Of a model that was trained in that session.
+    pub(crate) fn new(model: ModelKind, session: SessionConfig) -> Card {
+        let SessionConfig { classes, shape, mean, std, precision, .. } = session;
+        Card { format: FORMAT, model, classes, shape, mean, std, precision }
     }
 
     /// The model, and a session that it fits: with seed 0 and one thread.
     pub(crate) fn into_parts(self, device: Device) -> Result<(ModelKind, SessionConfig), TrainError> {
-        let Card { model, classes, shape, mean, std, .. } = self;
-        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, threads: 1 };
+        let Card { model, classes, shape, mean, std, precision, .. } = self;
+        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, precision, threads: 1 };
         config.check()?;
         Ok((model, config))
     }

@@ -4,7 +4,8 @@ use std::process::{Command, ExitCode};
 
 use millstream_data::Shape;
 use millstream_train::{
-    Device, ModelKind, OptimizerKind, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError, Transfer,
+    Device, ModelKind, OptimizerKind, Precision, RoundConfig, ScheduleKind, Session, SessionConfig, TrainError,
+    Transfer,
 };
 use serde::Serialize;
 
@@ -74,6 +75,7 @@ fn build_a_model() -> Result<(), TrainError> {
         mean: vec![0.0],
         std: vec![1.0],
         device: Device::Cpu,
+        precision: Precision::Float32,
         threads: 1,
     })?;
     session.begin(

@@ -3,13 +3,20 @@
 use std::path::PathBuf;
 
 use millstream_spec::{
-    ClipPlan, DistillPlan, EmaPlan, FlexiblePlan, FreezePlan, MappingPlan, OptimizerPlan, RatesPlan, SchedulePlan,
-    TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewPlan,
+    ClipPlan, DistillPlan, EmaPlan, FlexiblePlan, FreezePlan, MappingPlan, OptimizerPlan, PrecisionPlan, RatesPlan,
+    SchedulePlan, TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewPlan,
 };
 use millstream_train::{
-    Clip, ConsistencyConfig, EmaConfig, Freeze, Mapping, OptimizerKind, RateGroup, Rates, ScheduleKind, TeacherConfig,
-    Threshold, Transfer,
+    Clip, ConsistencyConfig, EmaConfig, Freeze, Mapping, OptimizerKind, Precision, RateGroup, Rates, ScheduleKind,
+    TeacherConfig, Threshold, Transfer,
 };
+
+pub(super) fn precision(plan: PrecisionPlan) -> Precision {
+    match plan {
+        PrecisionPlan::Float32 => Precision::Float32,
+        PrecisionPlan::BFloat16 => Precision::BFloat16,
+    }
+}
 
 pub(super) fn optimizer(plan: OptimizerPlan) -> OptimizerKind {
     match plan {
@@ -149,6 +156,9 @@ mod tests {
             SchedulePlan::Exponential { warmup: 1, every: 0.2, decay: 0.3, staircase: true },
         ] {
             same(plan, schedule(plan));
+        }
+        for plan in [PrecisionPlan::Float32, PrecisionPlan::BFloat16] {
+            same(plan, precision(plan));
         }
         for plan in [ClipPlan::Norm(0.1), ClipPlan::Value(0.2)] {
             same(plan, clip(plan));

@@ -1,7 +1,7 @@
 //! The layers that models are made of. Each takes its tensors from [`Builder`], follows there what size the images have
 //! become, and has a forward that returns libtorch's refusal as an error.
 
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use super::params::channels_last;
 use super::{Builder, Init, Map, Mode, Role};
@@ -112,6 +112,8 @@ pub(super) struct Conv {
     pads: [(i64, i64); 2],
     /// Whether it has many weights for few places.
     heavy: bool,
+    /// What it computes with.
+    compute: Kind,
 }
 
 /// A convolution is heavy from so many weights (2 MiB, an L2 cache) and up to so many places of its output.
@@ -130,7 +132,7 @@ impl Conv {
         builder.spend(&[to, from, area, builder.map.height, builder.map.width]);
         let places = builder.map.height * builder.map.width;
         let heavy = to * from * area >= HEAVY.0 && places <= HEAVY.1;
-        Ok(Conv { weight, bias, stride: window.stride, groups, pads, heavy })
+        Ok(Conv { weight, bias, stride: window.stride, groups, pads, heavy, compute: builder.compute })
     }
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
@@ -142,9 +144,11 @@ impl Conv {
     }
 
     fn convolve(&self, input: &Tensor, padding: [i64; 2]) -> Result<Tensor, TchError> {
-        let convolve = |input: &Tensor| {
-            input.f_conv2d(&self.weight, self.bias.as_ref(), [self.stride; 2], padding, [1, 1], self.groups)
-        };
+        let input = &input.f_to_kind(self.compute)?;
+        let weight = self.weight.f_to_kind(self.compute)?;
+        let bias = self.bias.as_ref().map(|bias| bias.f_to_kind(self.compute)).transpose()?;
+        let convolve =
+            |input: &Tensor| input.f_conv2d(&weight, bias.as_ref(), [self.stride; 2], padding, [1, 1], self.groups);
         if !self.heavy || input.device().is_cuda() {
             return convolve(input);
         }
@@ -266,10 +270,11 @@ impl ConvNorm {
     }
 }
 
-/// A matrix product and a bias. The first of a model begins its head.
+/// A matrix product and a bias, in float32 whatever it was computed with. The first of a model begins its head.
 pub(super) struct Linear {
     weight: Tensor,
     bias: Tensor,
+    compute: Kind,
 }
 
 impl Linear {
@@ -283,11 +288,13 @@ impl Linear {
         Ok(Linear {
             weight: builder.add(format!("{name}.weight"), &[to, from], Role::Weight, weight)?,
             bias: builder.add(format!("{name}.bias"), &[to], Role::Offset, bias)?,
+            compute: builder.compute,
         })
     }
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        input.f_linear(&self.weight, Some(&self.bias))
+        let [input, weight, bias] = [input, &self.weight, &self.bias].map(|tensor| tensor.f_to_kind(self.compute));
+        input?.f_linear(&weight?, Some(&bias?))?.f_to_kind(Kind::Float)
     }
 }
 
@@ -309,7 +316,7 @@ impl MaxPool {
     }
 }
 
-/// The means of `side x side` equal parts of a map, one row an image.
+/// The means of `side x side` equal parts of a map, one row an image, in float32.
 pub(super) struct MeanPool {
     side: i64,
 }
@@ -322,9 +329,9 @@ impl MeanPool {
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
         if self.side == 1 {
-            return input.f_mean_dim([2i64, 3].as_slice(), false, None);
+            return input.f_mean_dim([2i64, 3].as_slice(), false, Kind::Float);
         }
-        input.f_adaptive_avg_pool2d([self.side; 2])?.f_flatten(1, -1)
+        input.f_to_kind(Kind::Float)?.f_adaptive_avg_pool2d([self.side; 2])?.f_flatten(1, -1)
     }
 }
 
@@ -377,6 +384,7 @@ pub(super) fn rising(last: f64, index: usize, blocks: usize) -> f64 {
 /// Local response normalisation over neighbouring channels, with the numbers of Krizhevsky et al. (2012):
 /// `x / (2 + 1e-4 * sum of squares of 5 channels)^0.75`.
 pub(super) fn local_response_norm(input: &Tensor) -> Result<Tensor, TchError> {
+    let input = input.f_to_kind(Kind::Float)?;
     let squares = input.f_square()?.f_unsqueeze(1)?.f_constant_pad_nd([0, 0, 0, 0, 2, 2])?;
     let sums = squares.f_avg_pool3d([5, 1, 1], [1, 1, 1], [0, 0, 0], false, true, Some(1))?.f_squeeze_dim(1)?;
     input.f_div(&sums.f_mul_scalar(1e-4)?.f_add_scalar(2.0)?.f_pow_tensor_scalar(0.75)?)

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
-use crate::TrainError;
 use crate::error::While;
 use crate::random::Seeded;
+use crate::{Precision, TrainError};
 
 /// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub(crate) struct Builder<'a> {
     entries: Vec<Param>,
     /// What reaches the next layer. Every layer reads it and leaves its own output here.
     pub(crate) map: Map,
+    /// What convolutions and linear layers compute with.
+    pub(crate) compute: Kind,
     /// Multiplications with weights, of one image, in the layers so far.
     pub(crate) macs: i64,
     layer: usize,
@@ -95,8 +97,16 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(origin: Origin<'a>, images: Map) -> Builder<'a> {
-        Builder { origin, entries: Vec::new(), map: images, macs: 0, layer: 0, in_head: false }
+    pub(crate) fn new(origin: Origin<'a>, images: Map, precision: Precision) -> Builder<'a> {
+        Builder {
+            origin,
+            entries: Vec::new(),
+            map: images,
+            compute: precision.kind(),
+            macs: 0,
+            layer: 0,
+            in_head: false,
+        }
     }
 
     /// What follows belongs to the next layer, unless the present one has no tensors yet.

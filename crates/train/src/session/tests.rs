@@ -4,13 +4,15 @@ use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;
 use crate::{
-    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, Rates, ScheduleKind, TeacherConfig, Threshold, Transfer,
+    Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, Precision, Rates, ScheduleKind, TeacherConfig,
+    Threshold, Transfer,
 };
 
 const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 
 fn config(seed: u64) -> SessionConfig {
     SessionConfig {
+        precision: Precision::Float32,
         seed,
         classes: vec!["across".to_owned(), "down".to_owned(), "blank".to_owned()],
         shape: SHAPE,

@@ -5,17 +5,20 @@ use crate::model::{Dimensions, Net, Origin};
 use crate::random::{Purpose, seeded};
 
 const KIND: ModelKind = ModelKind::SmallNet { width: 4, dropout: 0.25 };
+const SHAPE: Shape = Shape { height: 28, width: 28, channels: 1 };
 const CPU: tch::Device = tch::Device::Cpu;
 
 fn net() -> Net {
-    let at = Dimensions { height: 28, width: 28, channels: 1, classes: 2 };
+    let at = Dimensions::new(&SHAPE, 2);
     let seeded = seeded(1, 0, Purpose::Weights);
     Net::build(&KIND, at, Origin::Fresh(CPU, &seeded)).unwrap()
 }
 
 fn a_card() -> Card {
-    let shape = Shape { height: 28, width: 28, channels: 1 };
-    Card::new(KIND, vec!["cat".to_owned(), "a \"dog\"".to_owned()], shape, vec![0.1307], vec![0.3081])
+    let classes = vec!["cat".to_owned(), "a \"dog\"".to_owned()];
+    let (mean, std, device) = (vec![0.1307], vec![0.3081], Device::Cpu);
+    let precision = Precision::BFloat16;
+    Card::new(KIND, SessionConfig { seed: 0, classes, shape: SHAPE, mean, std, device, precision, threads: 1 })
 }
 
 fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {

@@ -118,6 +118,12 @@ fn at_usual_side(kind: &ModelKind) -> (Dimensions, Shape) {
     (Dimensions::new(&shape, 1000), shape)
 }
 
+fn session(classes: Vec<String>, shape: Shape) -> SessionConfig {
+    let (mean, std) = (vec![0.0; 3], vec![1.0; 3]);
+    let (device, precision) = (Device::Cpu, Precision::Float32);
+    SessionConfig { seed: 0, classes, shape, mean, std, device, precision, threads: 1 }
+}
+
 /// Our weights as a model file, and the logits of the images by them and by the reference's weights.
 fn answer(folder: &Path, kind: &ModelKind) {
     let (at, shape) = at_usual_side(kind);
@@ -128,7 +134,7 @@ fn answer(folder: &Path, kind: &ModelKind) {
     let reference = logits(&Net::build(kind, at, Origin::Given(given)).unwrap());
     let net = build(kind, at).unwrap();
     let classes = (0..1000).map(|class| class.to_string()).collect();
-    let card = Card::new(kind.clone(), classes, shape, vec![0.0; 3], vec![1.0; 3]);
+    let card = Card::new(kind.clone(), session(classes, shape));
     weights::save(&folder.join("ours.safetensors"), &net.params, &card).unwrap();
     let answers = [("reference", reference), ("ours", logits(&net))];
     Tensor::write_safetensors(&answers, folder.join("ours-logits.safetensors")).unwrap();
