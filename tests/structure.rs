@@ -12,7 +12,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spec", &["imageops"]),
     ("labels", &["data"]),
     ("metrics", &[]),
-    ("train", &["data"]),
+    ("c10d", &[]),
+    ("train", &["data", "c10d"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),
     ("cluster", &["spec", "data", "dataflow", "train", "metrics"]),
     ("cli", &["spec", "imageops", "data", "dataflow", "train", "metrics", "cluster"]),
@@ -22,6 +23,8 @@ const EDGES: &[(&str, &[&str])] = &[
 const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("tch", &["train"]),
     ("pytorch-reader", &["train"]),
+    ("libloading", &["c10d", "train"]),
+    ("cc", &["imageops", "c10d"]),
     ("image", &["imageops"]),
     ("parquet", &["data"]),
     ("arrow-array", &["data"]),

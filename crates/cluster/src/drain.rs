@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use millstream_data::{Batch, DeadLetter};
-use millstream_dataflow::{Event, Job, ModelHash, Progress, StepMetrics, Stop, Surroundings, Trainer, TrainerError};
+use millstream_dataflow::{
+    Ahead, Event, Job, ModelHash, Progress, StepMetrics, Stop, Surroundings, Trainer, TrainerError,
+};
 
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
@@ -57,7 +59,7 @@ impl Trainer for Drain {
         Ok(Progress::default())
     }
 
-    fn step(&mut self, _step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
+    fn step(&mut self, _step: u32, batch: &Batch, _next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError> {
         (self.consumer)(batch);
         Ok(StepMetrics::default())
     }

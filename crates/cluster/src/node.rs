@@ -5,7 +5,7 @@ mod training;
 use std::path::{Path, PathBuf};
 
 use millstream_data::Batch;
-use millstream_dataflow::{ModelHash, Progress, StepMetrics, Trainer, TrainerError};
+use millstream_dataflow::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError};
 use millstream_spec::{ModelPlan, Plan, RoundPlan, TargetsPlan, TrainingPlan, WeightsPlan};
 use millstream_train::{Device, ModelKind, ModelSettings, RoundConfig, Session, SessionConfig, TrainError};
 
@@ -69,8 +69,14 @@ impl Trainer for TrainingNode {
         self.checkpoint_if(|checkpoints| checkpoints.is_news(round, progress), round, progress)
     }
 
-    fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
-        let metrics = self.session.step(step, batch)?;
+    fn step(&mut self, step: u32, batch: &Batch, next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError> {
+        self.session.launch(step, batch)?;
+        if self.session.on_gpu()
+            && let Some(next) = next.batch()
+        {
+            self.session.prefetch(next)?;
+        }
+        let metrics = self.session.conclude()?;
         Ok(StepMetrics {
             loss: metrics.loss,
             learning_rate: metrics.learning_rate,
@@ -110,7 +116,7 @@ impl Trainer for AskingNode {
         Ok(Progress::default())
     }
 
-    fn step(&mut self, _step: u32, _batch: &Batch) -> Result<StepMetrics, TrainerError> {
+    fn step(&mut self, _step: u32, _batch: &Batch, _next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError> {
         Err("this node does not train".into())
     }
 
@@ -133,6 +139,7 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
         std: plan.stream.std.clone(),
         device,
         precision: training::precision(plan.precision),
+        deterministic: plan.deterministic,
         threads: plan.threads,
     }
 }

@@ -84,7 +84,9 @@ pub fn run(
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
     job.check(options.workers * options.processes)?;
 
-    rehearse(plan, &manifest, options.device)?;
+    if rehearse(plan, &manifest, options.device)? {
+        job.mix_on_device();
+    }
 
     let dir = Arc::new(RunDir::open(&path)?);
     let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
@@ -101,8 +103,8 @@ pub fn run(
 }
 
 /// Builds every round's model once, so that a device that is not there or a model that cannot take the images
-/// is known now and not after hours.
-fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<(), ClusterError> {
+/// is known now and not after hours. Says whether there is a GPU.
+fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<bool, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     // More threads would stay with this one, and OpenMP, seeing more of them than cores, would no longer let those of the training
     // node spin between two operations, but put them to sleep.
@@ -110,7 +112,7 @@ fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<(), Clus
     for (number, round) in plan.rounds.iter().enumerate() {
         session.begin(number as u32, &round_config(round, None, 0)?)?;
     }
-    Ok(())
+    Ok(session.on_gpu())
 }
 
 /// The commit to go on from, after looking at what the directory holds and what the user wants of it.

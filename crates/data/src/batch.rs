@@ -39,6 +39,17 @@ pub struct Row {
 #[serde(transparent)]
 pub struct Block(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
+/// How the pixels of a sample are to be mixed with those that another sample of its batch had before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mixed {
+    /// The other sample, by its row.
+    pub partner: u32,
+    /// The own share of every value, in 65536ths; values are rounded half up.
+    pub keep: u32,
+    /// Left, top, right and bottom of the area where all is the partner's: columns from left up to right, rows from top up to bottom.
+    pub area: [u32; 4],
+}
+
 /// Samples of one shape.
 ///
 /// The pixels lie in one block for each worker that made some of them, as they left its hands: whoever moves them to a
@@ -51,6 +62,9 @@ pub struct Batch {
     pub blocks: Vec<Block>,
     /// One row for each sample, in the order of the blocks.
     pub rows: Vec<Row>,
+    /// How the samples are still to be mixed, by row: for a training node that does it on its device. Else empty. Targets are
+    /// mixed in any case.
+    pub mixing: Vec<Mixed>,
     /// Records of this step that could not be used, where that is news: so whoever has seen a step knows of its losses.
     pub dead: Vec<DeadLetter>,
 }
@@ -78,6 +92,7 @@ mod tests {
             shape: Shape { height: 2, width: 2, channels: 1 },
             blocks: vec![Block((0..8).collect()), Block((8..12).collect())],
             rows: vec![row(0, Target::None), row(1, Target::Hard(3)), row(2, Target::Soft(vec![0.25, 0.75]))],
+            mixing: vec![Mixed { partner: 1, keep: 32768, area: [0, 0, 1, 2] }],
             dead: Vec::new(),
         };
         let wire = bincode::serialize(&batch).unwrap();

@@ -18,7 +18,7 @@ mod probabilities;
 mod record;
 mod source;
 
-pub use batch::{Batch, Block, Row, Target};
+pub use batch::{Batch, Block, Mixed, Row, Target};
 pub use dead_letter::{DeadLetter, Stage, read_dead_letters, write_dead_letters};
 pub use draw::draw;
 pub use error::DataError;

@@ -95,6 +95,8 @@ pub struct MixJob {
     pub mixing: Mixing,
     /// Label smoothing, in [0, 1): what is mixed are smoothed labels, since soft labels are not smoothed any more.
     pub smoothing: f32,
+    /// Whether the training node mixes the pixels, on its device; their targets are mixed here in any case.
+    pub on_device: bool,
     /// Whether records without human labels are mixed, too: not where the training node asks the model what they show.
     pub unlabelled: bool,
 }
@@ -196,6 +198,11 @@ impl Job {
     pub fn untold(&self) -> Vec<u32> {
         let told: BTreeSet<u32> = self.labelled.iter().copied().collect();
         self.unlabelled.iter().copied().filter(|record| !told.contains(record)).collect()
+    }
+
+    /// Leaves it to the training node to mix pixels: on a device that is there in no time.
+    pub fn mix_on_device(&mut self) {
+        self.rounds.iter_mut().filter_map(|round| round.mix.as_mut()).for_each(|mix| mix.on_device = true);
     }
 
     /// The bytes of pixels in the largest step.

@@ -16,7 +16,7 @@ use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::tally::Tally;
 use crate::time::Time;
-use crate::trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
+use crate::trainer::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
 
 /// Batches that lie ready for the training node: one to work on next while it fetches another.
 const READY: usize = 2;
@@ -165,8 +165,10 @@ fn serve(
     };
     let mut rounds = Rounds { trainer, round: None, parts, calibrate };
     let mut idle = Instant::now();
-    for Asked { time, batch } in asked {
-        let answer = rounds.answer(time, batch, idle.elapsed().as_secs_f64());
+    let mut next = None;
+    while let Some(Asked { time, batch }) = next.take().or_else(|| asked.recv().ok()) {
+        let waited = idle.elapsed().as_secs_f64();
+        let answer = rounds.answer(time, batch, waited, Ahead::new(&asked, &mut next));
         let failed = answer.is_err();
         reply(answer);
         if failed {
@@ -198,14 +200,14 @@ struct Current {
 }
 
 impl Rounds {
-    fn answer(&mut self, time: Time, batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
+    fn answer(&mut self, time: Time, batch: Batch, waited: f64, next: Ahead<'_>) -> Result<Reply, TrainerError> {
         let pass = Pass::of(&time);
         let mut round = match self.round.take() {
             Some(round) if round.number == time.round => round,
             _ => self.begin(time.round)?,
         };
         let reply = match pass {
-            Pass::Train => self.train(&mut round, time.step, batch, waited)?,
+            Pass::Train => self.train(&mut round, time.step, batch, waited, next)?,
             _ => self.predict(&mut round, pass, batch)?,
         };
         self.round = Some(round);
@@ -227,9 +229,16 @@ impl Rounds {
         }
     }
 
-    fn train(&mut self, round: &mut Current, step: u32, mut batch: Batch, waited: f64) -> Result<Reply, TrainerError> {
+    fn train(
+        &mut self,
+        round: &mut Current,
+        step: u32,
+        mut batch: Batch,
+        waited: f64,
+        mut next: Ahead<'_>,
+    ) -> Result<Reply, TrainerError> {
         let started = Instant::now();
-        let metrics = self.trainer.step(step, &batch)?;
+        let metrics = self.trainer.step(step, &batch, &mut next)?;
         let waited = if round.training.steps == 0 { 0.0 } else { waited };
         let time = StepTime { waited, seconds: started.elapsed().as_secs_f64() };
         round.training.steps += 1;

@@ -42,4 +42,4 @@ pub use run::{Surroundings, run};
 pub use schedule::Pass;
 pub use stop::{Stop, StopOnPanic, StopReason};
 pub use tally::{BINS, Bin, Tally};
-pub use trainer::{ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
+pub use trainer::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};

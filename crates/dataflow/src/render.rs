@@ -182,6 +182,7 @@ fn round_job(number: usize, round: &RoundPlan, shape: Shape) -> Result<RoundJob,
         Ok(()) => Ok(MixJob {
             mixing: *mixing,
             smoothing: training.label_smoothing as f32,
+            on_device: false,
             unlabelled: !matches!(training.unlabelled, UnlabelledPlan::Own(_)),
         }),
         Err(source) => Err(JobError::View { place: place.clone(), source }),

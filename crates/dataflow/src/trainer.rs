@@ -1,6 +1,10 @@
 //! What the stream asks of a training node. This crate knows no tensor library.
 
+use crossbeam_channel::Receiver;
 use millstream_data::{Batch, DeadLetter};
+
+use crate::learner::Asked;
+use crate::schedule::Pass;
 
 /// Why a training node cannot go on, in the words of whoever implements it.
 pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
@@ -14,8 +18,9 @@ pub trait Trainer {
     /// Starts a round: a fresh model, or a loaded one where the job does not train. Says how far the round has come: where
     /// the job starts in the middle of a round, the node has kept what it was then.
     fn begin(&mut self, round: u32) -> Result<Progress, TrainerError>;
-    /// One optimisation step. A batch may be empty when all of its records were bad.
-    fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError>;
+    /// One optimisation step. A batch may be empty when all of its records were bad. A node that works on a device of its own may
+    /// look at the batch that comes next in the meantime.
+    fn step(&mut self, step: u32, batch: &Batch, next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError>;
     /// Told after each step how far the round has come: a node that can go on from the middle of a round keeps what that
     /// takes, now and then.
     fn keep(&mut self, _round: u32, _progress: &Progress) -> Result<(), TrainerError> {
@@ -29,6 +34,26 @@ pub trait Trainer {
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError>;
     /// Class probabilities, `rows x classes`, row after row, from the un-noised model.
     fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError>;
+}
+
+/// The batch after the one that a training node works on, if it is there already.
+pub struct Ahead<'a> {
+    asked: &'a Receiver<Asked>,
+    next: &'a mut Option<Asked>,
+}
+
+impl<'a> Ahead<'a> {
+    pub(crate) fn new(asked: &'a Receiver<Asked>, next: &'a mut Option<Asked>) -> Self {
+        Ahead { asked, next }
+    }
+
+    /// That batch, if it is one to train on.
+    pub fn batch(&mut self) -> Option<&Batch> {
+        if self.next.is_none() {
+            *self.next = self.asked.try_recv().ok();
+        }
+        self.next.as_ref().filter(|asked| Pass::of(&asked.time) == Pass::Train).map(|asked| &asked.batch)
+    }
 }
 
 /// Makes the trainer on the thread where it will live.

@@ -130,7 +130,15 @@ fn mixed_samples_carry_the_labels_of_what_they_show() {
         |target: &&&Target| matches!(target, Target::Soft(weights) if (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     // A few cuts are smaller than a pixel: these samples keep their label.
     assert!(targets.iter().filter(soft).count() * 10 > targets.len() * 8);
-    assert_eq!(run(Setting { workers: 3, ..setting }).batches, outcome.batches);
+    assert_eq!(run(Setting { workers: 3, ..setting.clone() }).batches, outcome.batches);
+    // A training node that mixes on its device gets the same plan, and so the same pixels and labels.
+    let on_device = run(Setting { mixes_on_device: true, workers: 2, ..setting.clone() });
+    assert_eq!(on_device.batches, outcome.batches);
+    let per_batch = |mixes_on_device| {
+        let mixing = Some(Mixing { mixup: 0.0, per: Per::Batch, p: 0.5, ..mixing });
+        run(Setting { mixing, mixes_on_device, ..setting.clone() }).batches
+    };
+    assert_eq!(per_batch(true), per_batch(false));
 }
 
 #[test]

@@ -75,6 +75,13 @@ pub enum How {
     Blend,
 }
 
+impl Mix {
+    /// The share of its own in each value that is blended, as [`mix`] computes with it.
+    pub fn keep_in_65536ths(&self) -> u32 {
+        pixels::whole_parts(self.keep)
+    }
+}
+
 impl Mixing {
     /// Refuses arguments out of range; `place` says whose they are.
     ///

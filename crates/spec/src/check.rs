@@ -78,6 +78,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
             raw::Precision::Float32 => PrecisionPlan::Float32,
             raw::Precision::BFloat16 => PrecisionPlan::BFloat16,
         },
+        deterministic: raw.deterministic,
         data,
         stream,
         rounds,

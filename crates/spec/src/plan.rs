@@ -34,6 +34,8 @@ pub struct Plan {
     pub threads: u32,
     /// What models compute with.
     pub precision: PrecisionPlan,
+    /// Whether a GPU uses kernels that give the same bits each time.
+    pub deterministic: bool,
     /// What the images are.
     pub data: DataPlan,
     /// The shape that every image gets on its way to the model.
@@ -55,6 +57,7 @@ impl Plan {
             seed: self.seed,
             threads: self.threads,
             precision: self.precision,
+            deterministic: self.deterministic,
             data: &self.data,
             stream: &self.stream,
             rounds: &self.rounds,
@@ -72,6 +75,7 @@ struct Canonical<'a> {
     seed: u64,
     threads: u32,
     precision: PrecisionPlan,
+    deterministic: bool,
     data: &'a DataPlan,
     stream: &'a StreamPlan,
     rounds: &'a [RoundPlan],

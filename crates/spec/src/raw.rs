@@ -79,6 +79,9 @@ pub(crate) struct Pipeline {
     /// What convolutions and linear layers compute with. Weights, norms and the loss are float32 in any case.
     #[serde(default)]
     pub(crate) precision: Precision,
+    /// Whether a GPU uses kernels that give the same bits each time. They are slower. On the CPU it is so in any case.
+    #[serde(default)]
+    pub(crate) deterministic: bool,
     /// Where the images come from, and which of them are labelled, unlabelled and for testing.
     pub(crate) data: Data,
     /// The shape that every image gets on its way to the model.

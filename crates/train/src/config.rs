@@ -112,6 +112,8 @@ pub struct SessionConfig {
     pub device: Device,
     /// What the model computes with.
     pub precision: Precision,
+    /// Whether a GPU uses kernels that give the same bits each time. They are slower; the CPU's always do.
+    pub deterministic: bool,
     /// libtorch's threads within an operation. Float sums depend on it.
     pub threads: u32,
 }

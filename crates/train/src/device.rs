@@ -1,9 +1,6 @@
 //! Where a session runs: the CPU, or a GPU whose libtorch part is loaded at run time.
 
-use std::error::Error;
-use std::sync::OnceLock;
-
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
+use libloading::os::unix::Library;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -38,6 +35,13 @@ impl Device {
     }
 }
 
+/// Chooses the kernels of a GPU: the fastest for the sizes of a run, found by trying (cuDNN's benchmark mode), or those that give the
+/// same bits each time.
+pub(crate) fn prepare_cuda(deterministic: bool) -> Result<(), TrainError> {
+    tch::Cuda::cudnn_set_benchmark(!deterministic);
+    Ok(millstream_c10d::deterministic(deterministic)?)
+}
+
 /// What libtorch found on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Environment {
@@ -64,25 +68,13 @@ pub fn probe() -> Environment {
     }
 }
 
-/// The number of GPUs, or why there is none. Loads libtorch's CUDA part on the first call: it must happen before
-/// anything else asks libtorch about CUDA, because libtorch remembers its first answer.
+/// The number of GPUs, or why there is none.
 fn cuda() -> Result<i64, String> {
-    static CUDA: OnceLock<Result<Library, String>> = OnceLock::new();
-    CUDA.get_or_init(load_cuda).as_ref().map_err(Clone::clone)?;
+    millstream_c10d::load_cuda()?;
     if !tch::Cuda::is_available() {
         return Err("libtorch_cuda is loaded, but no GPU with a working driver was found".to_owned());
     }
     Ok(tch::Cuda::device_count())
-}
-
-#[allow(unsafe_code, reason = "loading a library runs its initialisers; no safe form exists")]
-fn load_cuda() -> Result<Library, String> {
-    // SAFETY: the library is the part of the libtorch we run on that was split off from it. Its initialisers
-    // register kernels with libtorch and touch nothing of ours; it stays loaded until the process ends.
-    unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_LAZY | RTLD_GLOBAL) }.map_err(|error| {
-        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        format!("{cause} (`scripts/bootstrap --cuda` fetches libtorch's CUDA parts)")
-    })
 }
 
 /// Names of the GPUs as the driver gives them; their numbers where it does not.

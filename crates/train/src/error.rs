@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use millstream_c10d::C10Error;
 use tch::TchError;
 
 /// Why a training node cannot go on.
@@ -121,5 +122,11 @@ impl<T> While<T> for Result<T, TchError> {
             let reason = text.lines().next().unwrap_or("no reason given").to_owned();
             TrainError::Torch { doing, reason }
         })
+    }
+}
+
+impl From<C10Error> for TrainError {
+    fn from(C10Error { doing, reason }: C10Error) -> TrainError {
+        TrainError::Torch { doing, reason }
     }
 }

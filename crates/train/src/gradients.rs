@@ -8,10 +8,18 @@ use crate::error::While;
 use crate::loss::Targets;
 use crate::{Clip, TrainError};
 
-/// What the model said of a batch, and what it learns from that.
+/// What a batch, or some parts of one, has to teach, after forward and backward. Nothing has been read back from the device yet.
 pub(crate) struct Gradients {
     /// Of each trained tensor. No two share memory, for no two tensors of a model are added to each other.
     pub(crate) tensors: Vec<Tensor>,
+    loss: Tensor,
+    /// The likeliest class of each row, beside what it should be.
+    guesses: Vec<(Targets, Tensor)>,
+}
+
+/// What the model said of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Score {
     pub(crate) loss: f64,
     /// Labelled rows, and how many of them the model took for what they are.
     pub(crate) labelled: u32,
@@ -27,16 +35,16 @@ pub(crate) fn gradients(
     parts: u32,
     mut logits: impl FnMut(Range<usize>) -> Result<Tensor, TchError>,
 ) -> Result<Gradients, TrainError> {
-    let mut sum: Option<Pass> = None;
+    let mut sum: Option<Gradients> = None;
     for rows in split(targets.rows(), parts as usize) {
         let part = targets.part(&rows).during("preparing targets")?;
-        let pass = Pass::run(trained, part, &logits(rows).during("running the model")?)?;
+        let part = Gradients::of(trained, part, &logits(rows).during("running the model")?)?;
         match &mut sum {
-            Some(sum) => sum.add(pass).during("adding gradients")?,
-            None => sum = Some(pass),
+            Some(sum) => sum.add(part).during("adding gradients")?,
+            None => sum = Some(part),
         }
     }
-    sum.ok_or_else(|| TrainError::Batch("it has no rows".to_owned()))?.read().during("reading the loss")
+    sum.ok_or_else(|| TrainError::Batch("it has no rows".to_owned()))
 }
 
 /// What is made of the rows in so many parts, one after the other, joined again.
@@ -55,24 +63,16 @@ fn split(rows: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     (0..parts).map(move |part| end(part)..end(part + 1)).filter(|rows| !rows.is_empty())
 }
 
-/// One or more parts of a batch, after forward and backward. Nothing has been read back from the device yet.
-struct Pass {
-    gradients: Vec<Tensor>,
-    loss: Tensor,
-    /// The likeliest class of each row, beside what it should be.
-    guesses: Vec<(Targets, Tensor)>,
-}
-
-impl Pass {
-    fn run(trained: &[Tensor], targets: Targets, logits: &Tensor) -> Result<Pass, TrainError> {
+impl Gradients {
+    fn of(trained: &[Tensor], targets: Targets, logits: &Tensor) -> Result<Gradients, TrainError> {
         let loss = targets.loss(logits).during("computing the loss")?;
-        let gradients = Tensor::f_run_backward(&[&loss], trained, false, false).during("computing gradients")?;
+        let tensors = Tensor::f_run_backward(&[&loss], trained, false, false).during("computing gradients")?;
         let likeliest = logits.detach().f_argmax(1, false).during("reading predictions")?;
-        Ok(Pass { gradients, loss: loss.detach(), guesses: vec![(targets, likeliest)] })
+        Ok(Gradients { tensors, loss: loss.detach(), guesses: vec![(targets, likeliest)] })
     }
 
-    fn add(&mut self, next: Pass) -> Result<(), TchError> {
-        for (sum, gradient) in self.gradients.iter_mut().zip(&next.gradients) {
+    fn add(&mut self, next: Gradients) -> Result<(), TchError> {
+        for (sum, gradient) in self.tensors.iter_mut().zip(&next.tensors) {
             let _sum = sum.f_add_(gradient)?;
         }
         let _sum = self.loss.f_add_(&next.loss)?;
@@ -80,17 +80,17 @@ impl Pass {
         Ok(())
     }
 
-    fn read(self) -> Result<Gradients, TchError> {
-        let loss = self.loss.f_double_value(&[])?;
-        let mut gradients = Gradients { tensors: self.gradients, loss, labelled: 0, labelled_correct: 0 };
-        for (targets, likeliest) in self.guesses {
+    /// Waits for the device and reads back what the model said.
+    pub(crate) fn score(&self) -> Result<Score, TchError> {
+        let mut score = Score { loss: self.loss.f_double_value(&[])?, labelled: 0, labelled_correct: 0 };
+        for (targets, likeliest) in &self.guesses {
             let mut classes = vec![0; likeliest.numel()];
             likeliest.f_copy_data(&mut classes, likeliest.numel())?;
             let (labelled, right) = targets.score(&classes);
-            gradients.labelled += labelled;
-            gradients.labelled_correct += right;
+            score.labelled += labelled;
+            score.labelled_correct += right;
         }
-        Ok(gradients)
+        Ok(score)
     }
 }
 

@@ -1,10 +1,11 @@
 //! From a batch of bytes to normalised images on the device.
 
-use millstream_data::{Batch, Block, Shape};
+use millstream_data::{Batch, Block, Mixed, Shape};
 use tch::{Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::error::While;
+use crate::mixing::mix;
 
 /// `pixel * scale + shift` brings a byte to `(pixel / 255 - mean) / std`, channel by channel.
 pub(crate) struct Normalise {
@@ -52,28 +53,36 @@ impl Normalise {
         self.normalised(&images.f_permute([0, 2, 3, 1])?)
     }
 
-    /// Images, `rows x channels x height x width`, channels last in memory.
-    pub(crate) fn images(&self, batch: &Batch, shape: &Shape) -> Result<Tensor, TrainError> {
+    /// Images, `rows x channels x height x width`, channels last in memory. `there` are the pixels, where they have been brought to the
+    /// device before.
+    pub(crate) fn images(&self, batch: &Batch, shape: &Shape, there: Option<&Tensor>) -> Result<Tensor, TrainError> {
         let sizes = check(batch, shape)?;
-        self.convert(batch, &sizes).during("moving a batch to the device")
+        self.convert(batch, &sizes, there).during("moving a batch to the device")
     }
 
-    /// Bytes travel to the device as they are; there one pass converts and normalises.
-    fn convert(&self, batch: &Batch, sizes: &[i64; 4]) -> Result<Tensor, TchError> {
-        let block = |block: &Block| Tensor::f_from_slice(&block.0);
-        let bytes = match &batch.blocks[..] {
-            [] => Tensor::f_from_slice::<u8>(&[])?,
-            [only] => block(only)?,
-            blocks => Tensor::f_cat(&blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?, 0)?,
+    /// Bytes travel to the device as they are; there they are mixed, and one pass converts and normalises.
+    fn convert(&self, batch: &Batch, sizes: &[i64; 4], there: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let bytes = match there {
+            Some(bytes) => bytes.f_view(*sizes)?,
+            None => pixels(batch)?.f_view(*sizes)?.f_to_device(self.device)?,
         };
-        let bytes = bytes.f_view(*sizes)?.f_to_device(self.device)?;
-        self.normalised(&bytes.f_to_kind(Kind::Float)?)
+        self.normalised(&mix(&bytes, &batch.mixing)?.f_to_kind(Kind::Float)?)
     }
 
     /// Of images with the channels last. Permuted last: of gray images libtorch could not tell from the order in memory that
     /// channels come last.
     fn normalised(&self, images: &Tensor) -> Result<Tensor, TchError> {
         self.shift.f_addcmul(images, &self.scale)?.f_permute([0, 3, 1, 2])
+    }
+}
+
+/// The pixels of a batch in one run.
+pub(crate) fn pixels(batch: &Batch) -> Result<Tensor, TchError> {
+    let block = |block: &Block| Tensor::f_from_slice(&block.0);
+    match &batch.blocks[..] {
+        [] => Tensor::f_from_slice::<u8>(&[]),
+        [only] => block(only),
+        blocks => Tensor::f_cat(&blocks.iter().map(block).collect::<Result<Vec<_>, _>>()?, 0),
     }
 }
 
@@ -98,6 +107,13 @@ fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
         return Err(TrainError::Batch(format!("it has {found} bytes of pixels for {rows} images of {shape:?}")));
     }
     let size = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let fits = |mixed: &Mixed| {
+        let [left, top, right, bottom] = mixed.area;
+        (mixed.partner as usize) < rows && mixed.keep <= 1 << 16 && left <= right && top <= bottom
+    };
+    if !batch.mixing.is_empty() && (batch.mixing.len() != rows || !batch.mixing.iter().all(fits)) {
+        return Err(TrainError::Batch(format!("its {rows} images cannot be mixed as it says")));
+    }
     Ok([size(rows), i64::from(shape.height), i64::from(shape.width), size(channels)])
 }
 
@@ -115,10 +131,11 @@ mod tests {
             shape,
             blocks: vec![Block(vec![0, 51, 102]), Block(vec![255, 204, 153])],
             rows: vec![row],
+            mixing: Vec::new(),
             dead: Vec::new(),
         };
         let normalise = Normalise::new(&[0.0, 0.2, 0.5], &[1.0, 0.5, 0.1], tch::Device::Cpu).unwrap();
-        let images = normalise.images(&batch, &shape).unwrap();
+        let images = normalise.images(&batch, &shape, None).unwrap();
         assert_eq!((images.size(), images.stride()), (vec![1, 3, 1, 2], vec![6, 1, 6, 3]));
         let expected = Tensor::from_slice(&[0f32, 1.0, 0.0, 1.2, -1.0, 1.0]).reshape([1, 3, 1, 2]);
         assert!((images - expected).abs().max().double_value(&[]) < 1e-6);
@@ -128,8 +145,14 @@ mod tests {
     fn gray_images_count_as_channels_last_too() {
         let shape = Shape { height: 2, width: 3, channels: 1 };
         let row = Row { record: 0, key: Key(1), view: 0, epoch: 0, copy: 0, target: Target::None, labelled: false };
-        let batch = Batch { shape, blocks: vec![Block(vec![0; 12])], rows: vec![row.clone(), row], dead: Vec::new() };
-        let images = Normalise::new(&[0.5], &[0.5], tch::Device::Cpu).unwrap().images(&batch, &shape).unwrap();
+        let batch = Batch {
+            shape,
+            blocks: vec![Block(vec![0; 12])],
+            rows: vec![row.clone(), row],
+            mixing: Vec::new(),
+            dead: Vec::new(),
+        };
+        let images = Normalise::new(&[0.5], &[0.5], tch::Device::Cpu).unwrap().images(&batch, &shape, None).unwrap();
         // With a stride of 6 for the channel, as of any tensor in PyTorch's order, convolutions run at half the speed.
         assert_eq!((images.size(), images.stride()), (vec![2, 1, 2, 3], vec![6, 1, 3, 1]));
     }

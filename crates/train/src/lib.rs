@@ -19,6 +19,7 @@ mod gradients;
 mod input;
 mod kind;
 mod loss;
+mod mixing;
 mod model;
 mod optim;
 mod random;
@@ -27,6 +28,7 @@ mod session;
 mod snapshot;
 mod teacher;
 mod transfer;
+mod upload;
 mod weights;
 
 pub use config::{

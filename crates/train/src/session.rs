@@ -7,9 +7,10 @@ use millstream_data::{Batch, Row};
 use tch::{TchError, Tensor};
 
 use crate::consistency::{Consistency, Lesson, probabilities};
+use crate::device;
 use crate::ema::Ema;
 use crate::error::While;
-use crate::gradients::{Gradients, clip, gradients, in_parts};
+use crate::gradients::{Gradients, Score, clip, gradients, in_parts};
 use crate::input::{Normalise, select};
 use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
@@ -19,6 +20,7 @@ use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
 use crate::teacher::Teacher;
 use crate::transfer::{self, Features};
+use crate::upload::Uploads;
 use crate::weights::{self, Card};
 use crate::{Device, Freeze, Loaded, ModelKind, RoundConfig, SessionConfig, TrainError};
 
@@ -57,7 +59,22 @@ pub struct Session {
     config: SessionConfig,
     device: tch::Device,
     normalise: Normalise,
+    /// The way to the device, where that is not our own memory.
+    uploads: Option<Uploads>,
     current: Option<Current>,
+    under_way: Option<UnderWay>,
+}
+
+/// A step that the device was given to do.
+struct UnderWay {
+    round: u32,
+    step: u32,
+    /// What is known of it already.
+    metrics: StepMetrics,
+    /// None for a batch without rows.
+    gradients: Option<Gradients>,
+    /// Memory that the device reads until the step is done.
+    _pixels: Option<Tensor>,
 }
 
 /// The model of the round, or the one that was loaded.
@@ -93,8 +110,12 @@ impl Session {
         config.check()?;
         let device = config.device.resolve()?;
         tch::set_num_threads(i32::try_from(config.threads).unwrap_or(1));
+        if device.is_cuda() {
+            device::prepare_cuda(config.deterministic)?;
+        }
         let normalise = Normalise::new(&config.mean, &config.std, device)?;
-        Ok(Session { config, device, normalise, current: None })
+        let uploads = Uploads::to(device)?;
+        Ok(Session { config, device, normalise, uploads, current: None, under_way: None })
     }
 
     /// Reads a model file for predictions. The configuration comes from the file; its seed is 0.
@@ -114,6 +135,11 @@ impl Session {
     /// What the session was told, or what a loaded model file says.
     pub fn config(&self) -> &SessionConfig {
         &self.config
+    }
+
+    /// Whether the device has a memory of its own, to which [`prefetch`](Self::prefetch) brings batches.
+    pub fn on_gpu(&self) -> bool {
+        self.device.is_cuda()
     }
 
     /// Starts a round with fresh weights, which depend on seed and round alone, or with those of a file.
@@ -158,26 +184,66 @@ impl Session {
     /// # Errors
     /// No round has begun, the batch does not fit, the loss is not finite, or libtorch refuses.
     pub fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainError> {
+        self.launch(step, batch)?;
+        self.conclude()
+    }
+
+    /// Gives the device a step to do, of which [`conclude`](Self::conclude) tells. A GPU works on it in the meantime.
+    ///
+    /// # Errors
+    /// No round has begun, the batch does not fit, or libtorch refuses.
+    pub fn launch(&mut self, step: u32, batch: &Batch) -> Result<(), TrainError> {
         let none = TrainError::NoRound { asked: "a step" };
         let Some(Current { net, training: Some(training), .. }) = &mut self.current else {
             return Err(none);
         };
-        let nothing = StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() };
+        let metrics = StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() };
+        let mut under_way = UnderWay { round: training.round, step, metrics, gradients: None, _pixels: None };
         if batch.rows.is_empty() {
-            return Ok(nothing);
+            self.under_way = Some(under_way);
+            return Ok(());
         }
         let at = (self.config.seed, step);
-        let images = self.normalise.images(batch, &self.config.shape)?;
+        let there = self.uploads.as_mut().map(|uploads| uploads.receive(batch)).transpose()?.flatten();
+        let images = self.normalise.images(batch, &self.config.shape, there.as_ref())?;
         let lesson = training.lesson(net, step, &images, &batch.rows)?;
         if lesson.rows.is_empty() {
-            return Ok(nothing);
+            self.under_way = Some(under_way);
+            return Ok(());
         }
         let images = lesson.images(images).during("choosing images")?;
         let mut targets = Targets::new(&lesson.rows, &lesson.weights, &training.labels(self.config.classes.len()))?;
         if let Some(teacher) = &training.teacher {
             teacher.teach(&images, training.config.accumulate, &mut targets)?;
         }
-        Ok(lesson.count(training.step(net, at, (&images, &lesson.rows), &targets)?))
+        under_way.metrics = lesson.count(metrics);
+        under_way.gradients = Some(training.step(net, at, (&images, &lesson.rows), &targets)?);
+        under_way._pixels = there;
+        self.under_way = Some(under_way);
+        Ok(())
+    }
+
+    /// Starts to bring the batch of the next step to the device, while that is at work on this one. Nothing on the CPU.
+    ///
+    /// # Errors
+    /// There is no memory for it, or libtorch refuses.
+    pub fn prefetch(&mut self, batch: &Batch) -> Result<(), TrainError> {
+        self.uploads.as_mut().map_or(Ok(()), |uploads| uploads.send(batch))
+    }
+
+    /// Waits for the step that was launched last, and says what came of it.
+    ///
+    /// # Errors
+    /// No step was launched, or its loss is not finite.
+    pub fn conclude(&mut self) -> Result<StepMetrics, TrainError> {
+        let UnderWay { round, step, metrics, gradients, .. } =
+            self.under_way.take().ok_or(TrainError::NoRound { asked: "the end of a step" })?;
+        let Some(gradients) = gradients else { return Ok(metrics) };
+        let Score { loss, labelled, labelled_correct } = gradients.score().during("reading the loss")?;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { round, step, loss });
+        }
+        Ok(StepMetrics { loss, labelled, labelled_correct, ..metrics })
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).
@@ -216,7 +282,7 @@ impl Session {
         if batch.rows.is_empty() {
             return Ok(Vec::new());
         }
-        let images = self.normalise.images(batch, &self.config.shape)?;
+        let images = self.normalise.images(batch, &self.config.shape, None)?;
         let _no_grad = tch::no_grad_guard();
         let logits = net.model.forward(&images, Mode::Predict).during("running the model")?;
         probabilities(&logits).during("reading predictions")
@@ -268,33 +334,28 @@ impl Training {
         Ok(consistency.lesson(rows, &asked, &shares, f64::from(step) / f64::from(self.config.steps)))
     }
 
-    /// The whole of training: forward, loss, backward, clipping, update, average.
+    /// The whole of training: forward, loss, backward, clipping, update, average. What the model said is still to be read.
     fn step(
         &mut self,
         net: &Net,
         (seed, step): (u64, u32),
         images: (&Tensor, &[Row]),
         targets: &Targets,
-    ) -> Result<StepMetrics, TrainError> {
+    ) -> Result<Gradients, TrainError> {
         let mut batch = {
             let seeded = seeded(seed, self.round, Purpose::Step(step));
             let (features, mode) = (&mut self.features, Mode::Train(&seeded));
             let logits = |part| logits(features, net, images, part, mode);
             gradients(&self.trained, targets, self.config.accumulate, logits)?
         };
-        let Gradients { loss, labelled, labelled_correct, .. } = batch;
-        if !loss.is_finite() {
-            return Err(TrainError::Diverged { round: self.round, step, loss });
-        }
         if let Some(how) = self.config.clip {
             clip(&mut batch.tensors, how).during("clipping gradients")?;
         }
-        let learning_rate = self.rate(step);
-        self.optimizer.update(&mut batch.tensors, learning_rate).during("updating the weights")?;
+        self.optimizer.update(&mut batch.tensors, self.rate(step)).during("updating the weights")?;
         if let Some(ema) = &mut self.ema {
             ema.update(&net.params).during("averaging the weights")?;
         }
-        Ok(StepMetrics { loss, labelled_correct, labelled, learning_rate, ..StepMetrics::default() })
+        Ok(batch)
     }
 }
 

@@ -51,7 +51,8 @@ impl Card {
     /// The model, and a session that it fits: with seed 0 and one thread.
     pub(crate) fn into_parts(self, device: Device) -> Result<(ModelKind, SessionConfig), TrainError> {
         let Card { model, classes, shape, mean, std, precision, .. } = self;
-        let config = SessionConfig { seed: 0, classes, shape, mean, std, device, precision, threads: 1 };
+        let config =
+            SessionConfig { seed: 0, classes, shape, mean, std, device, precision, deterministic: false, threads: 1 };
         config.check()?;
         Ok((model, config))
     }

@@ -76,6 +76,7 @@ fn build_a_model() -> Result<(), TrainError> {
         std: vec![1.0],
         device: Device::Cpu,
         precision: Precision::Float32,
+        deterministic: false,
         threads: 1,
     })?;
     session.begin(

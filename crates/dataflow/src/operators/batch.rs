@@ -48,7 +48,13 @@ fn is_complete(parts: &[Part]) -> bool {
 /// One batch of several parts. Each is in slot order and no two overlap, so their pixels stay where they are.
 fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
     parts.sort_unstable_by_key(|part| part.share.slots.start);
-    let mut batch = Batch { shape, blocks: Vec::with_capacity(parts.len()), rows: Vec::new(), dead: Vec::new() };
+    let mut batch = Batch {
+        shape,
+        blocks: Vec::with_capacity(parts.len()),
+        rows: Vec::new(),
+        mixing: Vec::new(),
+        dead: Vec::new(),
+    };
     for mut part in parts {
         batch.rows.append(&mut part.rows);
         batch.blocks.push(part.pixels);

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use millstream_data::{Batch, Block, Row, Target};
-use millstream_imageops::{How, Mix, MixKey, mix as mix_pixels, mix_targets};
+use millstream_data::{Batch, Block, Mixed, Row, Target};
+use millstream_imageops::{Area, How, Mix, MixKey, mix as mix_pixels, mix_targets};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
@@ -53,7 +53,10 @@ impl Mixer {
         let Some(settings) = round.and_then(|round| round.mix.as_ref()) else {
             return;
         };
-        self.join(batch);
+        match settings.on_device {
+            true => batch.mixing = (0..batch.rows.len() as u32).map(alone).collect(),
+            false => self.join(batch),
+        }
         let labelled = batch.rows.partition_point(|row| row.labelled);
         let others = if settings.unlabelled { labelled..batch.rows.len() } else { 0..0 };
         for (group, rows) in (0..).zip([0..labelled, others]) {
@@ -84,18 +87,40 @@ impl Mixer {
         batch: &mut Batch,
         rows: Range<usize>,
     ) {
-        let Some(block) = batch.blocks.first_mut() else { return };
-        let bytes = batch.shape.bytes();
         let shape = (batch.shape.height, batch.shape.width, batch.shape.channels);
         let key = MixKey { seed: job.seed, round: time.round, epoch: time.epoch, step: u64::from(time.step), group };
         settings.mixing.draw(rows.len() as u32, (shape.1, shape.0), &key, &mut self.plan);
-        let pixels = &mut block.0[rows.start * bytes..rows.end * bytes];
-        if let Err(error) = mix_pixels(pixels, shape, &self.plan, &mut self.scratch) {
-            // The plan was drawn for just these pixels.
-            tracing::error!(%error, "a batch was not mixed");
-            return;
+        if settings.on_device {
+            let first = rows.start as u32;
+            batch.mixing[rows.clone()].iter_mut().zip(&self.plan).for_each(|(to, mix)| *to = mixed(mix, first));
+        } else if let Some(block) = batch.blocks.first_mut() {
+            let bytes = batch.shape.bytes();
+            let pixels = &mut block.0[rows.start * bytes..rows.end * bytes];
+            if let Err(error) = mix_pixels(pixels, shape, &self.plan, &mut self.scratch) {
+                // The plan was drawn for just these pixels.
+                tracing::error!(%error, "a batch was not mixed");
+                return;
+            }
         }
         mix_labels(&mut batch.rows[rows], &self.plan, job.classes.len(), settings.smoothing);
+    }
+}
+
+/// A row that stays as it is.
+fn alone(row: u32) -> Mixed {
+    Mixed { partner: row, keep: 1 << 16, area: [0; 4] }
+}
+
+/// What a plan for the rows from `first` on says of one of them.
+fn mixed(mix: &Mix, first: u32) -> Mixed {
+    let partner = first + mix.partner;
+    match mix.how {
+        How::Not => Mixed { partner, ..alone(0) },
+        How::Blend => Mixed { partner, keep: mix.keep_in_65536ths(), area: [0; 4] },
+        How::Cut(Area { left, top, width, height }) => {
+            let [left, top] = [left, top].map(|side| u32::try_from(side).unwrap_or(0));
+            Mixed { partner, keep: 1 << 16, area: [left, top, left + width, top + height] }
+        }
     }
 }
 

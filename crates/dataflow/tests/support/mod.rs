@@ -8,7 +8,7 @@ use millstream_data::{
     Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take, Target,
 };
 use millstream_dataflow::{
-    Event, Job, MixJob, ModelHash, Progress, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason,
+    Ahead, Event, Job, MixJob, ModelHash, Progress, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason,
     Surroundings, Trainer, TrainerError, Unlabelled,
 };
 use millstream_imageops::{Mixing, Options, Step, Variant, View};
@@ -61,6 +61,8 @@ pub(crate) struct Setting {
     pub(crate) pause: Option<Duration>,
     pub(crate) views: Views,
     pub(crate) mixing: Option<Mixing>,
+    /// Whether the trainer is left to mix the pixels.
+    pub(crate) mixes_on_device: bool,
     pub(crate) unlabelled: Unlabelled,
     /// Whether there is a validation split, and a trainer that is surer than it is right.
     pub(crate) validation: bool,
@@ -86,6 +88,7 @@ impl Default for Setting {
             pause: None,
             views: Views::One,
             mixing: None,
+            mixes_on_device: false,
             unlabelled: Unlabelled::Selected,
             validation: false,
             calibrate: false,
@@ -138,7 +141,11 @@ impl Outcome {
 
 pub(crate) fn run(setting: Setting) -> Outcome {
     let files = tempfile::tempdir().unwrap();
-    let job = Arc::new(job(&setting, files.path()));
+    let mut job = job(&setting, files.path());
+    if setting.mixes_on_device {
+        job.mix_on_device();
+    }
+    let job = Arc::new(job);
     job.check(setting.workers).unwrap();
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     let stop = Stop::new();
@@ -177,6 +184,23 @@ fn trainer(setting: &Setting, outcome: &Arc<Mutex<Outcome>>, stop: &Stop) -> Arc
 }
 
 /// Records what it is given; its probabilities depend on round and pixels alone.
+/// The images of a batch, mixed as it says: what a training node does on its device.
+fn mixed(batch: &Batch) -> Vec<Vec<u8>> {
+    let images: Vec<&[u8]> = batch.images().collect();
+    let mut mixed: Vec<Vec<u8>> = images.iter().map(|image| image.to_vec()).collect();
+    let (width, channels) = (batch.shape.width as usize, usize::from(batch.shape.channels));
+    for (image, plan) in mixed.iter_mut().zip(&batch.mixing) {
+        let [left, top, right, bottom] = plan.area.map(|side| side as usize);
+        for (at, (own, other)) in image.iter_mut().zip(images[plan.partner as usize]).enumerate() {
+            let (x, y) = (at / channels % width, at / channels / width);
+            let inside = (left..right).contains(&x) && (top..bottom).contains(&y);
+            let keep = if inside { 0 } else { plan.keep };
+            *own = ((u32::from(*own) * keep + u32::from(*other) * ((1 << 16) - keep) + (1 << 15)) >> 16) as u8;
+        }
+    }
+    mixed
+}
+
 struct Counting {
     setting: Setting,
     outcome: Arc<Mutex<Outcome>>,
@@ -190,7 +214,7 @@ impl Trainer for Counting {
         Ok(Progress::default())
     }
 
-    fn step(&mut self, step: u32, batch: &Batch) -> Result<StepMetrics, TrainerError> {
+    fn step(&mut self, step: u32, batch: &Batch, _next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError> {
         let at = Some((self.round, step));
         if self.setting.fail_at == at {
             return Err("the trainer fell over".into());
@@ -203,8 +227,9 @@ impl Trainer for Counting {
             std::thread::sleep(pause);
             self.stop.set(StopReason::Interrupted);
         }
+        let images = mixed(batch);
         let mut hasher = blake3::Hasher::new();
-        batch.images().for_each(|pixels| {
+        images.iter().for_each(|pixels| {
             hasher.update(pixels);
         });
         for row in &batch.rows {
@@ -218,7 +243,7 @@ impl Trainer for Counting {
             records,
             views: batch.rows.iter().map(|row| row.view).collect(),
             targets: batch.rows.iter().map(|row| row.target.clone()).collect(),
-            pixels: if batch.shape.bytes() < 1000 { batch.images().map(<[u8]>::to_vec).collect() } else { Vec::new() },
+            pixels: if batch.shape.bytes() < 1000 { images } else { Vec::new() },
             hash: hasher.finalize(),
         };
         self.outcome.lock().unwrap().batches.push(seen);
@@ -297,6 +322,7 @@ fn round(number: u32, setting: &Setting, views: Vec<RoundView>) -> RoundJob {
     let mix = setting.mixing.map(|mixing| MixJob {
         mixing,
         smoothing: 0.1,
+        on_device: false,
         unlabelled: setting.unlabelled == Unlabelled::Selected,
     });
     let (steps, unlabelled) = (setting.steps, setting.unlabelled);

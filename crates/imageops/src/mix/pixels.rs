@@ -113,9 +113,14 @@ fn is_cycle(plan: &[Mix]) -> bool {
     true
 }
 
+/// A share in whole 65536ths.
+pub(super) fn whole_parts(share: f32) -> u32 {
+    (f64::from(share) * WHOLE).round().clamp(0.0, WHOLE) as u32
+}
+
 /// `keep` times the own value plus the rest of the other's, rounded half up, in whole 65536ths.
 fn blend(own: &mut [u8], other: &[u8], keep: f32) {
-    let keep = (f64::from(keep) * WHOLE).round().clamp(0.0, WHOLE) as u32;
+    let keep = whole_parts(keep);
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         #[allow(unsafe_code)]

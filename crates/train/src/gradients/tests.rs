@@ -32,7 +32,7 @@ fn targets(rows: u32) -> Targets {
     Targets::new(&rows, &shared(&rows, 2.0), &labels).unwrap()
 }
 
-fn run(net: &Net, images: &Tensor, parts: u32) -> Gradients {
+fn run(net: &Net, images: &Tensor, parts: u32) -> (Score, Vec<Tensor>) {
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
     let targets = targets(u32::try_from(images.size()[0]).unwrap());
     // Norms with running statistics: each row is on its own.
@@ -40,21 +40,22 @@ fn run(net: &Net, images: &Tensor, parts: u32) -> Gradients {
         let images = images.f_narrow(0, rows.start as i64, rows.len() as i64)?;
         net.model.forward(&images, Mode::Predict)
     };
-    gradients(&trained, &targets, parts, logits).unwrap()
+    let gradients = gradients(&trained, &targets, parts, logits).unwrap();
+    (gradients.score().unwrap(), gradients.tensors)
 }
 
 #[test]
 fn parts_add_up_to_the_whole_batch() {
     let net = net();
     let images = seeded(2, 0, Purpose::Step(0)).uniform(&[6, 1, 16, 16], 1.0).unwrap();
-    let whole = run(&net, &images, 1);
+    let (whole, tensors) = run(&net, &images, 1);
     assert_eq!(whole.labelled, 2);
     // More parts than rows are as many as rows.
     for parts in [4, 100] {
-        let found = run(&net, &images, parts);
+        let (found, parts_of) = run(&net, &images, parts);
         assert!((found.loss - whole.loss).abs() < 1e-6, "{} for {}", found.loss, whole.loss);
         assert_eq!((found.labelled, found.labelled_correct), (whole.labelled, whole.labelled_correct));
-        for (found, whole) in found.tensors.iter().zip(&whole.tensors) {
+        for (found, whole) in parts_of.iter().zip(&tensors) {
             let far = ((found - whole).norm() / whole.norm()).double_value(&[]);
             assert!(far < 1e-5, "{parts} parts: {far}");
         }

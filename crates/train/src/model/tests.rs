@@ -12,7 +12,7 @@ use super::*;
 use crate::random::{Purpose, seeded};
 
 fn dimensions(height: u32, width: u32, channels: i64) -> Dimensions {
-    Dimensions { height, width, channels, classes: 10 }
+    Dimensions { height, width, channels, classes: 10, precision: Precision::Float32 }
 }
 
 fn build(kind: &ModelKind, at: Dimensions) -> Result<Net, TrainError> {

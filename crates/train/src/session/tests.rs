@@ -13,6 +13,7 @@ const SHAPE: Shape = Shape { height: 16, width: 16, channels: 1 };
 fn config(seed: u64) -> SessionConfig {
     SessionConfig {
         precision: Precision::Float32,
+        deterministic: false,
         seed,
         classes: vec!["across".to_owned(), "down".to_owned(), "blank".to_owned()],
         shape: SHAPE,
@@ -47,7 +48,8 @@ fn round() -> RoundConfig {
 
 /// Images of class 0 have a bright row, of class 1 a bright column, of class 2 nothing; where it lies varies with `salt`.
 fn batch(salt: u32, rows: u32) -> Batch {
-    let mut batch = Batch { shape: SHAPE, blocks: vec![Block::default()], rows: Vec::new(), dead: Vec::new() };
+    let mut batch =
+        Batch { shape: SHAPE, blocks: vec![Block::default()], rows: Vec::new(), mixing: Vec::new(), dead: Vec::new() };
     for number in 0..rows {
         let (class, place) = (number % 3, (number.wrapping_mul(7).wrapping_add(salt) % 16) as usize);
         let mut image = [20u8; 256];
@@ -178,6 +180,57 @@ fn clipping_and_parts_change_the_training() {
     let fast = trained_with(|config| config.ema = Some(EmaConfig { warmup: false, ..EMA }));
     assert_eq!(fast.0, plain.0);
     assert_ne!(fast.1, plain.1);
+}
+
+#[test]
+fn half_the_bits_learn_nearly_the_same_in_weights_of_all_bits() {
+    let after = |precision| {
+        let mut session = Session::new(SessionConfig { precision, ..config(1) }).unwrap();
+        session.begin(0, &round()).unwrap();
+        let losses: Vec<f64> = (0..16).map(|step| session.step(step, &batch(step, 24)).unwrap().loss).collect();
+        (session, losses)
+    };
+    let ((_, whole), (mut session, half)) = (after(Precision::Float32), after(Precision::BFloat16));
+    for (whole, half) in whole.iter().zip(&half) {
+        assert!((whole - half).abs() < 0.05 * whole, "{half} for {whole}");
+    }
+    assert_ne!(whole, half);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    session.save(&path).unwrap();
+    let (_, tensors) = crate::weights::read(&path, tch::Device::Cpu).unwrap();
+    let whole = |tensor: &Tensor| matches!(tensor.kind(), tch::Kind::Float | tch::Kind::Int64);
+    assert!(tensors.values().all(whole));
+    // The file says what it computes with: whoever loads it gets the same answers.
+    let asked = batch(99, 12);
+    let mut loaded = Session::load(&path, Device::Cpu, 2).unwrap();
+    assert_eq!(loaded.config().precision, Precision::BFloat16);
+    assert_eq!(loaded.predict(&asked).unwrap(), session.predict(&asked).unwrap());
+}
+
+#[test]
+fn a_step_is_concluded_once() {
+    let mut session = Session::new(config(1)).unwrap();
+    session.begin(0, &round()).unwrap();
+    session.launch(0, &batch(0, 24)).unwrap();
+    session.prefetch(&batch(1, 24)).unwrap();
+    assert!(session.conclude().unwrap().loss > 0.0);
+    assert!(matches!(session.conclude(), Err(TrainError::NoRound { .. })));
+}
+
+#[test]
+fn a_batch_that_cannot_be_mixed_as_it_says_is_refused() {
+    let mut session = Session::new(config(1)).unwrap();
+    session.begin(0, &round()).unwrap();
+    let alone = |partner| millstream_data::Mixed { partner, keep: 1 << 16, area: [0; 4] };
+    let plans = [vec![alone(0)], (1..=24).map(alone).collect()];
+    for mixing in plans {
+        let wrong = Batch { mixing, ..batch(0, 24) };
+        assert!(session.step(0, &wrong).unwrap_err().to_string().contains("cannot be mixed"));
+    }
+    let plain = session.predict(&batch(0, 24)).unwrap();
+    let mixed = session.predict(&Batch { mixing: (0..24).rev().map(alone).collect(), ..batch(0, 24) }).unwrap();
+    assert_eq!(plain, mixed, "with a share of all there is nothing of a partner");
 }
 
 #[test]

@@ -18,7 +18,20 @@ fn a_card() -> Card {
     let classes = vec!["cat".to_owned(), "a \"dog\"".to_owned()];
     let (mean, std, device) = (vec![0.1307], vec![0.3081], Device::Cpu);
     let precision = Precision::BFloat16;
-    Card::new(KIND, SessionConfig { seed: 0, classes, shape: SHAPE, mean, std, device, precision, threads: 1 })
+    Card::new(
+        KIND,
+        SessionConfig {
+            seed: 0,
+            classes,
+            shape: SHAPE,
+            mean,
+            std,
+            device,
+            precision,
+            deterministic: false,
+            threads: 1,
+        },
+    )
 }
 
 fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {

@@ -41,7 +41,7 @@ pub(super) fn batch(shape: Shape, count: u32) -> Batch {
         labelled: true,
     };
     let blocks = vec![Block((0..count).flat_map(|number| pixels(shape, number)).collect())];
-    Batch { shape, blocks, rows: (0..count).map(row).collect(), dead: Vec::new() }
+    Batch { shape, blocks, rows: (0..count).map(row).collect(), mixing: Vec::new(), dead: Vec::new() }
 }
 
 /// The names that IDX gives to the classes.

@@ -48,7 +48,7 @@ fn same_padding_has_the_places_of_tensorflow() {
 #[test]
 fn a_norm_refuses_to_train_on_one_value() {
     let seeded = seeded(1, 0, Purpose::Weights);
-    let mut builder = Builder::new(Origin::Nowhere, Map { channels: 3, height: 1, width: 1 });
+    let mut builder = Builder::new(Origin::Nowhere, Map { channels: 3, height: 1, width: 1 }, Precision::Float32);
     let norm = Norm::new(&mut builder, "norm", Statistics::TORCH).unwrap();
     let image = Tensor::zeros([1, 3, 1, 1], (Kind::Float, CPU));
     let error = norm.forward(&image, Mode::Train(&seeded)).unwrap_err();
@@ -61,7 +61,11 @@ fn a_norm_refuses_to_train_on_one_value() {
 fn a_heavy_convolution_gives_what_others_give() {
     let seeded = seeded(1, 0, Purpose::Weights);
     for side in [5, 6] {
-        let mut builder = Builder::new(Origin::Fresh(CPU, &seeded), Map { channels: 256, height: side, width: side });
+        let mut builder = Builder::new(
+            Origin::Fresh(CPU, &seeded),
+            Map { channels: 256, height: side, width: side },
+            Precision::Float32,
+        );
         let conv = Conv::new(&mut builder, "conv", Filter::new(256, Window::centred(3, 1))).unwrap();
         let params = builder.finish().unwrap();
         let weight = &params.entries()[0].tensor;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::weights::{self, Card};
+use crate::{Device, SessionConfig};
 
 const GOLDEN: &str = include_str!("../../../golden/models.txt");
 /// Against the largest logit.
@@ -121,7 +122,7 @@ fn at_usual_side(kind: &ModelKind) -> (Dimensions, Shape) {
 fn session(classes: Vec<String>, shape: Shape) -> SessionConfig {
     let (mean, std) = (vec![0.0; 3], vec![1.0; 3]);
     let (device, precision) = (Device::Cpu, Precision::Float32);
-    SessionConfig { seed: 0, classes, shape, mean, std, device, precision, threads: 1 }
+    SessionConfig { seed: 0, classes, shape, mean, std, device, precision, deterministic: false, threads: 1 }
 }
 
 /// Our weights as a model file, and the logits of the images by them and by the reference's weights.

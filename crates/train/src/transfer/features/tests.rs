@@ -3,16 +3,16 @@
 use millstream_data::{Key, Target};
 
 use super::*;
-use crate::ModelKind;
 use crate::model::{Dimensions, Net, Origin};
 use crate::random::{Purpose, seeded};
+use crate::{ModelKind, Precision};
 
 fn row(record: u32, labelled: bool) -> Row {
     Row { record, key: Key(0), view: 0, epoch: 0, copy: 0, target: Target::None, labelled }
 }
 
 fn net() -> Net {
-    let at = Dimensions { height: 32, width: 32, channels: 3, classes: 4 };
+    let at = Dimensions { height: 32, width: 32, channels: 3, classes: 4, precision: Precision::Float32 };
     let seeded = seeded(1, 0, Purpose::Weights);
     let origin = Origin::Fresh(tch::Device::Cpu, &seeded);
     Net::build(&ModelKind::SmallNet { width: 8, dropout: 0.0 }, at, origin).unwrap()
