@@ -57,6 +57,11 @@ impl Consistency {
         Consistency { config: config.clone(), curriculum }
     }
 
+    /// Whether the averaged weights are asked.
+    pub(crate) fn asks_average(&self) -> bool {
+        self.config.mean_teacher
+    }
+
     fn subject(&self, row: &Row) -> Subject {
         (row.record, row.epoch, row.copy, self.config.weak.is_none().then_some(row.view))
     }

@@ -326,7 +326,9 @@ impl Training {
             return Ok(Lesson::given(rows, loss::shared(rows, self.config.unlabelled_weight)));
         };
         let asked = consistency.asks(rows);
-        let shares = ask(&mut self.features, net, (images, rows), &asked, self.config.accumulate)
+        let averaged = self.ema.as_ref().filter(|_| consistency.asks_average());
+        let (net, mode) = averaged.map_or((net, Mode::Ask), |ema| (&ema.net, Mode::Predict));
+        let shares = ask((&mut self.features, net, mode), (images, rows), &asked, self.config.accumulate)
             .during("asking the model about unlabelled images")?;
         if !shares.iter().all(|share| share.is_finite()) {
             return Err(TrainError::Diverged { round: self.round, step, loss: f64::NAN });
@@ -361,8 +363,7 @@ impl Training {
 
 /// The probabilities that the model gives some rows of a batch, row after row, in so many parts.
 fn ask(
-    features: &mut Option<Features>,
-    net: &Net,
+    (features, net, mode): (&mut Option<Features>, &Net, Mode<'_>),
     (images, rows): (&Tensor, &[Row]),
     asked: &[usize],
     parts: u32,
@@ -373,7 +374,7 @@ fn ask(
     let _no_grad = tch::no_grad_guard();
     let images = select(images, asked)?;
     let rows: Vec<Row> = asked.iter().filter_map(|at| rows.get(*at)).cloned().collect();
-    let logits = |part| logits(features, net, (&images, &rows), part, Mode::Ask);
+    let logits = |part| logits(features, net, (&images, &rows), part, mode);
     probabilities(&in_parts(rows.len(), parts, logits)?)
 }
 

@@ -96,6 +96,7 @@ pub(super) fn consistency(plan: &TrainingPlan, unlabelled: usize) -> Option<Cons
             TargetsPlan::Soft { temperature } | TargetsPlan::Distill { temperature } => Some(temperature),
         },
         images: unlabelled as u64,
+        mean_teacher: own.mean_teacher,
     })
 }
 
@@ -185,11 +186,18 @@ mod tests {
     fn the_model_s_own_word_is_asked_in_the_view_of_that_name() {
         let views = "views: [{name: strong, count: 3}, {name: weak}]";
         let plan = training(&format!(
-            "{views}, unlabelled: {{flexmatch: {{threshold: 0.9, weight: 2, warmup: false, mapping: linear}}}}, targets: {{soft: {{temperature: 0.5}}}}"
+            "{views}, unlabelled: {{flexmatch: {{mean_teacher: true, threshold: 0.9, weight: 2, warmup: false, mapping: linear}}}}, targets: {{soft: {{temperature: 0.5}}}}"
         ));
         let threshold = Threshold::Flexible { tau: 0.9, warmup: false, mapping: Mapping::Linear };
-        let wanted =
-            ConsistencyConfig { weak: Some(3), threshold, weight: 2.0, ramp: [0.0; 2], soft: Some(0.5), images: 7 };
+        let wanted = ConsistencyConfig {
+            weak: Some(3),
+            threshold,
+            weight: 2.0,
+            ramp: [0.0; 2],
+            soft: Some(0.5),
+            images: 7,
+            mean_teacher: true,
+        };
         assert_eq!(consistency(&plan, 7), Some(wanted));
         let plan = training("unlabelled: {pseudo_label: {threshold: 0.1, ramp: [0.25, 0.5]}}");
         let found = consistency(&plan, 7).unwrap();

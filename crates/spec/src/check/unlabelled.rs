@@ -19,25 +19,36 @@ const VIEWS: &str = "write `views: [{ name: weak, augment: [...] }, { name: stro
 
 impl Round<'_, '_> {
     pub(super) fn unlabelled(&self) -> UnlabelledPlan {
-        let own = |weak: Option<&String>, threshold, weight, ramp| OwnPlan {
+        let own = |weak: Option<&String>, threshold, weight, ramp, mean_teacher| OwnPlan {
             weak: weak.cloned(),
             threshold,
             flexible: None,
             weight,
             ramp,
+            mean_teacher,
         };
         UnlabelledPlan::Own(match self.setting("unlabelled", |training| &training.unlabelled).0 {
             None | Some(raw::Unlabelled::Selected) => return UnlabelledPlan::Selected,
             Some(raw::Unlabelled::Teacher) => return UnlabelledPlan::Teacher,
-            Some(raw::Unlabelled::PseudoLabel(raw::PseudoLabel { threshold, weight, ramp: [from, to] })) => {
-                own(None, *threshold, *weight, [from.0, to.0])
+            Some(raw::Unlabelled::PseudoLabel(raw::PseudoLabel {
+                threshold,
+                weight,
+                ramp: [from, to],
+                mean_teacher,
+            })) => own(None, *threshold, *weight, [from.0, to.0], *mean_teacher),
+            Some(raw::Unlabelled::Fixmatch(raw::FixMatch { weak, threshold, weight, mean_teacher })) => {
+                own(Some(weak), *threshold, *weight, [0.0; 2], *mean_teacher)
             }
-            Some(raw::Unlabelled::Fixmatch(raw::FixMatch { weak, threshold, weight })) => {
-                own(Some(weak), *threshold, *weight, [0.0; 2])
-            }
-            Some(raw::Unlabelled::Flexmatch(raw::FlexMatch { weak, threshold, weight, warmup, mapping })) => {
+            Some(raw::Unlabelled::Flexmatch(raw::FlexMatch {
+                weak,
+                threshold,
+                weight,
+                warmup,
+                mapping,
+                mean_teacher,
+            })) => {
                 let flexible = Some(FlexiblePlan { warmup: *warmup, mapping: mapping_plan(*mapping) });
-                OwnPlan { flexible, ..own(Some(weak), *threshold, *weight, [0.0; 2]) }
+                OwnPlan { flexible, ..own(Some(weak), *threshold, *weight, [0.0; 2], *mean_teacher) }
             }
         })
     }
@@ -79,6 +90,10 @@ impl Round<'_, '_> {
         if plan.distill.is_some() {
             let help = "write `distill: off` for this round, or `unlabelled: selected`";
             self.conflict(path, "either a teacher says what unlabelled images are, or the model itself", help);
+        }
+        if own.mean_teacher && plan.ema.is_none() {
+            let help = "give `ema`, such as `ema: 0.999`: the averaged weights are the teacher";
+            self.conflict(path, "`mean_teacher` asks averaged weights, but there are none", help);
         }
         if own.ramp[0] > own.ramp[1] {
             let help = "the weight rises from the first share of the round to the second, such as `ramp: [0.1, 0.6]`";

@@ -30,6 +30,8 @@ pub struct OwnPlan {
     pub weight: f64,
     /// The weight rises from 0 between these shares of the round, in [0, 1], the second not below the first.
     pub ramp: [f64; 2],
+    /// Whether the averaged weights are asked, of which there are some, instead of those that train.
+    pub mean_teacher: bool,
 }
 
 /// A threshold for each class.

@@ -32,6 +32,9 @@ pub(crate) struct PseudoLabel {
     pub(crate) weight: f64,
     /// The weight rises from 0 between these two shares of the round's steps.
     pub(crate) ramp: [Part; 2],
+    /// Whether the averaged weights of `ema` are asked, as in Mean Teacher (Tarvainen & Valpola 2017), instead of those that train:
+    /// they are right more often while the learning rate is high.
+    pub(crate) mean_teacher: bool,
 }
 
 /// A share of the steps of a round.
@@ -41,7 +44,7 @@ pub(crate) struct Part(#[schemars(range(min = 0.0, max = 1.0))] pub(crate) f64);
 
 impl Default for PseudoLabel {
     fn default() -> Self {
-        PseudoLabel { threshold: 0.95, weight: 1.0, ramp: [Part(0.0), Part(0.4)] }
+        PseudoLabel { threshold: 0.95, weight: 1.0, ramp: [Part(0.0), Part(0.4)], mean_teacher: false }
     }
 }
 
@@ -58,11 +61,14 @@ pub(crate) struct FixMatch {
     /// The weight of the unlabelled images' mean loss beside that of the labelled ones.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub(crate) weight: f64,
+    /// Whether the averaged weights of `ema` are asked, as in Mean Teacher (Tarvainen & Valpola 2017), instead of those that train:
+    /// they are right more often while the learning rate is high.
+    pub(crate) mean_teacher: bool,
 }
 
 impl Default for FixMatch {
     fn default() -> Self {
-        FixMatch { weak: "weak".to_owned(), threshold: 0.95, weight: 1.0 }
+        FixMatch { weak: "weak".to_owned(), threshold: 0.95, weight: 1.0, mean_teacher: false }
     }
 }
 
@@ -84,12 +90,15 @@ pub(crate) struct FlexMatch {
     /// How a threshold follows what was learnt of its class, x of the most: `convex` is x / (2 - x), `linear` x, `concave`
     /// ln(x + 1) / ln 2.
     pub(crate) mapping: Mapping,
+    /// Whether the averaged weights of `ema` are asked, as in Mean Teacher (Tarvainen & Valpola 2017), instead of those that train:
+    /// they are right more often while the learning rate is high.
+    pub(crate) mean_teacher: bool,
 }
 
 impl Default for FlexMatch {
     fn default() -> Self {
-        let FixMatch { weak, threshold, weight } = FixMatch::default();
-        FlexMatch { weak, threshold, weight, warmup: true, mapping: Mapping::Convex }
+        let FixMatch { weak, threshold, weight, mean_teacher } = FixMatch::default();
+        FlexMatch { weak, threshold, weight, warmup: true, mapping: Mapping::Convex, mean_teacher }
     }
 }
 

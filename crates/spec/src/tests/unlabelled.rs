@@ -38,7 +38,14 @@ fn unlabelled_images_teach_by_selected_labels_or_the_model_s_own_word() {
     assert_eq!(training(&with(""), 1).unlabelled, UnlabelledPlan::Selected);
     assert_eq!(training(&with("  unlabelled: selected"), 1).unlabelled, UnlabelledPlan::Selected);
     let own = |weak: Option<&str>, threshold, weight, ramp| {
-        UnlabelledPlan::Own(OwnPlan { weak: weak.map(str::to_owned), threshold, flexible: None, weight, ramp })
+        UnlabelledPlan::Own(OwnPlan {
+            weak: weak.map(str::to_owned),
+            threshold,
+            flexible: None,
+            weight,
+            ramp,
+            mean_teacher: false,
+        })
     };
     for (written, plan) in [
         ("pseudo_label", own(None, 0.95, 1.0, [0.0, 0.4])),

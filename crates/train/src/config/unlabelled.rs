@@ -48,6 +48,8 @@ pub struct ConsistencyConfig {
     pub soft: Option<f64>,
     /// How many unlabelled images there are.
     pub images: u64,
+    /// Whether the averaged weights are asked, if there are any, with their running statistics.
+    pub mean_teacher: bool,
 }
 
 /// A model whose word is learnt while it stays as it is: `task CE + weight T^2 KL` (Hinton et al. 2015).

@@ -9,7 +9,15 @@ const WEAK: u8 = 0;
 const STRONG: u8 = 1;
 
 fn config(threshold: Threshold) -> ConsistencyConfig {
-    ConsistencyConfig { weak: Some(WEAK), threshold, weight: 2.0, ramp: [0.0, 0.0], soft: None, images: 10 }
+    ConsistencyConfig {
+        weak: Some(WEAK),
+        threshold,
+        weight: 2.0,
+        ramp: [0.0, 0.0],
+        soft: None,
+        images: 10,
+        mean_teacher: false,
+    }
 }
 
 fn row(record: u32, view: u8, labelled: bool) -> Row {

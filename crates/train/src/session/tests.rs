@@ -534,8 +534,15 @@ fn two_views(salt: u32, rows: u32) -> Batch {
 
 fn flexmatch() -> RoundConfig {
     let threshold = Threshold::Flexible { tau: 0.8, warmup: true, mapping: Mapping::Convex };
-    let consistency =
-        ConsistencyConfig { weak: Some(0), threshold, weight: 1.0, ramp: [0.0, 0.0], soft: None, images: 6 };
+    let consistency = ConsistencyConfig {
+        weak: Some(0),
+        threshold,
+        weight: 1.0,
+        ramp: [0.0, 0.0],
+        soft: None,
+        images: 6,
+        mean_teacher: false,
+    };
     RoundConfig { consistency: Some(consistency), ..round() }
 }
 
