@@ -17,6 +17,7 @@ mod permute;
 mod probabilities;
 mod record;
 mod source;
+pub mod store;
 
 pub use batch::{Batch, Block, Row, Target};
 pub use dead_letter::{DeadLetter, Stage, read_dead_letters, write_dead_letters};

@@ -7,6 +7,9 @@ mod idx;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use files::LARGEST;
+pub(crate) use folder::{is_hidden, is_image};
+
 use std::fmt::Debug;
 use std::path::{Component, Path, PathBuf};
 
@@ -102,7 +105,7 @@ pub fn open(config: &SourceConfig, key: KeyKind) -> Result<Box<dyn Source>, Data
 
 /// A path as it is shown and as keys are made of it: as the plan has it, less `.` and doubled separators. A path that
 /// is no text has its odd bytes escaped.
-fn place_of(path: &Path) -> String {
+pub(crate) fn place_of(path: &Path) -> String {
     let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     match plain.to_str() {
         Some("") => ".".to_string(),
