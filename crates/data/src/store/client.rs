@@ -61,11 +61,14 @@ fn retries() -> RetryConfig {
 }
 
 /// What a store says, and what to do about it.
+///
+/// What is known by its kind is told by its kind, at most with the store's word for it: times and numbers of requests
+/// would make another dead letter of the same fault at each try.
 pub(super) fn explained(place: &str, error: Error) -> DataError {
     let said = everything(&error);
     let (problem, help) = match &error {
-        Error::NotFound { .. } if names_no_bucket(&said) => ("there is no such bucket or container", SEE_BUCKET),
-        Error::NotFound { .. } => ("there is no such object", "check the URL"),
+        Error::NotFound { .. } if !names_no_bucket(&said) => ("there is no such object", "check the URL"),
+        _ if names_no_bucket(&said) => ("there is no such bucket or container", SEE_BUCKET),
         Error::AlreadyExists { .. } => ("there is such an object already", "choose another name"),
         Error::Precondition { .. } => {
             ("it was changed while it was read", "leave the data as it is until the job is done")
@@ -73,15 +76,24 @@ pub(super) fn explained(place: &str, error: Error) -> DataError {
         Error::PermissionDenied { .. } => ("no permission", "see what these credentials may do with the bucket"),
         Error::Unauthenticated { .. } => ("the credentials are not accepted", SEE_CREDENTIALS),
         Error::NotSupported { .. } | Error::NotImplemented { .. } => ("this store cannot do that", "use another store"),
-        _ if names_no_bucket(&said) => ("there is no such bucket or container", SEE_BUCKET),
-        _ if said.contains("169.254.169.254") || said.to_lowercase().contains("credential") => {
-            ("no credentials were found", SEE_CREDENTIALS)
-        }
         _ if said.contains("PROPFIND") || said.contains("405 Method") => {
             ("this server cannot list", "name the files: by a brace pattern or in a CSV or JSONL list")
         }
-        _ if is_of_network(&said) => ("the server cannot be reached", SEE_NETWORK),
-        _ => ("the request failed", "try again; if that does not help, see what the store says"),
+        _ => return unclear(place, &said),
+    };
+    let word = said.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    let problem = word.map_or(problem.to_string(), |(word, _)| format!("{problem} ({word})"));
+    DataError::Store { place: place.to_string(), problem, help }
+}
+
+/// A fault that may be gone the next time: all that is said counts.
+fn unclear(place: &str, said: &str) -> DataError {
+    let (problem, help) = if said.contains("169.254.169.254") || said.to_lowercase().contains("credential") {
+        ("no credentials were found", SEE_CREDENTIALS)
+    } else if is_of_network(said) {
+        ("the server cannot be reached", SEE_NETWORK)
+    } else {
+        ("the request failed", "try again; if that does not help, see what the store says")
     };
     let said: String = said.chars().take(LONGEST).collect();
     DataError::Store { place: place.to_string(), problem: format!("{problem} ({said})"), help }
@@ -114,4 +126,56 @@ fn everything(error: &Error) -> String {
         cause = inner.source();
     }
     said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::ObjectStoreExt;
+    use object_store::path::Path;
+
+    fn failed(source: &str, make: impl Fn(String, Box<dyn std::error::Error + Send + Sync>) -> Error) -> String {
+        explained("s3://b/x", make("x".to_string(), source.to_string().into())).to_string()
+    }
+
+    #[test]
+    fn a_fault_is_told_in_the_same_words_each_time() {
+        let said = failed("in 3 ms <Code>AccessDenied</Code><Id>17</Id>", |path, source| Error::PermissionDenied {
+            path,
+            source,
+        });
+        assert_eq!(said, "s3://b/x: no permission (AccessDenied); see what these credentials may do with the bucket");
+        let said = failed("<Code>NoSuchBucket</Code>", |path, source| Error::NotFound { path, source });
+        assert!(said.contains("no such bucket"), "{said}");
+        let said = failed("in 7 ms", |path, source| Error::NotFound { path, source });
+        assert_eq!(said, "s3://b/x: there is no such object; check the URL");
+        let said = failed("no answer from http://169.254.169.254", |_, source| Error::Generic { store: "S3", source });
+        assert!(said.contains("no credentials were found") && said.contains("AWS_ACCESS_KEY_ID"), "{said}");
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_cannot_be_reached() {
+        let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        let store = HttpBuilder::new().with_url("http://127.0.0.1:1").with_retry(retry);
+        let store = store.with_client_options(timeouts().with_allow_http(true)).build().unwrap();
+        let asked = super::super::runtime::wait(async move { store.head(&Path::from("x")).await }).unwrap();
+        let said = explained("http://127.0.0.1:1/x", asked.unwrap_err()).to_string();
+        assert!(said.contains("the server cannot be reached") && said.contains("check the network"), "{said}");
+    }
+
+    #[test]
+    fn every_kind_of_store_is_made_of_its_url_and_settings() {
+        let settings =
+            [("AZURE_STORAGE_ACCOUNT_NAME", "a"), ("AWS_REGION", "eu-central-1"), ("GOOGLE_SKIP_SIGNATURE", "true")];
+        let settings: Vec<_> = settings.map(|(name, value)| (name.to_string(), value.to_string())).into();
+        for (base, kind) in [
+            ("s3://b", "AmazonS3"),
+            ("gs://b", "GoogleCloudStorage"),
+            ("az://c", "MicrosoftAzure"),
+            ("https://h", "Http"),
+        ] {
+            let store = client(base, &settings).unwrap();
+            assert!(store.to_string().contains(kind), "{base}: {store}");
+        }
+    }
 }

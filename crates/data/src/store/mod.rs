@@ -9,6 +9,8 @@ mod local;
 mod location;
 mod remote;
 mod runtime;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
