@@ -110,13 +110,6 @@ fn a_million_files_are_begun_at_once() {
     let first = all.next().unwrap().unwrap();
     assert_eq!(items(corpus.as_ref(), &first).len(), 4096);
     let started = begun.elapsed();
-    let count = 1 + all.count();
-    let listed = begun.elapsed();
-    assert_eq!(count, 1_000_000usize.div_ceil(4096));
-    assert!(started.as_secs_f64() < 1.0, "{started:?} to the end of the first shard; all were listed after {listed:?}");
-    fs::write(
-        std::env::temp_dir().join("millstream-million.txt"),
-        format!("first shard read: {started:?}, all listed: {listed:?}\n"),
-    )
-    .unwrap();
+    assert!(started.as_secs_f64() < 1.0, "{started:?} to the end of the first shard");
+    assert_eq!(1 + all.count(), 1_000_000usize.div_ceil(4096));
 }
