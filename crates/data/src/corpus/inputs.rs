@@ -8,26 +8,26 @@ use crate::store::{Listing, Location, Object, Store};
 
 /// Files named by patterns, and those in folders that have one of some endings.
 #[derive(Clone, Debug)]
-pub(super) struct Inputs {
-    pub(super) store: Store,
-    pub(super) places: Vec<String>,
-    pub(super) endings: &'static [&'static str],
+pub(crate) struct Inputs {
+    pub(crate) store: Store,
+    pub(crate) places: Vec<String>,
+    pub(crate) endings: &'static [&'static str],
 }
 
 /// A file, and what a shard that is made of it is called.
-pub(super) struct Input {
-    pub(super) object: Object,
-    pub(super) name: String,
+pub(crate) struct Input {
+    pub(crate) object: Object,
+    pub(crate) name: String,
 }
 
 impl Inputs {
     /// All files in their order. A folder is listed when its turn comes.
-    pub(super) fn files(&self) -> Box<dyn Iterator<Item = Result<Input, DataError>> + Send + '_> {
+    pub(crate) fn files(&self) -> Box<dyn Iterator<Item = Result<Input, DataError>> + Send + '_> {
         Box::new(self.places.iter().flat_map(|place| self.of_place(place)))
     }
 
     /// Each file as one shard, numbered.
-    pub(super) fn shards(&self) -> super::Shards<'_> {
+    pub(crate) fn shards(&self) -> super::Shards<'_> {
         let numbered = (0..).zip(self.files());
         Box::new(numbered.map(|(number, input)| {
             let Input { object, name } = input?;

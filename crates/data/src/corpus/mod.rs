@@ -38,7 +38,7 @@
 
 mod folder;
 mod images;
-mod inputs;
+pub(crate) mod inputs;
 mod kind;
 mod list;
 mod parquet;
@@ -47,7 +47,7 @@ mod source;
 pub(crate) mod tar;
 #[cfg(test)]
 mod tests;
-mod webdataset;
+pub(crate) mod webdataset;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -174,7 +174,7 @@ impl Default for Options {
 }
 
 /// The key of the record at `position` of `place`.
-fn key_of(kind: KeyKind, payload: &Result<Payload, DataError>, place: &str, position: u64) -> Key {
+pub(crate) fn key_of(kind: KeyKind, payload: &Result<Payload, DataError>, place: &str, position: u64) -> Key {
     match (kind, payload) {
         (KeyKind::Content, Ok(Payload::Encoded(bytes) | Payload::Pixels { bytes, .. })) => Key::of_content(bytes),
         _ => Key::of_place(place, position),

@@ -3,8 +3,10 @@
 //! The headers are those of the `tar` crate. Its reader is not used: it takes names of any length into memory, says
 //! nothing of an archive that ends too early, and cannot be sent to another thread.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::mem;
+use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
@@ -24,6 +26,8 @@ pub(crate) struct Member {
     pub(crate) kind: EntryType,
     /// Bytes of its content.
     pub(crate) bytes: u64,
+    /// Where in the archive its content begins.
+    pub(crate) start: u64,
 }
 
 /// Bytes that can be passed over.
@@ -35,6 +39,37 @@ pub(crate) trait Stream: Read + Send {
 impl Stream for Box<dyn Read + Send> {
     fn pass(&mut self, bytes: u64) -> io::Result<u64> {
         io::copy(&mut self.take(bytes), &mut io::sink())
+    }
+}
+
+/// A file of this machine, in which nothing that is passed over is read.
+pub(crate) struct Plain {
+    file: BufReader<File>,
+    /// Bytes to its end.
+    left: u64,
+}
+
+impl Plain {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Plain { left: file.metadata()?.len(), file: BufReader::new(file) })
+    }
+}
+
+impl Read for Plain {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+}
+
+impl Stream for Plain {
+    fn pass(&mut self, bytes: u64) -> io::Result<u64> {
+        let bytes = bytes.min(self.left);
+        self.file.seek_relative(i64::try_from(bytes).map_err(io::Error::other)?)?;
+        self.left -= bytes;
+        Ok(bytes)
     }
 }
 
@@ -85,7 +120,7 @@ impl<S: Stream> Tar<S> {
                 EntryType::XGlobalHeader | EntryType::GNULongLink => {}
                 kind => {
                     let name = name.unwrap_or_else(|| header.path_bytes().into_owned());
-                    return Ok(Some(Member { name: text(&name), kind, bytes }));
+                    return Ok(Some(Member { name: text(&name), kind, bytes, start: self.position }));
                 }
             }
         }

@@ -15,13 +15,13 @@ use crate::store::{Location, Store, into_data_error};
 use crate::{DataError, KeyKind, Payload};
 
 /// What shards are called.
-pub(super) const ENDINGS: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
+pub(crate) const ENDINGS: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
 /// The largest image that is taken out of an archive.
 const LARGEST: u64 = 256 << 20;
 /// The largest file that says what an image is.
 const LARGEST_LABEL: u64 = 1 << 20;
 /// What any gzip file begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 #[derive(Debug)]
 pub(super) struct WebDataset {
@@ -47,7 +47,7 @@ impl Corpus for WebDataset {
         let stream = self.inputs.store.reader(location)?;
         let stream = inflated(stream).map_err(|cause| broken(location, 0, cause))?;
         Ok(Box::new(Records {
-            samples: Samples::new(stream),
+            samples: Samples::new(stream, Images::Read),
             location: location.clone(),
             keys: self.keys,
             next: Some(0),
@@ -64,7 +64,7 @@ fn inflated(mut stream: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>
 }
 
 /// What a stream that fails says of the archive.
-fn broken(location: &Location, position: u64, cause: io::Error) -> DataError {
+pub(crate) fn broken(location: &Location, position: u64, cause: io::Error) -> DataError {
     match cause.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             DataError::Malformed {
@@ -98,7 +98,7 @@ impl Iterator for Records {
                 self.next = Some(position + 1);
                 Some(Ok(self.item(sample, position)))
             }
-            Err(cause) => Some(Err(broken(&self.location, self.samples.tar.position(), cause))),
+            Err(cause) => Some(Err(broken(&self.location, self.samples.position(), cause))),
         }
     }
 }
@@ -106,27 +106,41 @@ impl Iterator for Records {
 impl Records {
     fn item(&self, sample: Sample, position: u64) -> Item {
         let archive = self.location.to_string();
-        let name = sample.image.as_ref().map_or(&sample.name, |(member, _)| &member.name);
-        let place = format!("{archive}#{name}");
+        let place = sample.place(&archive);
         let (payload, label) = sample.finish(&place);
         Item { key: key_of(self.keys, &payload, &archive, position), place, label, payload }
     }
 }
 
 /// Samples of an archive, each read whole.
-struct Samples<S> {
+pub(crate) struct Samples<S> {
     tar: Tar<S>,
+    images: Images,
     /// The first member of the next sample, its content not yet read.
     waiting: Option<Member>,
 }
 
+/// What is done with the contents of images.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// They are read.
+    Read,
+    /// They are passed over: samples have empty ones.
+    Pass,
+}
+
 impl<S: Stream> Samples<S> {
-    fn new(stream: S) -> Self {
-        Samples { tar: Tar::new(stream), waiting: None }
+    pub(crate) fn new(stream: S, images: Images) -> Self {
+        Samples { tar: Tar::new(stream), images, waiting: None }
+    }
+
+    /// Bytes of the archive that have been gone through.
+    pub(crate) fn position(&self) -> u64 {
+        self.tar.position()
     }
 
     /// An error in the middle of a sample takes the sample with it: whether it was whole nobody can say.
-    fn next(&mut self) -> io::Result<Option<Sample>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Sample>> {
         let mut sample: Option<Sample> = None;
         loop {
             let member = match self.waiting.take() {
@@ -146,7 +160,7 @@ impl<S: Stream> Samples<S> {
                 None => sample.insert(Sample { name: name.to_string(), image: None, label: Ok(None) }),
             };
             let ending = ending.to_ascii_lowercase();
-            sample.add(member, &ending, &mut self.tar)?;
+            sample.add(member, &ending, &mut self.tar, self.images)?;
         }
     }
 }
@@ -162,7 +176,7 @@ fn parts(member: &Member) -> Option<(&str, &str)> {
 }
 
 /// The members of one sample, as far as they are of use.
-struct Sample {
+pub(crate) struct Sample {
     name: String,
     image: Option<(Member, Result<Vec<u8>, Fault>)>,
     label: Result<Option<Label>, Fault>,
@@ -172,9 +186,9 @@ struct Sample {
 struct Fault(String, &'static str);
 
 impl Sample {
-    fn add<S: Stream>(&mut self, member: Member, ending: &str, tar: &mut Tar<S>) -> io::Result<()> {
+    fn add<S: Stream>(&mut self, member: Member, ending: &str, tar: &mut Tar<S>, images: Images) -> io::Result<()> {
         if matches!(ending, "cls" | "json") {
-            let said = content(&member, LARGEST_LABEL, tar)?;
+            let said = content(&member, LARGEST_LABEL, tar, Images::Read)?;
             let label = said.and_then(|said| if ending == "cls" { class(&said) } else { field(&said) });
             // A label that is there counts more than one that is not; a fault counts most.
             match (&self.label, &label) {
@@ -183,7 +197,7 @@ impl Sample {
             }
         } else if !ending.contains('.') && is_image(member.name.as_ref()) {
             let image = match &self.image {
-                None => content(&member, LARGEST, tar)?,
+                None => content(&member, LARGEST, tar, images)?,
                 Some(_) => Err(Fault("a second image of the same sample".to_string(), "one image in each sample")),
             };
             self.image = Some((member, image));
@@ -191,7 +205,19 @@ impl Sample {
         Ok(())
     }
 
-    fn finish(self, place: &str) -> (Result<Payload, DataError>, Option<Label>) {
+    /// Where it lies in an archive.
+    pub(crate) fn place(&self, archive: &str) -> String {
+        let name = self.image.as_ref().map_or(&self.name, |(member, _)| &member.name);
+        format!("{archive}#{name}")
+    }
+
+    /// Where in the archive its image begins, and how large it is.
+    pub(crate) fn span(&self) -> (u64, u64) {
+        self.image.as_ref().map_or((0, 0), |(member, _)| (member.start, member.bytes))
+    }
+
+    /// The image, or why there is none, and the label.
+    pub(crate) fn finish(self, place: &str) -> (Result<Payload, DataError>, Option<Label>) {
         let fault = |Fault(found, expected)| DataError::Malformed {
             place: place.to_string(),
             found,
@@ -209,7 +235,12 @@ impl Sample {
 }
 
 /// The content of a member that is a file and not too large.
-fn content<S: Stream>(member: &Member, limit: u64, tar: &mut Tar<S>) -> io::Result<Result<Vec<u8>, Fault>> {
+fn content<S: Stream>(
+    member: &Member,
+    limit: u64,
+    tar: &mut Tar<S>,
+    how: Images,
+) -> io::Result<Result<Vec<u8>, Fault>> {
     if !matches!(member.kind, EntryType::Regular | EntryType::Continuous) {
         return Ok(Err(Fault(format!("a link or special file (`{}`)", member.name), "a file with its content")));
     }
@@ -219,7 +250,10 @@ fn content<S: Stream>(member: &Member, limit: u64, tar: &mut Tar<S>) -> io::Resu
             "at most 256 MiB (1 MiB for a label)",
         )));
     }
-    tar.content(member).map(Ok)
+    match how {
+        Images::Read => tar.content(member).map(Ok),
+        Images::Pass => Ok(Ok(Vec::new())),
+    }
 }
 
 fn class(said: &[u8]) -> Result<Option<Label>, Fault> {

@@ -6,6 +6,7 @@ mod folder;
 mod idx;
 #[cfg(test)]
 mod tests;
+mod webdataset;
 
 pub(crate) use files::LARGEST;
 pub(crate) use folder::{is_hidden, is_image};
@@ -70,6 +71,11 @@ pub enum SourceConfig {
         /// The folder that paths are relative to; the folder of the CSV file if none.
         root: Option<PathBuf>,
     },
+    /// Tar archives on this machine as WebDataset has them, not gzipped: records are read where they lie.
+    WebDataset {
+        /// An archive, a folder of archives, or a pattern such as `train-{000..099}.tar`.
+        path: PathBuf,
+    },
 }
 
 /// What the folders in an image folder mean.
@@ -100,6 +106,7 @@ pub fn open(config: &SourceConfig, key: KeyKind) -> Result<Box<dyn Source>, Data
         SourceConfig::Idx { images, labels } => Box::new(idx::Idx::open(images, labels.as_deref(), key)?),
         SourceConfig::Folder { path, layout } => Box::new(folder::open(path, *layout, key)?),
         SourceConfig::Csv { path, root } => Box::new(csv::open(path, root.as_deref(), key)?),
+        SourceConfig::WebDataset { path } => Box::new(webdataset::Archives::open(path, key)?),
     })
 }
 
