@@ -41,7 +41,7 @@ mod images;
 pub(crate) mod inputs;
 mod kind;
 mod list;
-mod parquet;
+pub(crate) mod parquet;
 mod pattern;
 mod source;
 pub(crate) mod tar;

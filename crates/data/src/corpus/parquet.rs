@@ -6,8 +6,11 @@
 use std::fs::File;
 
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use ::parquet::file::reader::ChunkReader;
+use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
@@ -22,7 +25,7 @@ use crate::store::blocks::Blocks;
 use crate::{DataError, KeyKind, Payload};
 
 /// What Parquet files are called.
-pub(super) const ENDINGS: [&str; 1] = [".parquet"];
+pub(crate) const ENDINGS: [&str; 1] = [".parquet"];
 /// Rows that are taken out of a page at a time.
 const ROWS: usize = 16;
 
@@ -38,60 +41,92 @@ impl Files {
     }
 
     fn rows<T: ChunkReader + 'static>(&self, place: &str, file: T) -> Result<Rows, DataError> {
-        // Types as Parquet has them, not as the writer had them: large and dictionary-coded columns look like others.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options);
-        let builder = builder.map_err(|error| broken(place, &error))?;
-        let (image, label) = self.columns(place, builder.schema())?;
-        let wanted = [Some(image.0), label.as_ref().map(|label| label.0)].into_iter().flatten();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let metadata = metadata(place, &file)?;
+        let Options { image_column, label_column, keys, .. } = &self.options;
+        let columns = Columns::find(place, metadata.schema(), image_column.as_deref(), label_column.as_deref())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mask = columns.both(builder.parquet_schema());
         let reader = builder.with_projection(mask).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| broken(place, &error))?;
-        let label = label.map(|label| label.1);
-        Ok(Rows {
-            reader,
-            place: place.to_string(),
-            image: image.1,
-            label,
-            keys: self.options.keys,
-            batch: None,
-            number: 0,
-        })
+        Ok(Rows { reader, place: place.to_string(), columns, keys: *keys, batch: None, number: 0 })
     }
+}
 
-    /// Position and name of the columns of images and of labels.
-    fn columns(&self, place: &str, schema: &Schema) -> Result<(Column, Option<Column>), DataError> {
-        let fields = schema.fields().iter().enumerate();
-        let images: Vec<Column> =
-            fields.filter(|(_, field)| has_images(field)).map(|(at, field)| (at, field.name().clone())).collect();
+/// What the end of a file says of the rest. Types are as Parquet has them, not as the writer had them: large and
+/// dictionary-coded columns look like others.
+pub(crate) fn metadata(place: &str, file: &impl ChunkReader) -> Result<ArrowReaderMetadata, DataError> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ArrowReaderMetadata::load(file, options).map_err(|error| broken(place, &error))
+}
+
+/// Which columns have images and labels: position and name.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    image: Column,
+    label: Option<Column>,
+}
+
+impl Columns {
+    /// The columns of these names; without, those that can be them.
+    pub(crate) fn find(
+        place: &str,
+        schema: &Schema,
+        image: Option<&str>,
+        label: Option<&str>,
+    ) -> Result<Self, DataError> {
+        let fields = schema.fields().iter().enumerate().filter(|(_, field)| has_images(field));
+        let images: Vec<Column> = fields.map(|(at, field)| (at, field.name().clone())).collect();
         let named = |name: &str| images.iter().find(|column| column.1 == name).cloned();
-        let image = match (&self.options.image_column, images.as_slice()) {
+        let found = match (image, images.as_slice()) {
             (Some(name), _) => named(name),
             (None, [only]) => Some(only.clone()),
             (None, _) => named("image"),
         };
-        let Some(image) = image else {
-            let names: Vec<&str> = images.iter().map(|column| column.1.as_str()).collect();
-            let found = format!(
-                "columns that may have images: {}",
-                if names.is_empty() { "none".to_string() } else { names.join(", ") }
-            );
-            let expected =
-                self.options.image_column.as_deref().map_or("one, or one that is named `image`".to_string(), |name| {
-                    format!("a column `{name}` of bytes, or of a struct with `bytes`")
-                });
-            return Err(malformed(place.to_string(), found, expected, "name the column that has the images"));
+        let Some(found) = found else {
+            return Err(no_column(place, &images, image));
         };
-        let wanted = self.options.label_column.as_deref();
-        let label = schema.column_with_name(wanted.unwrap_or("label")).map(|(at, field)| (at, field.name().clone()));
-        match (wanted, &label) {
+        let labels = schema.column_with_name(label.unwrap_or("label")).map(|(at, field)| (at, field.name().clone()));
+        match (label, labels) {
             (Some(name), None) => {
                 let found = format!("no column `{name}`");
                 Err(malformed(place.to_string(), found, "that column of labels".to_string(), "see how it is spelt"))
             }
-            _ => Ok((image, label)),
+            (_, label) => Ok(Columns { image: found, label }),
         }
     }
+
+    /// The columns of images and labels.
+    pub(crate) fn both(&self, schema: &SchemaDescriptor) -> ProjectionMask {
+        let label = self.label.as_ref().map(|label| label.0);
+        ProjectionMask::roots(schema, [Some(self.image.0), label].into_iter().flatten())
+    }
+
+    /// The column of labels, or none.
+    pub(crate) fn labels(&self, schema: &SchemaDescriptor) -> ProjectionMask {
+        ProjectionMask::roots(schema, self.label.iter().map(|label| label.0))
+    }
+
+    /// The image of a row of a batch that has the column.
+    pub(crate) fn image<'a>(&self, batch: &'a RecordBatch, row: usize) -> Option<&'a [u8]> {
+        bytes(batch.column_by_name(&self.image.1)?, row)
+    }
+
+    /// The label of a row, or what is wrong with it.
+    pub(crate) fn label(&self, batch: &RecordBatch, row: usize) -> Result<Option<Label>, String> {
+        let column = self.label.as_ref().and_then(|label| batch.column_by_name(&label.1));
+        column.map_or(Ok(None), |column| label_of(column, row))
+    }
+}
+
+fn no_column(place: &str, images: &[Column], wanted: Option<&str>) -> DataError {
+    let names: Vec<&str> = images.iter().map(|column| column.1.as_str()).collect();
+    let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
+    let expected = match wanted {
+        Some(name) => format!("a column `{name}` of bytes, or of a struct with `bytes`"),
+        None => "one, or one that is named `image`".to_string(),
+    };
+    let found = format!("columns that may have images: {names}");
+    malformed(place.to_string(), found, expected, "name the column that has the images")
 }
 
 type Column = (usize, String);
@@ -130,8 +165,7 @@ impl Corpus for Files {
 struct Rows {
     reader: ParquetRecordBatchReader,
     place: String,
-    image: String,
-    label: Option<String>,
+    columns: Columns,
     keys: KeyKind,
     /// Rows at hand, and which of them is the next.
     batch: Option<(RecordBatch, usize)>,
@@ -170,9 +204,7 @@ impl Rows {
             let expected = "an image in each row, and a label that is a number or a name".to_string();
             malformed(place.clone(), found, expected, "write the file again without the row")
         };
-        let image = batch.column_by_name(&self.image).and_then(|column| bytes(column, row));
-        let label = self.label.as_ref().and_then(|name| batch.column_by_name(name));
-        let label = label.map_or(Ok(None), |column| label_of(column, row));
+        let (image, label) = (self.columns.image(batch, row), self.columns.label(batch, row));
         let (payload, label) = match (image, label) {
             (None, label) => (Err(fault("no image".to_string())), label.ok().flatten()),
             (Some(_), Err(found)) => (Err(fault(found)), None),
@@ -221,7 +253,7 @@ where
     }
 }
 
-fn broken(place: &str, error: &(impl std::error::Error + 'static)) -> DataError {
+pub(crate) fn broken(place: &str, error: &(impl std::error::Error + 'static)) -> DataError {
     let expected = "a whole Parquet file".to_string();
     malformed(
         place.to_string(),
@@ -231,6 +263,6 @@ fn broken(place: &str, error: &(impl std::error::Error + 'static)) -> DataError 
     )
 }
 
-fn malformed(place: String, found: String, expected: String, help: &'static str) -> DataError {
+pub(crate) fn malformed(place: String, found: String, expected: String, help: &'static str) -> DataError {
     DataError::Malformed { place, found, expected, help }
 }

@@ -1,30 +1,25 @@
 //! WebDataset archives on this machine, read where a record lies.
 //!
 //! Opening goes through the headers of all archives and, where keys are made of place, reads no image. Which files make a
-//! sample, and what its label is, is as for corpora ([`crate::corpus`]). Where labels are numbers the classes are called by
-//! them; where they are names the classes are these, sorted by their bytes.
+//! sample, and what its label is, is as for corpora ([`crate::corpus`]).
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{KeyKind, Source, fingerprint, place_of};
+use super::labels::classes;
+use super::{KeyKind, Source, fingerprint, local_files, place_of};
 use crate::corpus::Label;
-use crate::corpus::inputs::Inputs;
 use crate::corpus::key_of;
 use crate::corpus::tar::Plain;
 use crate::corpus::webdataset::{ENDINGS, GZIP, Images, Sample, Samples, broken};
 use crate::manifest::no_such_record;
-use crate::store::{Location, Store};
+use crate::store::Location;
 use crate::{DataError, Key, Payload, Record, hash_file};
-
-/// The most classes that numbers may count.
-const CLASSES: u32 = 1 << 20;
 
 /// Archives and where in them each record lies.
 #[derive(Debug)]
@@ -47,7 +42,7 @@ struct Span {
 
 impl Archives {
     pub(super) fn open(path: &Path, kind: KeyKind) -> Result<Self, DataError> {
-        let paths = archives(path)?;
+        let paths = local_files(path, &ENDINGS)?;
         let (mut spans, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (archive, path) in paths.iter().enumerate() {
             for (span, key, label) in index(path, archive, kind)? {
@@ -60,24 +55,11 @@ impl Archives {
             let help = "give archives that have images in them";
             return Err(DataError::Empty { path: path.to_path_buf(), what: "sample", help });
         }
-        let (labels, classes) = classes(&labels, &spans)?;
+        let (labels, classes) =
+            classes(&labels, |index| spans.get(index).map_or_else(String::new, |span| span.place.clone()))?;
         let records = keys.into_iter().zip(labels).map(|(key, label)| Record { key, label }).collect();
         Ok(Archives { paths, spans, records, classes, fingerprint: OnceLock::new() })
     }
-}
-
-fn archives(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let inputs = Inputs { store: Store::with_settings([]), places: vec![place_of(path)], endings: &ENDINGS };
-    let found = inputs.files().map(|input| match input?.object.location {
-        Location::Local(path) => Ok(path),
-        remote @ Location::Remote { .. } => Err(DataError::Malformed {
-            place: remote.to_string(),
-            found: "an archive that is not on this machine".to_string(),
-            expected: "a path".to_string(),
-            help: "download the archives: training reads them in random order",
-        }),
-    });
-    found.collect()
 }
 
 type Indexed = (Span, Key, Option<Label>);
@@ -118,47 +100,6 @@ fn refuse_gzip(path: &Path) -> Result<(), DataError> {
         expected: "a plain one, in which records can be read in any order".to_string(),
         help: "unpack it with gunzip: images hardly shrink by it",
     })
-}
-
-/// Labels as indices into classes, and the classes.
-fn classes(labels: &[Option<Label>], spans: &[Span]) -> Result<(Vec<Option<u32>>, Vec<String>), DataError> {
-    let (mut names, mut count) = (BTreeSet::new(), 0);
-    for (label, span) in labels.iter().zip(spans) {
-        match label {
-            Some(Label::Name(name)) => {
-                names.insert(name.as_str());
-            }
-            Some(Label::Index(index)) => count = count.max(index.saturating_add(1)),
-            None => {}
-        }
-        if count > CLASSES || (count > 0 && !names.is_empty()) {
-            return Err(wrong_label(&span.place, label.as_ref()));
-        }
-    }
-    let numbers: BTreeMap<&str, u32> = names.iter().copied().zip(0..).collect();
-    let number = |label: &Option<Label>| match label.as_ref()? {
-        Label::Index(index) => Some(*index),
-        Label::Name(name) => numbers.get(name.as_str()).copied(),
-    };
-    let classes = if count > 0 {
-        (0..count).map(|n| n.to_string()).collect()
-    } else {
-        names.iter().map(|n| n.to_string()).collect()
-    };
-    Ok((labels.iter().map(number).collect(), classes))
-}
-
-fn wrong_label(place: &str, label: Option<&Label>) -> DataError {
-    DataError::Malformed {
-        place: place.to_string(),
-        found: match label {
-            Some(Label::Index(index)) => format!("the label {index}"),
-            Some(Label::Name(name)) => format!("the label `{name}`"),
-            None => "no label".to_string(),
-        },
-        expected: format!("labels that are all names, or all numbers below {CLASSES}"),
-        help: "write the archives again with labels of one kind",
-    }
 }
 
 impl Source for Archives {
