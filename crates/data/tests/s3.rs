@@ -207,6 +207,9 @@ fn what_is_not_there_is_named_with_what_to_do() {
         assert!(said.starts_with("s3://no-such-bucket/a"), "{said}");
         assert!(said.contains("there is no such bucket or container") && said.contains("AWS_REGION"), "{said}");
     }
-    let corpus = corpus::open(&["s3://errors/{0..1}.tar"], &Options { store, ..Options::default() }).unwrap();
+    let options = Options { store, ..Options::default() };
+    let misspelt = corpus::open(&["s3://errors/trian"], &options).unwrap_err().to_string();
+    assert!(misspelt.contains("s3://errors/trian: found nothing of that name"), "{misspelt}");
+    let corpus = corpus::open(&["s3://errors/{0..1}.tar"], &options).unwrap();
     assert_eq!(corpus.shards().filter(Result::is_err).count(), 2);
 }

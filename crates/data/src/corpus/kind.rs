@@ -34,7 +34,7 @@ pub enum Kind {
 const LOOK: usize = 1000;
 
 /// Opens a corpus. Each place is a path or a URL of a file or a folder, or a pattern of such (`{000..099}`, `{a,b}`); all
-/// are of one kind. Only names are looked at, and at most 1000.
+/// are of one kind. Only names are looked at, and at most 1000 of a folder. A corpus may turn out to have no shard at all.
 ///
 /// # Errors
 /// [`DataError::Malformed`] where the kind cannot be found out, is not the same for all places, or a pattern is wrong; where
@@ -104,8 +104,12 @@ fn by_ending(name: &str) -> Option<Kind> {
 
 /// A folder is what its first files are, archives and Parquet files before images. Both together are no kind.
 fn in_folder(folder: &Location, store: &Store) -> Result<Kind, DataError> {
-    let mut found = None;
-    for name in first_names(folder, store)? {
+    let (mut found, names) = (None, first_names(folder, store)?);
+    if names.is_empty() && folder.local().is_none() {
+        // A store has no folders: this is what a misspelt one looks like.
+        return Err(unknown(&folder.to_string(), "nothing of that name"));
+    }
+    for name in names {
         let kind = match by_ending(&name) {
             Some(kind @ (Kind::WebDataset | Kind::Parquet)) => kind,
             _ if is_image(Path::new(&name)) => Kind::Folder,

@@ -3,6 +3,8 @@ use std::io::{Cursor, Read};
 use ::tar::{Builder, EntryType, Header};
 
 use super::*;
+use proptest::prelude::*;
+
 use crate::conformance::{items, reads_in_little_memory};
 
 /// An archive of these files.
@@ -267,4 +269,34 @@ fn another_content_is_another_fingerprint() {
     assert_ne!(before[0], before[1]);
     assert_ne!(before[0], after[0]);
     assert_eq!(before[1], after[1]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    /// Whatever is changed in an archive: it is read to some end, and nothing but what is there is taken into memory.
+    #[test]
+    fn damaged_archives_are_read_to_some_end(changes in prop::collection::vec((0usize..6000, any::<u8>()), 0..8), fix: bool) {
+        let long = format!("{}/2.jpg", "d".repeat(150));
+        let mut bytes = archive(&[("0.jpg", b"one"), ("0.cls", b"1"), ("1.json", b"{}"), (&long, b"two")]);
+        for (at, byte) in changes {
+            if let Some(old) = bytes.get_mut(at) {
+                *old = byte;
+            }
+        }
+        if fix {
+            // A checksum that fits again lets the damage through.
+            for block in bytes.chunks_exact_mut(512).filter(|block| block.iter().any(|byte| *byte != 0)) {
+                let mut header = Header::from_byte_slice(block).clone();
+                header.set_cksum();
+                block.copy_from_slice(header.as_bytes());
+            }
+        }
+        let folder = Folder::with(&[("a.tar", bytes)]);
+        let corpus = opened(&folder.place("a.tar"), &options());
+        let shard = shards(corpus.as_ref()).remove(0);
+        let read: Vec<_> = corpus.read(&shard).unwrap().collect();
+        prop_assert!(read.len() <= 8);
+        prop_assert!(read.iter().rev().skip(1).all(Result::is_ok), "nothing follows an error");
+    }
 }
