@@ -132,6 +132,16 @@ pub enum DataError {
         /// How many such records there are.
         count: u64,
     },
+    /// An object store refuses, lacks what is asked for, or cannot be reached.
+    #[error("{place}: {problem}; {help}")]
+    Store {
+        /// The object or bucket.
+        place: String,
+        /// What is wrong, and what the store says.
+        problem: String,
+        /// What to do.
+        help: &'static str,
+    },
     /// More records, or larger ones, than the formats of this crate can count.
     #[error("{place}: {found}, at most {limit} can be handled; {help}")]
     TooLarge {

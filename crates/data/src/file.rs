@@ -42,7 +42,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::
 }
 
 /// A file for others to read as any other: `tempfile` would otherwise keep it from them.
-fn new_temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn new_temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tmp-");
     #[cfg(unix)]

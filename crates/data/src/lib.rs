@@ -2,9 +2,12 @@
 //!
 //! A [`Source`] is a fixed list of records in one format. A [`Manifest`] joins sources and draws named splits from
 //! them. Every process builds the same manifest from the same plan and data, so that a record has one number
-//! everywhere. What leaves a run (dead letters, labels) is written by this crate too, always as whole files.
+//! everywhere. A [`corpus::Corpus`] is as many records as there are, read in order for bulk jobs, from files or object
+//! stores ([`store`]). What leaves a run (dead letters, labels) is written by this crate too, always as whole files.
 
 mod batch;
+pub mod conformance;
+pub mod corpus;
 mod dead_letter;
 mod draw;
 mod error;
@@ -17,6 +20,7 @@ mod permute;
 mod probabilities;
 mod record;
 mod source;
+pub mod store;
 
 pub use batch::{Batch, Block, Mixed, Row, Target};
 pub use dead_letter::{DeadLetter, Stage, read_dead_letters, write_dead_letters};

@@ -13,7 +13,7 @@ use crate::manifest::no_such_record;
 use crate::{DataError, Key, Payload, Record};
 
 /// The largest image file that is read: far above any photograph, far below what would fill the memory.
-const LARGEST: u64 = 1 << 30;
+pub(crate) const LARGEST: u64 = 1 << 30;
 /// Most threads that read files to hash them.
 const READERS: usize = 16;
 

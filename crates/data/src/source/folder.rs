@@ -128,11 +128,13 @@ fn not_listed(folder: &Path, cause: io::Error) -> DataError {
     }
 }
 
-fn is_hidden(path: &Path) -> bool {
+/// Whether a file is one that users do not see.
+pub(crate) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-fn is_image(path: &Path) -> bool {
+/// Whether a file is named like an image.
+pub(crate) fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }

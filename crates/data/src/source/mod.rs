@@ -4,14 +4,22 @@ mod csv;
 mod files;
 mod folder;
 mod idx;
+mod labels;
+mod parquet;
 #[cfg(test)]
 mod tests;
+mod webdataset;
+
+pub(crate) use files::LARGEST;
+pub(crate) use folder::{is_hidden, is_image};
 
 use std::fmt::Debug;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::corpus::inputs::Inputs;
+use crate::store::{Location, Store};
 use crate::{DataError, Payload, Record};
 
 /// A fixed list of records in one format.
@@ -67,6 +75,21 @@ pub enum SourceConfig {
         /// The folder that paths are relative to; the folder of the CSV file if none.
         root: Option<PathBuf>,
     },
+    /// Tar archives on this machine as WebDataset has them, not gzipped: records are read where they lie.
+    WebDataset {
+        /// An archive, a folder of archives, or a pattern such as `train-{000..099}.tar`.
+        path: PathBuf,
+    },
+    /// Parquet files on this machine with a column of images. Made for files of small row groups, as Hugging Face writes
+    /// them: whatever lies before a record in its group has to be passed over.
+    Parquet {
+        /// A file, a folder of files, or a pattern such as `train-{0..9}.parquet`.
+        path: PathBuf,
+        /// The column of images. If none: `image`, or the only one that can be it.
+        image: Option<String>,
+        /// The column of labels. If none: `label`, where there is one.
+        label: Option<String>,
+    },
 }
 
 /// What the folders in an image folder mean.
@@ -97,12 +120,31 @@ pub fn open(config: &SourceConfig, key: KeyKind) -> Result<Box<dyn Source>, Data
         SourceConfig::Idx { images, labels } => Box::new(idx::Idx::open(images, labels.as_deref(), key)?),
         SourceConfig::Folder { path, layout } => Box::new(folder::open(path, *layout, key)?),
         SourceConfig::Csv { path, root } => Box::new(csv::open(path, root.as_deref(), key)?),
+        SourceConfig::Parquet { path, image, label } => {
+            Box::new(parquet::Files::open(path, image.as_deref(), label.as_deref(), key)?)
+        }
+        SourceConfig::WebDataset { path } => Box::new(webdataset::Archives::open(path, key)?),
     })
+}
+
+/// The files of this machine that a path or a pattern names, or that lie in a folder and have one of the endings.
+fn local_files(path: &Path, endings: &'static [&'static str]) -> Result<Vec<PathBuf>, DataError> {
+    let inputs = Inputs { store: Store::with_settings([]), places: vec![place_of(path)], endings };
+    let found = inputs.files().map(|input| match input?.object.location {
+        Location::Local(path) => Ok(path),
+        remote @ Location::Remote { .. } => Err(DataError::Malformed {
+            place: remote.to_string(),
+            found: "a file that is not on this machine".to_string(),
+            expected: "a path".to_string(),
+            help: "download the data: training reads them in random order",
+        }),
+    });
+    found.collect()
 }
 
 /// A path as it is shown and as keys are made of it: as the plan has it, less `.` and doubled separators. A path that
 /// is no text has its odd bytes escaped.
-fn place_of(path: &Path) -> String {
+pub(crate) fn place_of(path: &Path) -> String {
     let plain: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     match plain.to_str() {
         Some("") => ".".to_string(),
