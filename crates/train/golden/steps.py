@@ -6,10 +6,18 @@
 `resnet18` lines: gradients of one batch in torchvision's ResNet-18, and how one update with each optimizer moves each tensor. Of
 every tensor there are the sum, the L2 norm and three numbers. Weights and images are those of models.py. All of it is computed in
 64 bits.
+
+    python steps.py whole FILE
+
+writes the same gradients and updates of ResNet-18, whole tensors, computed in 32 bits by this machine's PyTorch: what
+`scripts/parity-models --steps` compares with.
 """
+
+import sys
 
 import torch
 import torchvision
+from safetensors.torch import save_file
 from timm.optim import Lamb, Lars, RMSpropTF
 from torch.optim import SGD, AdamW
 
@@ -67,11 +75,12 @@ def small(name):
     print("small", name, words(*torch.cat([parameter.detach().flatten() for parameter in parameters])))
 
 
-def resnet():
+def resnet(dtype=torch.float64):
     model = torchvision.models.resnet18(weights=None, num_classes=10)
     model.load_state_dict({key: by_formula(key, value, 1) for key, value in model.state_dict().items()})
-    model = model.double()
-    images = torch.from_numpy(formula("images", SHAPE).astype("float32")).reshape(SHAPE).double()
+    model = model.to(dtype)
+    images = torch.from_numpy(formula("images", SHAPE).astype("float32")).reshape(SHAPE).to(dtype)
+    images = images.contiguous(memory_format=torch.channels_last)
     torch.nn.functional.cross_entropy(model(images), torch.tensor([0, 3, 6, 9])).backward()
     return model
 
@@ -82,23 +91,34 @@ def summary(kind, name, tensor):
     print("resnet18", kind, name, words(flat.sum(), flat.norm(), *flat[places]))
 
 
-def one_update(name):
+def moved(name, dtype=torch.float64):
     """With a large eps, for the first direction of AdamW is the sign of a gradient, which is chance where that is tiny."""
-    model = resnet()
+    model = resnet(dtype)
     before = {key: value.detach().clone() for key, value in model.named_parameters()}
     optimizer = grouped(name, list(model.parameters()))
     if name == "adamw":
         for group in optimizer.param_groups:
             group["eps"] = 1.0
     update(optimizer, LARGE_RATE)
-    for key, value in model.named_parameters():
-        summary(name, key, value - before[key])
+    return {key: value.detach() - before[key] for key, value in model.named_parameters()}
 
+
+def whole(path):
+    tensors = {f"gradient.{key}": value.grad for key, value in resnet(torch.float32).named_parameters()}
+    for name in UPDATES:
+        tensors |= {f"{name}.{key}": value for key, value in moved(name, torch.float32).items()}
+    save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+
+
+UPDATES = ("sgd", "adamw", "rmsprop")
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["whole"]:
+        sys.exit(whole(sys.argv[2]))
     for name in OPTIMIZERS:
         small(name)
     for key, value in resnet().named_parameters():
         summary("gradient", key, value.grad)
-    for name in ("sgd", "adamw", "rmsprop"):
-        one_update(name)
+    for name in UPDATES:
+        for key, value in moved(name).items():
+            summary(name, key, value)

@@ -551,6 +551,21 @@ fn consistent(steps: std::ops::Range<u32>, session: &mut Session) -> Vec<StepMet
 }
 
 #[test]
+fn a_mean_teacher_is_sure_when_the_average_is() {
+    let accepted = |mean_teacher| {
+        let fixmatch =
+            ConsistencyConfig { threshold: Threshold::Fixed(0.8), mean_teacher, ..flexmatch().consistency.unwrap() };
+        // An average that hardly moves stays as ignorant as it began.
+        let ema = Some(EmaConfig { decay: 0.99999, warmup: false });
+        let mut session = Session::new(config(1)).unwrap();
+        session.begin(0, &RoundConfig { consistency: Some(fixmatch), ema, ..round() }).unwrap();
+        consistent(0..40, &mut session).iter().map(|metrics| metrics.accepted).sum::<u32>()
+    };
+    assert!(accepted(false) > 0);
+    assert_eq!(accepted(true), 0);
+}
+
+#[test]
 fn a_model_learns_from_its_own_word() {
     let mut session = Session::new(config(1)).unwrap();
     session.begin(0, &flexmatch()).unwrap();

@@ -72,16 +72,25 @@ fn check(kind: &str, net: &Net, tensors: &[Tensor]) {
     assert!(expected.is_empty(), "{:?}", expected.keys());
 }
 
-/// One update with the settings of `golden/steps.py`.
-fn check_update(name: &str, kind: &OptimizerKind, net: &Net, gradients: &[Tensor]) {
+/// How far each parameter moves in one update with the settings of `golden/steps.py`.
+fn moved(kind: &OptimizerKind, net: &Net, gradients: &[Tensor]) -> Vec<Tensor> {
     let tensors = net.params.copies().unwrap();
     let net =
         Net::build(&ModelKind::named("resnet18").unwrap(), dimensions(SIDE, SIDE, 3), Origin::Given(tensors)).unwrap();
     let mut gradients: Vec<Tensor> = gradients.iter().map(Tensor::copy).collect();
     let before: Vec<Tensor> = net.params.trained().map(|param| param.tensor.detach().copy()).collect();
     optimizer(kind, net.params.trained(), CPU).unwrap().update(&mut gradients, 1.0).unwrap();
-    let moved = net.params.trained().zip(before).map(|(param, before)| param.tensor.detach() - before);
-    check(name, &net, &moved.collect::<Vec<_>>());
+    net.params.trained().zip(before).map(|(param, before)| param.tensor.detach() - before).collect()
+}
+
+/// The optimizers of `golden/steps.py` that update ResNet-18.
+fn optimizers() -> [(&'static str, OptimizerKind); 3] {
+    let (lr, weight_decay, momentum) = (1.0, 0.1, 0.9);
+    [
+        ("sgd", OptimizerKind::Sgd { lr, momentum, nesterov: false, weight_decay }),
+        ("adamw", OptimizerKind::AdamW { lr, betas: [0.8, 0.95], eps: 1.0, weight_decay }),
+        ("rmsprop", OptimizerKind::RmsProp { lr, decay: 0.9, momentum, eps: 1e-3, weight_decay }),
+    ]
 }
 
 #[test]
@@ -89,15 +98,28 @@ fn one_step_is_that_of_the_reference() {
     let net = resnet();
     let learned = learn(&net);
     check("gradient", &net, &learned.tensors);
-    let (lr, weight_decay) = (1.0, 0.1);
-    let sgd = OptimizerKind::Sgd { lr, momentum: 0.9, nesterov: false, weight_decay };
-    check_update("sgd", &sgd, &net, &learned.tensors);
-    check_update(
-        "adamw",
-        &OptimizerKind::AdamW { lr, betas: [0.8, 0.95], eps: 1.0, weight_decay },
-        &net,
-        &learned.tensors,
-    );
-    let rmsprop = OptimizerKind::RmsProp { lr, decay: 0.9, momentum: 0.9, eps: 1e-3, weight_decay };
-    check_update("rmsprop", &rmsprop, &net, &learned.tensors);
+    for (name, kind) in optimizers() {
+        check(name, &net, &moved(&kind, &net, &learned.tensors));
+    }
+}
+
+/// Against PyTorch's own 32 bits on this machine: the largest difference of a number, as a share of the tensor's largest.
+#[test]
+#[ignore = "scripts/parity-models --steps runs it"]
+fn one_step_is_that_of_this_machine_s_pytorch() {
+    let path = std::env::var("MILLSTREAM_PARITY_STEPS").expect("the file of `steps.py whole`");
+    let (_, theirs) = crate::weights::read(std::path::Path::new(&path), CPU).unwrap();
+    let net = resnet();
+    let gradients = learn(&net).tensors;
+    let updates = optimizers().map(|(name, kind)| (name, moved(&kind, &net, &gradients)));
+    for (what, ours) in std::iter::once(("gradient", gradients)).chain(updates) {
+        let far = net.params.trained().zip(&ours).map(|(param, ours)| {
+            let theirs = &theirs[&format!("{what}.{}", param.name)];
+            let most = |tensor: Tensor| tensor.abs().max().double_value(&[]);
+            most(ours - theirs) / most(theirs.shallow_clone())
+        });
+        let most = far.fold(0.0, f64::max);
+        println!("parity | resnet18 | {what} | {most:.1e}");
+        assert!(most <= 1e-5, "{what}: {most:.1e}");
+    }
 }
