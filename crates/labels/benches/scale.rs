@@ -149,7 +149,7 @@ fn drive(worker: &mut Worker, task: &Task) -> Measured {
         for (sent, number) in (index..task.labels.div_ceil(step)).step_by(peers as usize).enumerate() {
             let (key, label) = task.label(number * step, round as u32);
             upserts.send((key, label, round));
-            if sent as u64 % BITE == 0 {
+            if (sent as u64).is_multiple_of(BITE) {
                 worker.step();
             }
         }
