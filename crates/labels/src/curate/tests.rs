@@ -77,11 +77,14 @@ fn run(workers: usize, setting: &Setting, rounds: &[Round]) -> Outcome {
     outcome
 }
 
+/// Key, teacher, label, time.
+type Upsert = (Key, u32, Option<Pseudo>, u64);
+
 struct Handles {
     corrections: InputSession<u64, (Key, Correction), isize>,
     barred: InputSession<u64, Key, isize>,
     truth: InputSession<u64, (Key, u32), isize>,
-    teachers: InputHandle<u64, CapacityContainerBuilder<Vec<(Key, u32, Option<Pseudo>, u64)>>>,
+    teachers: InputHandle<u64, CapacityContainerBuilder<Vec<Upsert>>>,
     probe: ProbeHandle<u64>,
 }
 
