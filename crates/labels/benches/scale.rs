@@ -195,11 +195,15 @@ fn start_others(task: &mut Task) -> Vec<Child> {
     (1..task.processes).map(start).collect()
 }
 
+/// How a process says what memory it took; timely writes to standard output too.
+const MEMORY: &str = "memory";
+
 /// Peak, built and after, in KiB, of a process that has ended.
 fn memory_of(child: Child) -> [u64; 3] {
     let mut text = String::new();
     child.stdout.expect("a pipe").read_to_string(&mut text).expect("what the process says");
-    let mut numbers = text.split_whitespace().map(|word| word.parse().expect("KiB"));
+    let line = text.lines().find_map(|line| line.strip_prefix(MEMORY)).expect("a line about memory");
+    let mut numbers = line.split_whitespace().map(|word| word.parse().expect("KiB"));
     std::array::from_fn(|_| numbers.next().expect("three numbers"))
 }
 
@@ -211,7 +215,7 @@ fn main() {
     let mut sum = [memory("VmHWM"), measured.built, measured.after];
     let mut out = std::io::stdout().lock();
     if task.process > 0 {
-        writeln!(out, "{} {} {}", sum[0], sum[1], sum[2]).expect("standard output");
+        writeln!(out, "\n{MEMORY} {} {} {}", sum[0], sum[1], sum[2]).expect("standard output");
         return;
     }
     for child in children {

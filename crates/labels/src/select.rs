@@ -121,7 +121,8 @@ where
     T: Timestamp + Lattice + TotalOrder,
 {
     let policy = policy.clone();
-    bins.reduce_named("Cut", move |class, bins, cuts| {
+    // Counted message by message before they travel: a class is cut on one worker.
+    bins.consolidate_stream().reduce_named("Cut", move |class, bins, cuts| {
         let counted = bins.iter().map(|(bin, count)| (**bin, u64::try_from(*count).unwrap_or(0)));
         cuts.push((Cut::walk(counted, wanted, policy.floor(*class)), 1));
     })

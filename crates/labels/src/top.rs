@@ -92,10 +92,11 @@ where
         let rank = Rank::new(seed, key, candidate.confidence);
         ((candidate.class, rank.cell()), rank)
     });
-    let lines = ranked.clone().map(|(cell, _)| cell).reduce_named("Line", move |_, cells, line| {
-        let counted = cells.iter().map(|(cell, count)| (**cell, u64::try_from(*count).unwrap_or(0)));
-        line.push((Line::draw(counted, most), 1));
-    });
+    let lines =
+        ranked.clone().map(|(cell, _)| cell).consolidate_stream().reduce_named("Line", move |_, cells, line| {
+            let counted = cells.iter().map(|(cell, count)| (**cell, u64::try_from(*count).unwrap_or(0)));
+            line.push((Line::draw(counted, most), 1));
+        });
     // A cell whose share did not change cancels here, and its labels are not looked at.
     let shares = lines
         .flat_map(|(class, line)| line.shares().map(move |(cell, share)| ((class, cell), share)))
