@@ -87,11 +87,11 @@ where
     if let Some(frozen) = frozen {
         choice = freeze(choice, &frozen, taken);
     }
+    let classes = policy.rule.classes;
     let copies = choice.copies.arrange_by_key_named("Copies");
-    let judged = tally::judged(labels.clone(), truth, copies.clone());
+    let judged = tally::judged(labels.clone(), truth, copies.clone(), classes);
     let turned = tally::turned(labels.clone(), overruled);
     // Distributions are large: they stay in the book until the very end, and only changed ones leave it.
-    let classes = policy.rule.classes;
     let selected = copies.join_core(labels, move |key, copies, ((), label)| {
         (label.class < classes).then(|| (*key, Selected::new(label, *copies)))
     });

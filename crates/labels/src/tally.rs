@@ -129,13 +129,14 @@ pub(crate) fn judged<'scope, T>(
     labels: Labels<'scope, T>,
     truth: VecCollection<'scope, T, (Key, u32)>,
     copies: Arranged<'scope, TraceAgent<ValSpine<Key, u32, T, isize>>>,
+    classes: u32,
 ) -> Tallies<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let known = truth
-        .arrange_by_key_named("Truth")
-        .join_core(labels, |key, truth, ((), label)| Some((*key, (label.class, label.class == *truth))));
+    let known = truth.arrange_by_key_named("Truth").join_core(labels, move |key, truth, ((), label)| {
+        (label.class < classes).then_some((*key, (label.class, label.class == *truth)))
+    });
     let judged = known.arrange_by_key_named("Known").join_core(copies, |_, known, _| Some(*known));
     judged.explode(|(class, right)| [((Tally::Known, class), 1), ((Tally::Correct, class), isize::from(right))])
 }

@@ -304,10 +304,13 @@ fn members_stay_and_take_new_labels() {
     let first = Round { upserts: vec![says(0, 0, 0, 0.9), says(1, 0, 1, 0.8), says(2, 0, 0, 0.4)], ..Round::default() };
     let second =
         Round { upserts: vec![says(0, 0, 2, 0.1), says(1, 0, 1, 0.9), says(2, 0, 0, 1.0)], ..Round::default() };
+    // A class that does not exist, of a record whose truth is known.
+    let unknown = Round { upserts: vec![says(1, 0, 3, 0.9)], truth: vec![(Key(1), Some(1))], ..Round::default() };
     let third = Round { barred: vec![(Key(1), true)], upserts: vec![(Key(0), 0, None)], ..Round::default() };
-    let states = check(&(Policy::from(rule(0.5)), Some(0)), &[first, second, third]);
+    let states = check(&(Policy::from(rule(0.5)), Some(0)), &[first, second, unknown, third]);
     assert_eq!(classes(&states[1]), BTreeMap::from([(0, 2), (1, 1)]));
-    assert_eq!(classes(&states[2]), BTreeMap::new());
+    assert_eq!(classes(&states[2]), BTreeMap::from([(0, 2)]));
+    assert_eq!(classes(&states[3]), BTreeMap::new());
 }
 
 fn key() -> impl Strategy<Value = Key> {
