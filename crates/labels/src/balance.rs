@@ -64,9 +64,11 @@ impl Cell {
         Cell { floor: cut.bin, base: factor as u32, split: split.to_bits() }
     }
 
-    /// How often a label of this cell enters the training set; `None` for not at all.
-    pub(crate) fn copies(&self, bin: u8, chance: f64) -> Option<u32> {
-        let extra = u32::from(chance < f64::from_bits(self.split));
+    /// How often a label of this cell enters the training set; `None` for not at all. Its chance is drawn again, instead of
+    /// kept, where the cell asks for it: few cells do.
+    pub(crate) fn copies(&self, bin: u8, chance: impl FnOnce() -> f64) -> Option<u32> {
+        let split = f64::from_bits(self.split);
+        let extra = u32::from(split >= 1.0 || split > 0.0 && chance() < split);
         let copies = self.base.saturating_add(extra);
         (bin >= self.floor && copies > 0).then_some(copies)
     }
@@ -100,8 +102,8 @@ mod tests {
                 let chance = f64::from(step) / 4096.0;
                 let plain = (factor as u32).saturating_add(u32::from(chance < factor.fract()));
                 let cell = Cell::new(Cut { bin: 30, pool }, &balance, bucket_of(chance));
-                assert_eq!(cell.copies(30, chance).unwrap_or(0), plain, "{per_class}/{pool} at {chance}");
-                assert_eq!(cell.copies(29, chance), None);
+                assert_eq!(cell.copies(30, || chance).unwrap_or(0), plain, "{per_class}/{pool} at {chance}");
+                assert_eq!(cell.copies(29, || chance), None);
             }
         }
     }

@@ -4,22 +4,24 @@ use std::collections::BTreeMap;
 
 use differential_dataflow::lattice::Lattice;
 use differential_dataflow::operators::ThresholdTotal;
-use differential_dataflow::operators::arrange::upsert::arrange_from_upsert;
 use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
-use differential_dataflow::trace::implementations::{ValBuilder, ValSpine};
+use differential_dataflow::trace::implementations::KeySpine;
 use differential_dataflow::{AsCollection, VecCollection};
 use millstream_data::Key;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
+use timely::dataflow::operators::vec::{Filter, Map};
 use timely::order::TotalOrder;
 use timely::progress::Timestamp;
 
 use crate::label::{Pseudo, Selected};
+use crate::policy::Policy;
 use crate::rule::Rule;
-use crate::select::{Candidate, select};
+use crate::select::{Candidate, Choice, select};
 use crate::stats::RoundStats;
-use crate::tally;
+use crate::tally::{self, Tallies};
+use crate::upsert::{Latest, upsert};
 
 /// What the label book yields.
 pub struct Book<'scope, T: Timestamp> {
@@ -32,7 +34,7 @@ pub struct Book<'scope, T: Timestamp> {
     pub stats: StreamVec<'scope, T, (T, RoundStats)>,
 }
 
-type Labels<'scope, T> = Arranged<'scope, TraceAgent<ValSpine<Key, Pseudo, T, isize>>>;
+pub(crate) type Labels<'scope, T> = Arranged<'scope, TraceAgent<Latest<(), Pseudo, T>>>;
 
 /// Builds the label book into a dataflow.
 ///
@@ -52,35 +54,77 @@ pub fn book<'scope, T>(
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let heard = tally::heard(upserts.clone());
-    let labels: Labels<'scope, T> = arrange_from_upsert::<ValBuilder<_, _, _, _>, _, _, _>(upserts, "Book");
-    let candidates = candidates(labels.clone(), human);
-    let choice = select(candidates.clone(), rule);
-    // Distributions are large: they stay in the book until the very end, and only changed ones leave it.
-    let selected = choice
-        .copies
-        .arrange_by_key_named("Copies")
-        .join_core(labels, |key, copies, label| Some((*key, Selected::new(label, *copies))));
-    let selected = settle(selected.arrange_by_key_named("Selected").as_collection(|key, label| (*key, label.clone())));
-
-    let cuts = choice.cuts.map(|cuts| tally::cut(cuts, rule));
-    let counted = [tally::labelled(candidates), tally::selected(selected.clone(), truth)];
-    let stats = tally::report(heard.concatenate(counted.into_iter().chain(cuts)), rule);
-    Book { selected, stats }
+    let heard = tally::heard(upserts.clone().map(|(_, _, time)| time));
+    let labels = upsert(upserts.map(|(key, label, time)| (key, (), label, time)), "Book");
+    let pages = Pages { labels, heard, taken: human.map(|(key, _)| key), truth };
+    open(pages, &Policy::from(*rule), None)
 }
 
-/// The labels of records that no human labelled.
-fn candidates<'scope, T>(
-    labels: Labels<'scope, T>,
-    human: VecCollection<'scope, T, (Key, u32)>,
-) -> VecCollection<'scope, T, (Key, Candidate)>
+/// What the book is made of.
+pub(crate) struct Pages<'scope, T: Timestamp + Lattice> {
+    /// One pseudo-label a record.
+    pub(crate) labels: Labels<'scope, T>,
+    /// How much was told.
+    pub(crate) heard: Tallies<'scope, T>,
+    /// Records that are no candidates, each any number of times.
+    pub(crate) taken: VecCollection<'scope, T, Key>,
+    /// Hidden labels.
+    pub(crate) truth: VecCollection<'scope, T, (Key, u32)>,
+}
+
+/// Selects among the labels, and keeps the members of the time `frozen` from then on.
+pub(crate) fn open<'scope, T>(pages: Pages<'scope, T>, policy: &Policy, frozen: Option<T>) -> Book<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let human = human.map(|(key, _)| key).distinct_total().arrange_by_self_named("Human");
-    let all = labels.clone().as_collection(|key, label| (*key, Candidate::from(label)));
-    let overruled = labels.join_core(human, |key, label, ()| Some((*key, Candidate::from(label))));
-    all.concat(overruled.negate())
+    let Pages { labels, heard, taken, truth } = pages;
+    let taken = taken.distinct_total().arrange_by_self_named("Taken");
+    let overruled =
+        labels.clone().join_core(taken.clone(), |key, ((), label), ()| Some((*key, Candidate::from(label)))).negate();
+    let candidates = labels.clone().as_collection(|key, ((), label)| (*key, Candidate::from(label)));
+    let candidates = candidates.concat(overruled.clone());
+    let mut choice = select(candidates.clone(), policy);
+    if let Some(frozen) = frozen {
+        choice = freeze(choice, &frozen, taken);
+    }
+    let classes = policy.rule.classes;
+    let copies = choice.copies.arrange_by_key_named("Copies");
+    let judged = tally::judged(labels.clone(), truth, copies.clone(), classes);
+    let turned = tally::turned(labels.clone(), overruled);
+    // Distributions are large: they stay in the book until the very end, and only changed ones leave it.
+    let selected = copies.join_core(labels, move |key, copies, ((), label)| {
+        (label.class < classes).then(|| (*key, Selected::new(label, *copies)))
+    });
+    let selected = settle(selected.arrange_by_key_named("Selected").as_collection(|key, label| (*key, label.clone())));
+
+    let cuts = choice.cuts.map(|cuts| tally::cut(cuts, policy));
+    let counted = [tally::labelled(candidates), turned, judged, tally::selected(selected.clone())];
+    let stats = tally::report(heard.concatenate(counted.into_iter().chain(cuts)), policy);
+    Book { selected, stats }
+}
+
+/// The choice as it was at the end of a time; records that have been taken since are out.
+fn freeze<'scope, T>(choice: Choice<'scope, T>, frozen: &T, taken: Taken<'scope, T>) -> Choice<'scope, T>
+where
+    T: Timestamp + Lattice + TotalOrder,
+{
+    let members = as_of(choice.copies, frozen.clone());
+    let lost =
+        members.clone().arrange_by_key_named("Members").join_core(taken, |key, copies, ()| Some((*key, *copies)));
+    Choice { copies: members.concat(lost.negate()), cuts: choice.cuts.map(|cuts| as_of(cuts, frozen.clone())) }
+}
+
+type Taken<'scope, T> = Arranged<'scope, TraceAgent<KeySpine<Key, T, isize>>>;
+
+/// A collection as it was at the end of a time, and stays.
+///
+/// Of [`Book::selected`] it is the training set of a past round: whoever feeds the upserts again up to that round gets the same.
+pub fn as_of<'scope, T, D>(changes: VecCollection<'scope, T, D>, time: T) -> VecCollection<'scope, T, D>
+where
+    T: Timestamp + TotalOrder,
+    D: 'static,
+{
+    changes.inner.filter(move |(_, at, _)| *at <= time).as_collection()
 }
 
 /// Sends every change under its own time.

@@ -18,7 +18,7 @@ pub struct Validated {
 
 impl Validated {
     /// Whether a temperature makes a difference to it: what is no number, or is no class, stays as it is.
-    fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         (self.label as usize) < self.probabilities.len() && sound(&self.probabilities)
     }
 }

@@ -100,6 +100,52 @@ impl Selected {
     }
 }
 
+/// Where a label comes from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Provenance {
+    /// A person.
+    Human {
+        /// The number of the import that brought it.
+        import: u32,
+    },
+    /// A teacher, or several that agree.
+    Pseudo {
+        /// The round whose teacher said so.
+        round: u32,
+        /// The first 8 bytes of the teacher's hash, big-endian.
+        model: u64,
+        /// How sure the teacher was of the class.
+        confidence: Confidence,
+    },
+}
+
+/// A label to train on, whoever gave it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Label {
+    /// The class, an index into the class names.
+    pub class: u32,
+    /// How often the record enters the training set: at least 1.
+    pub copies: u32,
+    /// The probability of every class. Empty for a hard label.
+    pub distribution: Vec<Confidence>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+impl Label {
+    /// What a person said.
+    pub fn human(class: u32, import: u32) -> Label {
+        Label { class, copies: 1, distribution: Vec::new(), provenance: Provenance::Human { import } }
+    }
+}
+
+impl From<Selected> for Label {
+    fn from(selected: Selected) -> Label {
+        let Selected { class, confidence, copies, distribution, round, model } = selected;
+        Label { class, copies, distribution, provenance: Provenance::Pseudo { round, model, confidence } }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,24 +16,41 @@
 //!
 //! What a teacher says may be calibrated before: [`Temperature`] makes its confidence mean what it says.
 //!
-//! [`book()`] builds the dataflow. [`reference::ReferenceBook`] computes the same from scratch, round by round, the
+//! [`book()`] builds the dataflow for one teacher at a time, as a run trains them. [`curate`] builds it for a corpus: people correct,
+//! import by import; several teachers agree or not; each class has its threshold or at most K records; the members of
+//! a round may stay while their labels are renewed; and records are barred, such as those that [`duplicates`](duplicates()) finds.
+//! [`reference::ReferenceBook`] computes the same from scratch, round by round, the
 //! way the paper's scripts do; the tests hold one against the other.
 
 mod balance;
 mod book;
 mod calibration;
+mod class_threshold;
+mod correction;
+mod curate;
+mod duplicates;
 mod label;
+mod policy;
 mod precision;
 pub mod reference;
 mod rule;
 mod select;
 mod stats;
 mod tally;
+mod teachers;
 mod threshold;
+mod top;
+mod upsert;
 
-pub use book::{Book, book};
+pub use book::{Book, as_of, book};
 pub use calibration::{Temperature, Validated, log_probability};
-pub use label::{Confidence, Pseudo, Selected};
+pub use class_threshold::{ENOUGH, class_thresholds};
+pub use correction::{Correction, Verdict};
+pub use curate::{Curated, Sayings, curate};
+pub use duplicates::{Deduplication, Duplicates, Fingerprint, MOST_DISTANCE, Match, duplicates};
+pub use label::{Confidence, Label, Provenance, Pseudo, Selected};
+pub use policy::Policy;
 pub use precision::Precision;
 pub use rule::{Balance, LabelsError, Rule};
 pub use stats::{ClassStats, RoundStats};
+pub use teachers::{Agreement, Pair};

@@ -2,22 +2,29 @@
 //! labels, as the scripts of Noisy Student do it. It is what the dataflow is tested against, and the place to read
 //! what the dataflow means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_data::Key;
 
 use crate::balance::chance;
-use crate::label::{Pseudo, Selected};
-use crate::rule::Rule;
+use crate::correction::{Correction, Verdict};
+use crate::label::{Label, Pseudo, Selected};
+use crate::policy::Policy;
 use crate::stats::{ClassStats, RoundStats};
+use crate::teachers::Pair;
+use crate::top::Rank;
 
 /// The label book as plain maps.
 #[derive(Clone, Debug)]
 pub struct ReferenceBook {
-    rule: Rule,
-    human: BTreeMap<Key, u32>,
+    policy: Policy,
+    corrections: BTreeMap<Key, BTreeSet<Correction>>,
+    barred: BTreeSet<Key>,
     truth: BTreeMap<Key, u32>,
-    pseudo: BTreeMap<Key, Pseudo>,
+    /// What each teacher says.
+    told: BTreeMap<Key, BTreeMap<u32, Pseudo>>,
+    /// The members of the selection with their copies, and how it was cut, where both are to stay.
+    frozen: Option<(BTreeMap<Key, u32>, Vec<Plan>)>,
     /// The candidates and the selection of the round before.
     before: (BTreeMap<Key, Pseudo>, BTreeMap<Key, Selected>),
 }
@@ -27,19 +34,37 @@ type Plan = (f32, f64);
 
 impl ReferenceBook {
     /// An empty book.
-    pub fn new(rule: Rule) -> Self {
+    pub fn new(policy: impl Into<Policy>) -> Self {
         ReferenceBook {
-            rule,
-            human: BTreeMap::new(),
+            policy: policy.into(),
+            corrections: BTreeMap::new(),
+            barred: BTreeSet::new(),
             truth: BTreeMap::new(),
-            pseudo: BTreeMap::new(),
+            told: BTreeMap::new(),
+            frozen: None,
             before: Default::default(),
         }
     }
 
-    /// Sets or takes away what a human says of a record.
+    /// Sets or takes away what a human says of a record, as import 0.
     pub fn set_human(&mut self, key: Key, class: Option<u32>) {
-        set(&mut self.human, key, class);
+        self.set_correction(key, 0, class.map(Verdict::Class));
+    }
+
+    /// Sets or takes away what an import says of a record.
+    pub fn set_correction(&mut self, key: Key, import: u32, verdict: Option<Verdict>) {
+        let said = self.corrections.entry(key).or_default();
+        said.retain(|correction| correction.import != import);
+        said.extend(verdict.map(|verdict| Correction { import, verdict }));
+    }
+
+    /// Bars a record from every training set, or lets it in again.
+    pub fn set_barred(&mut self, key: Key, barred: bool) {
+        if barred {
+            self.barred.insert(key)
+        } else {
+            self.barred.remove(&key)
+        };
     }
 
     /// Sets or takes away a record's hidden label.
@@ -47,36 +72,111 @@ impl ReferenceBook {
         set(&mut self.truth, key, class);
     }
 
-    /// Takes in the upserts of one round and closes it: what is selected now, and the statistics.
+    /// From now on the members of the selection are those of the last round.
+    pub fn freeze(&mut self) {
+        let members = self.before.1.iter().map(|(key, label)| (*key, label.copies)).collect();
+        self.frozen = Some((members, self.plans(&self.before.0)));
+    }
+
+    /// Takes in the upserts of one round, of one teacher, and closes it: what is selected now, and the statistics.
     /// If one record is told twice, the greater wins, and a label is greater than none.
     pub fn round(&mut self, upserts: &[(Key, Option<Pseudo>)]) -> (BTreeMap<Key, Selected>, RoundStats) {
-        let mut told: BTreeMap<Key, Option<Pseudo>> = BTreeMap::new();
-        for (key, label) in upserts {
-            let last = told.entry(*key).or_default();
+        let upserts: Vec<_> = upserts.iter().map(|(key, label)| (*key, 0, label.clone())).collect();
+        self.round_of_teachers(&upserts)
+    }
+
+    /// As [`ReferenceBook::round`], with the number of the teacher that says so.
+    pub fn round_of_teachers(
+        &mut self,
+        upserts: &[(Key, u32, Option<Pseudo>)],
+    ) -> (BTreeMap<Key, Selected>, RoundStats) {
+        let mut told: BTreeMap<(Key, u32), Option<Pseudo>> = BTreeMap::new();
+        for (key, teacher, label) in upserts {
+            let last = told.entry((*key, *teacher)).or_default();
             *last = label.clone().max(last.take());
         }
-        for (key, label) in told {
-            set(&mut self.pseudo, key, label);
+        for ((key, teacher), label) in told {
+            set(self.told.entry(key).or_default(), teacher, label);
         }
         self.close()
     }
 
+    /// The training set as the last round left it.
+    pub fn labels(&self) -> BTreeMap<Key, Label> {
+        let human = self.corrections.iter().filter(|(key, _)| !self.barred.contains(key)).filter_map(|(key, said)| {
+            let Correction { import, verdict: Verdict::Class(class) } = said.last()? else { return None };
+            Some((*key, Label::human(*class, *import)))
+        });
+        let selected = self.before.1.iter().map(|(key, selected)| (*key, Label::from(selected.clone())));
+        human.chain(selected).collect()
+    }
+
+    /// How many records each two teachers have both labelled, in the same class or not.
+    pub fn pairs(&self) -> BTreeMap<Pair, usize> {
+        let mut pairs = BTreeMap::new();
+        for told in self.told.values() {
+            for (first, one) in told {
+                for (second, other) in told.range(first + 1..) {
+                    let pair = Pair { first: *first, second: *second, same: one.class == other.class };
+                    *pairs.entry(pair).or_default() += 1;
+                }
+            }
+        }
+        pairs
+    }
+
     fn close(&mut self) -> (BTreeMap<Key, Selected>, RoundStats) {
-        let mut candidates = self.pseudo.clone();
-        candidates.retain(|key, _| !self.human.contains_key(key));
-        let plans: Vec<Plan> = (0..self.rule.classes).map(|class| self.plan(class, &candidates)).collect();
-        let selected: BTreeMap<_, _> =
-            candidates.iter().filter_map(|(key, label)| Some((*key, self.take(*key, label, &plans)?))).collect();
+        let free = |key: &Key| !self.barred.contains(key) && self.corrections.get(key).is_none_or(BTreeSet::is_empty);
+        let labels = self.told.iter().filter(|(key, _)| free(key)).filter_map(|(key, told)| {
+            let told: Vec<&Pseudo> = told.values().collect();
+            Some((*key, self.policy.agreement.combine(&told)?))
+        });
+        let candidates: BTreeMap<Key, Pseudo> = labels.collect();
+        let plans = match &self.frozen {
+            Some((_, plans)) => plans.clone(),
+            None => self.plans(&candidates),
+        };
+        let selected = self.choose(&candidates, &plans);
         let stats = self.stats(&candidates, &selected, &plans);
         self.before = (candidates, selected.clone());
         (selected, stats)
     }
 
+    fn plans(&self, candidates: &BTreeMap<Key, Pseudo>) -> Vec<Plan> {
+        (0..self.policy.rule.classes).map(|class| self.plan(class, candidates)).collect()
+    }
+
+    fn choose(&self, candidates: &BTreeMap<Key, Pseudo>, plans: &[Plan]) -> BTreeMap<Key, Selected> {
+        let best = self.policy.most.map(|most| self.best(most, candidates));
+        let copies = |key: &Key, label: &Pseudo| match (&self.frozen, &best) {
+            (Some((members, _)), _) => members.get(key).copied().filter(|_| label.class < self.policy.rule.classes),
+            (None, Some(best)) => best.contains(key).then_some(1),
+            (None, None) => self.copies(*key, label, plans),
+        };
+        let chosen = |(key, label): (&Key, &Pseudo)| Some((*key, Selected::new(label, copies(key, label)?)));
+        candidates.iter().filter_map(chosen).collect()
+    }
+
+    /// The `most` best of each class.
+    fn best(&self, most: u64, candidates: &BTreeMap<Key, Pseudo>) -> BTreeSet<Key> {
+        let mut best = BTreeSet::new();
+        for class in 0..self.policy.rule.classes {
+            let good = |label: &Pseudo| label.class == class && label.confidence.get() >= self.policy.threshold(class);
+            let mine = candidates.iter().filter(|(_, label)| good(label));
+            let mut ranks: Vec<_> =
+                mine.map(|(key, label)| (Rank::new(self.policy.rule.seed, *key, label.confidence), *key)).collect();
+            ranks.sort();
+            best.extend(ranks.into_iter().take(usize::try_from(most).unwrap_or(usize::MAX)).map(|(_, key)| key));
+        }
+        best
+    }
+
     /// Passes 1 and 2: the histogram of a class, walked from 1.00 down to the first edge where enough are passed,
     /// or to the least threshold.
     fn plan(&self, class: u32, candidates: &BTreeMap<Key, Pseudo>) -> Plan {
-        let Some(balance) = self.rule.balance else {
-            return (self.rule.threshold, 1.0);
+        let least = self.policy.threshold(class);
+        let Some(balance) = self.policy.rule.balance.filter(|_| self.policy.most.is_none()) else {
+            return (least, 1.0);
         };
         let edges: Vec<f32> = (0..=100_u8).map(|bin| f32::from(bin) / 100.0).collect();
         let mut histogram = vec![0_u64; edges.len()];
@@ -86,7 +186,7 @@ impl ReferenceBook {
         }
         let (mut total, mut threshold) = (0, 1.0);
         for (edge, count) in edges.into_iter().zip(histogram).rev() {
-            if total >= balance.per_class || edge < self.rule.threshold {
+            if total >= balance.per_class || edge < least {
                 break;
             }
             total += count;
@@ -101,11 +201,11 @@ impl ReferenceBook {
 
     /// Pass 3: a label at or above its class's threshold is taken `floor(f)` times, and once more if its chance
     /// lies below the rest of `f`.
-    fn take(&self, key: Key, label: &Pseudo, plans: &[Plan]) -> Option<Selected> {
+    fn copies(&self, key: Key, label: &Pseudo, plans: &[Plan]) -> Option<u32> {
         let (threshold, factor) = plans.get(label.class as usize)?;
-        let extra = chance(self.rule.seed, label.round, key) < factor.fract();
+        let extra = chance(self.policy.rule.seed, label.round, key) < factor.fract();
         let copies = (factor.floor() as u32).saturating_add(u32::from(extra));
-        (label.confidence.get() >= *threshold && copies > 0).then(|| Selected::new(label, copies))
+        (label.confidence.get() >= *threshold && copies > 0).then_some(copies)
     }
 
     fn stats(
@@ -154,7 +254,7 @@ impl ReferenceBook {
     }
 }
 
-fn set<V>(map: &mut BTreeMap<Key, V>, key: Key, value: Option<V>) {
+fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
     match value {
         Some(value) => map.insert(key, value),
         None => map.remove(&key),

@@ -51,6 +51,11 @@ pub enum LabelsError {
     /// Balancing to nothing.
     #[error("balancing asks for 0 images per class; ask for at least 1, or leave out `balance`")]
     NothingPerClass,
+    /// Two ways to bring a class to a size.
+    #[error(
+        "a policy asks for the most confident of each class and for balancing; leave out one of `most` and `balance`"
+    )]
+    TopAndBalance,
     /// No class, so nothing to label.
     #[error("there are no classes to select labels for; name them in the data, for example by one folder per class")]
     NoClasses,

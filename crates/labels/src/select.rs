@@ -9,8 +9,10 @@ use timely::progress::Timestamp;
 
 use crate::balance::{BUCKETS, Cell, bucket_of, chance};
 use crate::label::{Confidence, Pseudo};
-use crate::rule::{Balance, Rule};
-use crate::threshold::{Cut, bin_of, first_bin};
+use crate::policy::Policy;
+use crate::rule::Balance;
+use crate::threshold::{Cut, bin_of};
+use crate::top::top;
 
 /// The part of a pseudo-label that selection looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,54 +36,62 @@ pub(crate) struct Choice<'scope, T: Timestamp> {
     pub(crate) cuts: Option<VecCollection<'scope, T, (u32, Cut)>>,
 }
 
-/// Selects among candidates by `rule`.
+/// Selects among candidates by `policy`.
 pub(crate) fn select<'scope, T>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
-    rule: &Rule,
+    policy: &Policy,
 ) -> Choice<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let classes = rule.classes;
+    let classes = policy.rule.classes;
     let known = candidates.filter(move |(_, candidate)| candidate.class < classes);
-    match rule.balance {
-        None => Choice { copies: above(known, rule.threshold), cuts: None },
-        Some(balance) => balanced(known, rule, balance),
+    let rule = policy.clone();
+    let above =
+        known.clone().filter(move |(_, candidate)| candidate.confidence.get() >= rule.threshold(candidate.class));
+    match (policy.most, policy.rule.balance) {
+        (Some(most), _) => Choice { copies: top(above, most, policy.rule.seed), cuts: None },
+        (None, Some(balance)) => balanced(known, policy, balance),
+        (None, None) => Choice { copies: above.map(|(key, _)| (key, 1)), cuts: None },
     }
-}
-
-/// Everything at or above one threshold, once.
-fn above<'scope, T: Timestamp>(
-    candidates: VecCollection<'scope, T, (Key, Candidate)>,
-    threshold: f32,
-) -> VecCollection<'scope, T, (Key, u32)> {
-    candidates.filter(move |(_, candidate)| candidate.confidence.get() >= threshold).map(|(key, _)| (key, 1))
 }
 
 /// A label where balancing looks for it: in the cell of its class and chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Member {
+    /// The key in halves: 128 bits in one piece would be aligned to 16 bytes, a quarter more memory.
+    key: [u64; 2],
+    round: u32,
     bin: u8,
-    /// The bits of the label's chance, a number in [0, 1).
-    chance: u64,
-    key: Key,
+}
+
+impl Member {
+    fn new(key: Key, round: u32, bin: u8) -> Member {
+        let Key(bits) = key;
+        Member { key: [(bits >> 64) as u64, bits as u64], round, bin }
+    }
+
+    fn key(&self) -> Key {
+        let [high, low] = self.key;
+        Key(u128::from(high) << 64 | u128::from(low))
+    }
 }
 
 fn balanced<'scope, T>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
-    rule: &Rule,
+    policy: &Policy,
     balance: Balance,
 ) -> Choice<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let (floor, seed) = (first_bin(rule.threshold), rule.seed);
+    let (seed, floors) = (policy.rule.seed, policy.clone());
     let binned = candidates.flat_map(move |(key, candidate)| {
         let bin = bin_of(candidate.confidence);
-        (bin >= floor).then_some((key, candidate, bin))
+        (bin >= floors.floor(candidate.class)).then_some((key, candidate, bin))
     });
 
-    let cuts = cut(binned.clone().map(|(_, candidate, bin)| (candidate.class, bin)), balance.per_class, floor);
+    let cuts = cut(binned.clone().map(|(_, candidate, bin)| (candidate.class, bin)), balance.per_class, policy);
     // A decision that did not change cancels here, and its members are not looked at.
     let cells = cuts
         .clone()
@@ -91,11 +101,12 @@ where
         .arrange_by_key_named("Cells");
     let members = binned.map(move |(key, candidate, bin)| {
         let chance = chance(seed, candidate.round, key);
-        ((candidate.class, bucket_of(chance)), Member { bin, chance: chance.to_bits(), key })
+        ((candidate.class, bucket_of(chance)), Member::new(key, candidate.round, bin))
     });
-    let copies = members.arrange_by_key_named("Members").join_core(cells, |_, member, cell| {
-        let copies = cell.copies(member.bin, f64::from_bits(member.chance));
-        copies.map(|copies| (member.key, copies))
+    let copies = members.arrange_by_key_named("Members").join_core(cells, move |_, member, cell| {
+        let key = member.key();
+        let copies = cell.copies(member.bin, || chance(seed, member.round, key));
+        copies.map(|copies| (key, copies))
     });
     Choice { copies, cuts: Some(cuts) }
 }
@@ -104,13 +115,15 @@ where
 fn cut<'scope, T>(
     bins: VecCollection<'scope, T, (u32, u8)>,
     wanted: u64,
-    floor: u8,
+    policy: &Policy,
 ) -> VecCollection<'scope, T, (u32, Cut)>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    bins.reduce_named("Cut", move |_class, bins, cuts| {
+    let policy = policy.clone();
+    // Counted message by message before they travel: a class is cut on one worker.
+    bins.consolidate_stream().reduce_named("Cut", move |class, bins, cuts| {
         let counted = bins.iter().map(|(bin, count)| (**bin, u64::try_from(*count).unwrap_or(0)));
-        cuts.push((Cut::walk(counted, wanted, floor), 1));
+        cuts.push((Cut::walk(counted, wanted, policy.floor(*class)), 1));
     })
 }

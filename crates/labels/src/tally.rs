@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use differential_dataflow::lattice::Lattice;
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
+use differential_dataflow::trace::implementations::ValSpine;
+use differential_dataflow::trace::{Cursor, Navigable, TraceReader};
 use differential_dataflow::{AsCollection, VecCollection};
 use millstream_data::Key;
 use serde::{Deserialize, Serialize};
@@ -13,11 +16,13 @@ use timely::dataflow::operators::{Capability, Operator};
 use timely::order::TotalOrder;
 use timely::progress::Timestamp;
 
-use crate::label::Selected;
-use crate::rule::Rule;
+use crate::book::Labels;
+use crate::label::{Pseudo, Selected};
+use crate::policy::Policy;
 use crate::select::Candidate;
 use crate::stats::{ClassStats, RoundStats};
-use crate::threshold::{Cut, edge, first_bin};
+use crate::threshold::{Cut, LAST, edge};
+use crate::upsert::Latest;
 
 /// What is counted, for one class each. Where the class does not matter it is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,25 +54,55 @@ impl Tally {
 pub(crate) type Tallies<'scope, T> = VecCollection<'scope, T, (Tally, u32)>;
 
 /// Counts upserts as they come in, with news in them or not.
-pub(crate) fn heard<'scope, T, V: 'static>(upserts: StreamVec<'scope, T, (Key, V, T)>) -> Tallies<'scope, T>
-where
-    T: Timestamp,
-{
-    upserts.map(|(_, _, time)| ((Tally::Heard, 0), time, 1)).as_collection()
+pub(crate) fn heard<'scope, T: Timestamp>(upserts: StreamVec<'scope, T, T>) -> Tallies<'scope, T> {
+    upserts.map(|time| ((Tally::Heard, 0), time, 1)).as_collection()
 }
 
-/// Counts candidates, and those whose class changed.
-pub(crate) fn labelled<'scope, T>(candidates: VecCollection<'scope, T, (Key, Candidate)>) -> Tallies<'scope, T>
-where
-    T: Timestamp + Lattice,
-{
-    let now = candidates.clone().map(|(_, candidate)| (Tally::Labelled, candidate.class));
-    let classes = candidates.map(|(key, candidate)| (key, candidate.class)).consolidate();
-    // Churn is the records that lost a class less those that lost their label altogether.
-    let lost_class = losses(classes.clone());
-    let lost_label = losses(classes.map(|(key, _)| key).consolidate()).negate();
-    now.concatenate([lost_class, lost_label])
+/// Counts candidates.
+pub(crate) fn labelled<'scope, T: Timestamp>(
+    candidates: VecCollection<'scope, T, (Key, Candidate)>,
+) -> Tallies<'scope, T> {
+    candidates.map(|(_, candidate)| (Tally::Labelled, candidate.class))
 }
+
+/// Counts candidates whose class changed: those that lost a class less those that lost their label altogether.
+///
+/// Only records that lost something are looked at. Those are few, where the corpus as a whole may just have been told.
+pub(crate) fn turned<'scope, T>(
+    labels: Labels<'scope, T>,
+    overruled: VecCollection<'scope, T, (Key, Candidate)>,
+) -> Tallies<'scope, T>
+where
+    T: Timestamp + Lattice + TotalOrder,
+{
+    let classes = labels.as_container(|span| span.inner.map(|batch| losers(&batch)));
+    let classes = classes.concat(overruled.map(|(key, candidate)| (key, candidate.class))).consolidate();
+    let lost_label = losses(classes.clone().map(|(key, _)| key).consolidate()).negate();
+    losses(classes).concat(lost_label)
+}
+
+/// All changes of the class of those keys in a batch that lose a label in it.
+fn losers<T>(batch: &Batch<T>) -> Vec<((Key, u32), T, isize)>
+where
+    T: Timestamp + Lattice + TotalOrder,
+{
+    let mut found = Vec::new();
+    let mut cursor = batch.cursor();
+    while let Some(key) = cursor.get_key(batch) {
+        let start = found.len();
+        while let Some(((), label)) = cursor.get_val(batch) {
+            cursor.map_times(batch, |time, change| found.push(((*key, label.class), time.clone(), *change)));
+            cursor.step_val(batch);
+        }
+        if found[start..].iter().all(|(_, _, change)| *change > 0) {
+            found.truncate(start);
+        }
+        cursor.step_key(batch);
+    }
+    found
+}
+
+type Batch<T> = <Latest<(), Pseudo, T> as TraceReader>::Batch;
 
 fn losses<'scope, T: Timestamp, D: 'static>(changes: VecCollection<'scope, T, D>) -> Tallies<'scope, T> {
     changes
@@ -76,11 +111,8 @@ fn losses<'scope, T: Timestamp, D: 'static>(changes: VecCollection<'scope, T, D>
         .as_collection()
 }
 
-/// Counts what is selected, what came and went, and what is known to be right.
-pub(crate) fn selected<'scope, T>(
-    selected: VecCollection<'scope, T, (Key, Selected)>,
-    truth: VecCollection<'scope, T, (Key, u32)>,
-) -> Tallies<'scope, T>
+/// Counts what is selected, and what came and went.
+pub(crate) fn selected<'scope, T>(selected: VecCollection<'scope, T, (Key, Selected)>) -> Tallies<'scope, T>
 where
     T: Timestamp + Lattice,
 {
@@ -88,13 +120,25 @@ where
         let copies = isize::try_from(label.copies).unwrap_or(isize::MAX);
         [((Tally::Accepted, label.class), 1), ((Tally::Copies, label.class), copies)]
     });
-    let judged = selected
-        .clone()
-        .map(|(key, label)| (key, label.class))
-        .join_map(truth, |_, class, truth| (*class, class == truth));
-    let judged =
-        judged.explode(|(class, right)| [((Tally::Known, class), 1), ((Tally::Correct, class), isize::from(right))]);
-    taken.concatenate([judged, membership(selected)])
+    taken.concat(membership(selected))
+}
+
+/// Counts the selected whose true class is known, and the right ones among them. The hidden labels are the smallest of the
+/// three: what is known of them comes first, so that nothing is arranged for it that is as large as the book.
+pub(crate) fn judged<'scope, T>(
+    labels: Labels<'scope, T>,
+    truth: VecCollection<'scope, T, (Key, u32)>,
+    copies: Arranged<'scope, TraceAgent<ValSpine<Key, u32, T, isize>>>,
+    classes: u32,
+) -> Tallies<'scope, T>
+where
+    T: Timestamp + Lattice + TotalOrder,
+{
+    let known = truth.arrange_by_key_named("Truth").join_core(labels, move |key, truth, ((), label)| {
+        (label.class < classes).then_some((*key, (label.class, label.class == *truth)))
+    });
+    let judged = known.arrange_by_key_named("Known").join_core(copies, |_, known, _| Some(*known));
+    judged.explode(|(class, right)| [((Tally::Known, class), 1), ((Tally::Correct, class), isize::from(right))])
 }
 
 fn membership<'scope, T>(selected: VecCollection<'scope, T, (Key, Selected)>) -> Tallies<'scope, T>
@@ -112,20 +156,26 @@ where
 }
 
 /// Records where each class was cut.
-pub(crate) fn cut<'scope, T: Timestamp>(cuts: VecCollection<'scope, T, (u32, Cut)>, rule: &Rule) -> Tallies<'scope, T> {
-    let floor = first_bin(rule.threshold);
+pub(crate) fn cut<'scope, T: Timestamp>(
+    cuts: VecCollection<'scope, T, (u32, Cut)>,
+    policy: &Policy,
+) -> Tallies<'scope, T> {
+    let policy = policy.clone();
     cuts.explode(move |(class, cut)| {
         let pool = isize::try_from(cut.pool).unwrap_or(isize::MAX);
-        [((Tally::Pool, class), pool), ((Tally::Raised, class), isize::from(cut.bin.saturating_sub(floor)))]
+        [
+            ((Tally::Pool, class), pool),
+            ((Tally::Raised, class), isize::from(cut.bin.saturating_sub(policy.floor(class)))),
+        ]
     })
 }
 
 /// Gathers all counts on worker 0, and sends the statistics of each time once that time is complete.
-pub(crate) fn report<'scope, T>(tallies: Tallies<'scope, T>, rule: &Rule) -> StreamVec<'scope, T, (T, RoundStats)>
+pub(crate) fn report<'scope, T>(tallies: Tallies<'scope, T>, policy: &Policy) -> StreamVec<'scope, T, (T, RoundStats)>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let mut ledger = Ledger { rule: *rule, levels: BTreeMap::new() };
+    let mut ledger = Ledger { policy: policy.clone(), levels: BTreeMap::new() };
     // Summed where they arise, then once more per count, so that little travels.
     let sums = tallies.consolidate_stream().consolidate().inner;
     sums.unary_frontier(Exchange::new(|_| 0), "Report", move |_, _| {
@@ -161,7 +211,7 @@ type Change = ((Tally, u32), isize);
 
 /// The counts so far.
 struct Ledger {
-    rule: Rule,
+    policy: Policy,
     levels: BTreeMap<(Tally, u32), i64>,
 }
 
@@ -181,7 +231,7 @@ impl Ledger {
             copies: self.total(Tally::Copies),
             known: self.total(Tally::Known),
             correct: self.total(Tally::Correct),
-            per_class: (0..self.rule.classes).map(|class| self.class(class)).collect(),
+            per_class: (0..self.policy.rule.classes).map(|class| self.class(class)).collect(),
             churn: event(Tally::Churn),
             joined: event(Tally::Joined),
             left: event(Tally::Left),
@@ -195,11 +245,12 @@ impl Ledger {
 
     fn class(&self, class: u32) -> ClassStats {
         let level = |tally| count(&self.levels, tally, class);
-        let (threshold, factor) = match &self.rule.balance {
-            None => (self.rule.threshold, 1.0),
+        let (threshold, factor) = match self.policy.balance() {
+            None => (self.policy.threshold(class), 1.0),
             Some(balance) => {
                 let raised = u8::try_from(level(Tally::Raised)).unwrap_or(u8::MAX);
-                (edge(first_bin(self.rule.threshold).saturating_add(raised)), balance.factor(level(Tally::Pool)))
+                let bin = self.policy.floor(class).saturating_add(raised).min(LAST);
+                (edge(bin), balance.factor(level(Tally::Pool)))
             }
         };
         ClassStats {
