@@ -132,3 +132,45 @@ fn a_training_that_cannot_be_measured_says_why() {
     train(&["--set", "training.epochs=3"], 2, &["<command line>", "epochs"]);
     train(&["--mnist", "nowhere"], 2, &["nowhere", "train-images-idx3-ubyte"]);
 }
+
+#[test]
+fn a_run_learns_from_webdataset_archives() {
+    let place = Place::new();
+    for shard in 0..2_u8 {
+        let folder = place.path(&format!("samples-{shard}"));
+        std::fs::create_dir(&folder).unwrap();
+        for i in 0..20_u8 {
+            let (name, class) = (format!("{shard}{i:03}"), i % 2);
+            let bright = |x: u32, y: u32| if class == 0 { x % 7 < 2 } else { y % 7 < 2 };
+            image::GrayImage::from_fn(28, 28, |x, y| image::Luma([if bright(x, y) { 200 + i } else { shard }]))
+                .save(folder.join(format!("{name}.png")))
+                .unwrap();
+            std::fs::write(folder.join(format!("{name}.cls")), class.to_string()).unwrap();
+        }
+        let archive = place.path(&format!("train-{shard}.tar"));
+        let tar = std::process::Command::new("tar")
+            .args(["--sort=name", "-cf"])
+            .arg(archive)
+            .arg("-C")
+            .arg(&folder)
+            .arg(".")
+            .status()
+            .unwrap();
+        assert!(tar.success());
+    }
+    place.write(
+        "tars.yaml",
+        "name: tars
+data:
+  sources: { train: { webdataset: { path: 'train-{0..1}.tar' } } }
+  splits: { test: { from: train, take: { per_class: 5 } }, labelled: { from: train, except: test } }
+stream: { size: [28, 28], channels: gray }
+training: { steps: 30, batch: 10, unlabelled_ratio: 0, optimizer: { sgd: { lr: 0.05 } } }
+rounds: [{ model: { smallnet: { width: 8 } } }]
+",
+    );
+    place.succeed(&["run", "tars.yaml", "--workers", "2"]);
+    let round = &place.report("runs/tars")["rounds"][0];
+    assert_eq!((round["labelled"].as_u64(), round["test_total"].as_u64()), (Some(30), Some(10)));
+    assert_eq!(round["test_accuracy"].as_f64(), Some(1.0), "rows and columns are told apart");
+}

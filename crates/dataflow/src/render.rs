@@ -36,6 +36,8 @@ fn source_config(source: &SourcePlan) -> SourceConfig {
             SourceConfig::Folder { path, layout: FolderLayout::Flat }
         }
         SourcePlan::Csv { path, root } => SourceConfig::Csv { path, root },
+        SourcePlan::WebDataset { path } => SourceConfig::WebDataset { path },
+        SourcePlan::Parquet { path, image, label } => SourceConfig::Parquet { path, image, label },
     }
 }
 

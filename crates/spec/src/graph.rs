@@ -300,6 +300,8 @@ fn source_line(source: &SourcePlan) -> String {
         SourcePlan::Idx { images, .. } => format!("IDX {}", images.display()),
         SourcePlan::Folder { path, .. } => format!("folder {}", path.display()),
         SourcePlan::Csv { path, .. } => format!("CSV {}", path.display()),
+        SourcePlan::WebDataset { path } => format!("WebDataset {}", path.display()),
+        SourcePlan::Parquet { path, .. } => format!("Parquet {}", path.display()),
     }
 }
 

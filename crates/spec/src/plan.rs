@@ -159,6 +159,20 @@ pub enum SourcePlan {
         /// What its paths are relative to; the folder of the list if none.
         root: Option<PathBuf>,
     },
+    /// Tar archives as WebDataset has them.
+    WebDataset {
+        /// An archive, a folder of them, or a pattern.
+        path: PathBuf,
+    },
+    /// Parquet files with a column of images.
+    Parquet {
+        /// A file, a folder of them, or a pattern.
+        path: PathBuf,
+        /// The column of images, if it is said.
+        image: Option<String>,
+        /// The column of labels, if it is said.
+        label: Option<String>,
+    },
 }
 
 /// What the sub-folders of an image folder mean.

@@ -208,7 +208,7 @@ fn lacks_labels(source: &raw::Source) -> bool {
     match source {
         raw::Source::Idx(idx) => idx.labels.is_none(),
         raw::Source::Folder(folder) => folder.layout == raw::Layout::Flat,
-        raw::Source::Csv(_) => false,
+        raw::Source::Csv(_) | raw::Source::Webdataset(_) | raw::Source::Parquet(_) => false,
     }
 }
 
@@ -223,6 +223,10 @@ fn source_plan(raw: &raw::Source) -> SourcePlan {
             SourcePlan::Folder { path: folder.path.clone(), layout }
         }
         raw::Source::Csv(csv) => SourcePlan::Csv { path: csv.path.clone(), root: csv.root.clone() },
+        raw::Source::Webdataset(tar) => SourcePlan::WebDataset { path: tar.path.clone() },
+        raw::Source::Parquet(raw::Parquet { path, image, label }) => {
+            SourcePlan::Parquet { path: path.clone(), image: image.clone(), label: label.clone() }
+        }
     }
 }
 

@@ -45,6 +45,10 @@ pub(crate) enum Source {
     Folder(Folder),
     /// A CSV file that lists image files: columns `path`, `label` and, if wanted, `key`.
     Csv(Csv),
+    /// Tar archives as WebDataset has them, plain.
+    Webdataset(Webdataset),
+    /// Parquet files with a column of images, as Hugging Face writes them.
+    Parquet(Parquet),
 }
 
 /// A pair of IDX files.
@@ -94,6 +98,32 @@ pub(crate) struct Csv {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub(crate) root: Option<PathBuf>,
+}
+
+/// Tar archives on this machine, not gzipped. A sample is the files of one base name: an image, and its class in `.cls` or `.json`.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webdataset {
+    /// An archive, a folder of archives, or a pattern such as `train-{000..099}.tar`.
+    #[schemars(length(min = 1))]
+    pub(crate) path: PathBuf,
+}
+
+/// Parquet files on this machine.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parquet {
+    /// A file, a folder of files, or a pattern such as `train-{0..9}.parquet`.
+    #[schemars(length(min = 1))]
+    pub(crate) path: PathBuf,
+    /// The column of images: bytes, or a struct with the field `bytes`. Without it: `image`, or the only one that can be it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub(crate) image: Option<String>,
+    /// The column of labels. Without it: `label`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub(crate) label: Option<String>,
 }
 
 /// A named set of records.

@@ -70,6 +70,12 @@ fn every_kind_can_be_written() {
     let text = changed("{ folder: { path: b } }", "{ csv: { path: b.csv, root: c } }");
     let csv = SourcePlan::Csv { path: PathBuf::from("b.csv"), root: Some(PathBuf::from("c")) };
     assert_eq!(parse_text(&text).unwrap().data.sources[0].1, csv);
+    let text = changed("{ folder: { path: b } }", "{ webdataset: { path: \"b-{00..09}.tar\" } }");
+    let tar = SourcePlan::WebDataset { path: PathBuf::from("b-{00..09}.tar") };
+    assert_eq!(parse_text(&text).unwrap().data.sources[0].1, tar);
+    let text = changed("{ folder: { path: b } }", "{ parquet: { path: b.parquet, image: img } }");
+    let parquet = SourcePlan::Parquet { path: PathBuf::from("b.parquet"), image: Some("img".to_owned()), label: None };
+    assert_eq!(parse_text(&text).unwrap().data.sources[0].1, parquet);
     let text = changed("size: [28, 30]", "size: [64, 64]").replace("{ smallnet: { width: 20 } }", "alexnet");
     let alexnet = ModelPlan { name: "alexnet", width: None, dropout: 0.5, drop_path: None };
     assert_eq!(parse_text(&text).unwrap().rounds[1].model, alexnet);
