@@ -20,7 +20,7 @@ mod values;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use data::{Data, Key, Layout, Source, Split, Take};
+pub(crate) use data::{Data, Key, Layout, Parquet, Source, Split, Take};
 pub(crate) use model::{Deep, Model, Plain};
 pub(crate) use noise::{ColorJitter, Cutout, GaussianBlur, GaussianNoise, RandomErasing};
 pub(crate) use op::{Apply, Area, Op};
