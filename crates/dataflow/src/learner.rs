@@ -128,11 +128,11 @@ impl Learner {
         Learner { asks: Some(asks), replies, thread: thread.ok() }
     }
 
-    /// Hands over a batch, or gives it back if there is no room.
-    pub(crate) fn ask(&self, asked: Asked) -> Result<(), Asked> {
+    /// Hands over a batch. If there is no room it comes back.
+    pub(crate) fn ask(&self, asked: Asked) -> Option<Asked> {
         match &self.asks {
-            Some(asks) => asks.try_send(asked).map_err(TrySendError::into_inner),
-            None => Err(asked),
+            Some(asks) => asks.try_send(asked).err().map(TrySendError::into_inner),
+            None => Some(asked),
         }
     }
 

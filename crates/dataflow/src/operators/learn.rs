@@ -124,8 +124,8 @@ impl Desk {
         }
         while let Some((capability, batch)) = self.waiting.pop_front() {
             match self.learner.ask(Asked { time: *capability.time(), batch }) {
-                Ok(()) => self.asked.push_back(capability),
-                Err(asked) => {
+                None => self.asked.push_back(capability),
+                Some(asked) => {
                     self.waiting.push_front((capability, asked.batch));
                     break;
                 }

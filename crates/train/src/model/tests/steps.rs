@@ -106,6 +106,7 @@ fn one_step_is_that_of_the_reference() {
 /// Against PyTorch's own 32 bits on this machine: the largest difference of a number, as a share of the tensor's largest.
 #[test]
 #[ignore = "scripts/parity-models --steps runs it"]
+#[expect(clippy::print_stdout, reason = "the script shows it")]
 fn one_step_is_that_of_this_machine_s_pytorch() {
     let path = std::env::var("MILLSTREAM_PARITY_STEPS").expect("the file of `steps.py whole`");
     let (_, theirs) = crate::weights::read(std::path::Path::new(&path), CPU).unwrap();
