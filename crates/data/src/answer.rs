@@ -2,8 +2,11 @@
 //!
 //! An [`Answer`] is what a job has of a record: the probability of each class and perhaps an embedding, or why there is
 //! none. [`encode`] makes a file of the answers of a shard, [`decode`] reads a Parquet one back row by row.
+//! [`export`] hands rows to programs for people to look at them, [`read_corrections`] takes back what they say.
 
+mod correction;
 mod csv;
+mod export;
 mod jsonl;
 mod parquet;
 #[cfg(test)]
@@ -14,6 +17,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use correction::{Correction, read_corrections};
+pub use export::{Exported, Target, TargetError, export};
 pub use parquet::{Row, Rows, Told, decode};
 
 use crate::{DataError, Key, Stage};
