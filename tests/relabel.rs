@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use image::{GrayImage, ImageFormat};
+use image::GrayImage;
 
 use crate::support::{Place, root};
 
@@ -18,13 +18,29 @@ const IMAGES: usize = 40;
 fn digits() -> Place {
     let place = Place::new();
     place.succeed(&train("run", "1"));
-    std::fs::create_dir(place.path("corpus")).unwrap();
+    for folder in ["png", "corpus"] {
+        std::fs::create_dir(place.path(folder)).unwrap();
+    }
     let pixels = pixels();
+    for number in 0..SHARDS * IMAGES {
+        let digit = GrayImage::from_raw(28, 28, pixels[number * 784..][..784].to_vec()).unwrap();
+        digit.save(place.path(&format!("png/{number:06}.png"))).unwrap();
+    }
+    place.succeed(&["augment", "--ops", "identity", "--channels", "gray", "--format", "jpg", "png", "jpg"]);
     for shard in 0..SHARDS {
-        let members: Vec<_> = (0..IMAGES).flat_map(|number| sample(&pixels, shard * IMAGES + number)).collect();
-        std::fs::write(place.path(&format!("corpus/digits-{shard:06}.tar")), tar(&members)).unwrap();
+        std::fs::write(place.path(&format!("corpus/digits-{shard:06}.tar")), tar(&members(&place, shard))).unwrap();
     }
     place
+}
+
+/// The members of an archive: an image and its class, and so on.
+fn members(place: &Place, shard: usize) -> Vec<(String, Vec<u8>)> {
+    let member = |number: usize| {
+        let kind = if number.is_multiple_of(2) { "png" } else { "jpg" };
+        let image = std::fs::read(place.path(&format!("{kind}/{number:06}.{kind}"))).unwrap();
+        [(format!("{number:06}.{kind}"), image), (format!("{number:06}.cls"), b"7".to_vec())]
+    };
+    (shard * IMAGES..(shard + 1) * IMAGES).flat_map(member).collect()
 }
 
 /// The arguments of a run that learns a little.
@@ -40,15 +56,6 @@ fn pixels() -> Vec<u8> {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
     bytes.split_off(16)
-}
-
-fn sample(pixels: &[u8], number: usize) -> Vec<(String, Vec<u8>)> {
-    let digit = GrayImage::from_raw(28, 28, pixels[number * 784..][..784].to_vec()).unwrap();
-    let (format, ending) = if number % 2 == 0 { (ImageFormat::Png, "png") } else { (ImageFormat::Jpeg, "jpg") };
-    let mut image = std::io::Cursor::new(Vec::new());
-    digit.write_to(&mut image, format).unwrap();
-    let name = format!("{number:06}");
-    vec![(format!("{name}.{ending}"), image.into_inner()), (format!("{name}.cls"), b"7".to_vec())]
 }
 
 /// A tar archive (ustar).
@@ -155,8 +162,7 @@ fn an_interrupted_job_says_how_to_go_on() {
 
 /// One member that is no image, one that is cut, an archive that ends in the middle.
 fn damage(place: &Place) {
-    let pixels = pixels();
-    let mut members: Vec<_> = (0..IMAGES).flat_map(|number| sample(&pixels, number)).collect();
+    let mut members = members(place, 0);
     members[6].1 = b"not a picture".to_vec();
     members[20].1.truncate(40);
     std::fs::write(place.path("corpus/digits-000000.tar"), tar(&members)).unwrap();
