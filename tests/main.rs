@@ -9,6 +9,7 @@ mod interruption;
 mod methods;
 mod metrics;
 mod pictures;
+mod relabel;
 mod structure;
 mod support;
 mod transfer;

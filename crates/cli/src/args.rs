@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod relabel;
+
+pub(crate) use relabel::{FormatArg, KindArg, RelabelArgs, ViewArg};
+
 /// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
 #[derive(Debug, Parser)]
 #[command(name = "millstream", version, max_term_width = 110)]
@@ -37,6 +41,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Label images with a trained model.
     Predict(PredictArgs),
+    /// Label a corpus of any size in bulk, exactly once, and go on after whatever stopped it.
+    Relabel(RelabelArgs),
     /// Augment an image or a folder of images, and write what comes out.
     Augment(AugmentArgs),
     /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.
@@ -46,7 +52,7 @@ pub(crate) enum Command {
     Bench(BenchCommand),
     /// Look at this machine: libtorch, CUDA, cores, memory, tools.
     Doctor(DoctorArgs),
-    /// Re-hash the files of a run, or compare two runs bit by bit.
+    /// Re-hash the files of a run or of answers, or compare two runs bit by bit.
     Verify(VerifyArgs),
     /// Work for another process of a run. Started by `run`, not by people.
     #[command(hide = true)]
@@ -358,10 +364,14 @@ impl Task {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A run directory.
-    pub(crate) run: PathBuf,
-    /// Another one: are models and labels of the two bit-identical?
+    /// A run directory, or the place where `relabel` wrote answers.
+    #[arg(value_name = "RUN|ANSWERS")]
+    pub(crate) run: String,
+    /// Another run: are models and labels of the two bit-identical?
     pub(crate) other: Option<PathBuf>,
+    /// The input of `relabel`: does each of its records have exactly one answer?
+    #[arg(long, value_name = "INPUT", num_args = 1.., conflicts_with = "other")]
+    pub(crate) input: Vec<String>,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

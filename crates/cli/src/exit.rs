@@ -89,7 +89,12 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::OtherModel { .. }
         | ClusterError::Weights { .. }
         | ClusterError::Teacher { .. }
+        | ClusterError::OtherAnswers { .. }
+        | ClusterError::ShardChanged { .. }
+        | ClusterError::Ensemble { .. }
+        | ClusterError::NoAnswers { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
+        ClusterError::Lost { .. } | ClusterError::NoRecords => BAD_DATA,
         ClusterError::Train(error) => train_code(error),
         ClusterError::Stopped(reason) => stop_code(reason),
         _ => FAILED,

@@ -37,6 +37,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Models(args) => cmd::models::models(args),
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),
+        Command::Relabel(args) => cmd::relabel::relabel(args),
         Command::Augment(args) => cmd::augment::augment(args),
         Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),

@@ -103,6 +103,57 @@ pub enum ClusterError {
         /// What it was trained for.
         trained: String,
     },
+    /// The output of a bulk job holds answers of another one.
+    #[error("{place} holds answers of another job: {differences}. Choose another place with `--out`")]
+    OtherAnswers {
+        /// The output.
+        place: String,
+        /// What is there and what is asked for.
+        differences: String,
+    },
+    /// A shard has changed since it was labelled.
+    #[error(
+        "{shard} has changed since {place}/{name} was made of it. Choose another place with `--out`, or remove `_millstream/commits/{name}.json` there to label it anew"
+    )]
+    ShardChanged {
+        /// The shard.
+        shard: String,
+        /// The output.
+        place: String,
+        /// What the shard is called there.
+        name: String,
+    },
+    /// Parts of a corpus are not there.
+    #[error(
+        "{count} parts of the input cannot be found, the first: {first}. What could be found is labelled; put the rest where it should be and start again"
+    )]
+    Lost {
+        /// How many.
+        count: u64,
+        /// What the first error says.
+        first: String,
+    },
+    /// There is nothing to label.
+    #[error("there is not a single record in the input: look at what it names, and at `--kind`")]
+    NoRecords,
+    /// Models that cannot be asked together.
+    #[error("{second} and {first} cannot be asked together: {problem}")]
+    Ensemble {
+        /// One model.
+        first: String,
+        /// Another one.
+        second: String,
+        /// In what they differ.
+        problem: String,
+    },
+    /// There are no answers of a bulk job.
+    #[error(
+        "{place} holds no answers: `millstream relabel` writes them, and `_millstream/set.json` says what they are"
+    )]
+    NoAnswers {
+        /// Where they were looked for.
+        place: String,
+    },
     /// The files of a run are damaged.
     #[error("{path}: {problem}. `millstream verify` lists all damage", path = path.display())]
     Damaged {

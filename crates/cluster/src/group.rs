@@ -10,6 +10,7 @@ use timely::WorkerConfig;
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::worker::Worker;
 
 use crate::error::ClusterError;
 use crate::mesh::Sockets;
@@ -47,14 +48,24 @@ impl Group {
 
 /// Runs a job on all workers of this process, until it is done or stopped.
 pub(crate) fn run_workers(group: Group, job: Arc<Job>, around: Surroundings) -> Result<(), ClusterError> {
+    let stop = around.stop.clone();
+    on_workers(group, &stop, move |worker| millstream_dataflow::run(worker, &job, &around))
+}
+
+/// Lets all workers of this process do something, until it is done or stopped.
+pub(crate) fn on_workers(
+    group: Group,
+    stop: &Stop,
+    run: impl Fn(&mut Worker) + Send + Sync + 'static,
+) -> Result<(), ClusterError> {
     quiet_lost_connections();
     let (workers, alone) = (group.workers, group.sockets.len() == 1);
-    let stop = around.stop.clone();
     let (done, all_done) = channel();
     let (channels, others) = group.channels()?;
-    let work = move |worker: &mut timely::worker::Worker| {
-        let _shift = Shift { done: done.clone(), stop: around.stop.clone(), alone };
-        millstream_dataflow::run(worker, &job, &around);
+    let signal = stop.clone();
+    let work = move |worker: &mut Worker| {
+        let _shift = Shift { done: done.clone(), stop: signal.clone(), alone };
+        run(worker);
     };
     let guards =
         timely::execute::execute_from(channels, others, WorkerConfig::default(), work).map_err(ClusterError::Start)?;

@@ -35,7 +35,7 @@ impl Stage {
         }
     }
 
-    fn of_name(name: &str) -> Option<Stage> {
+    pub(crate) fn of_name(name: &str) -> Option<Stage> {
         [Stage::Read, Stage::Decode, Stage::Augment].into_iter().find(|stage| stage.name() == name)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::DataError;
 
@@ -27,18 +27,51 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut File) -> io::Result
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
+    let mut draft = Draft::new(path)?;
+    write(draft.file())?;
+    draft.keep()
+}
+
+/// A file that is being written under a temporary name in the folder where it will be. Dropped, it is removed.
+pub(crate) struct Draft {
+    path: PathBuf,
+    temporary: tempfile::NamedTempFile,
+}
+
+impl Draft {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Draft { path: path.to_path_buf(), temporary: new_temporary(folder_of(path))? })
+    }
+
+    pub(crate) fn file(&mut self) -> &mut File {
+        self.temporary.as_file_mut()
+    }
+
+    /// Gives the file its name, both safely on disk before this returns.
+    pub(crate) fn keep(mut self) -> io::Result<()> {
+        self.file().flush()?;
+        self.file().sync_all()?;
+        self.temporary.persist(&self.path).map_err(|error| error.error)?;
+        // The rename itself is safe only once the folder is.
+        File::open(folder_of(&self.path))?.sync_all()
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file().flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let mut temporary = new_temporary(folder)?;
-    let file = temporary.as_file_mut();
-    write(file)?;
-    file.flush()?;
-    file.sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    // The rename itself is safe only once the folder is.
-    File::open(folder)?.sync_all()
+    }
 }
 
 /// A file for others to read as any other: `tempfile` would otherwise keep it from them.

@@ -5,6 +5,7 @@
 //! everywhere. A [`corpus::Corpus`] is as many records as there are, read in order for bulk jobs, from files or object
 //! stores ([`store`]). What leaves a run (dead letters, labels) is written by this crate too, always as whole files.
 
+pub mod answer;
 mod batch;
 pub mod conformance;
 pub mod corpus;

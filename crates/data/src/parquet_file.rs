@@ -13,6 +13,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 
 use crate::{DataError, Key, write_atomically};
@@ -60,16 +61,31 @@ pub(crate) fn read_rows<R>(
 ) -> Result<Vec<R>, DataError> {
     let file = File::open(path).map_err(|cause| DataError::read(path, what, cause))?;
     let broken = |reason: String| malformed(path, reason, "a Parquet file that Millstream wrote");
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file);
+    let reader = builder.and_then(|builder| sound(builder.metadata()).and_then(|()| builder.build()));
     let reader = reader.map_err(|error| broken(error.to_string()))?;
     // A file without rows must have the right columns too.
     let none = RecordBatch::new_empty(reader.schema());
-    let mut all = rows(&Columns { path, batch: none })?;
+    let mut all = rows(&Columns::new(path, none))?;
     for batch in reader {
         let batch = batch.map_err(|error: ArrowError| broken(error.to_string()))?;
-        all.extend(rows(&Columns { path, batch })?);
+        all.extend(rows(&Columns::new(path, batch))?);
     }
     Ok(all)
+}
+
+/// Refuses what the library would panic at: where the end of a file says that a column begins before the file, or has fewer
+/// than no bytes.
+pub(crate) fn sound(metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    let mut columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let negative = |column: &ColumnChunkMetaData| {
+        let start = column.dictionary_page_offset().unwrap_or_default();
+        start < 0 || column.data_page_offset() < 0 || column.compressed_size() < 0
+    };
+    match columns.find(|column| negative(column)) {
+        Some(column) => Err(ParquetError::General(format!("column {} begins before the file", column.column_path()))),
+        None => Ok(()),
+    }
 }
 
 /// Columns of a file, by name.
@@ -78,7 +94,11 @@ pub(crate) struct Columns<'a> {
     batch: RecordBatch,
 }
 
-impl Columns<'_> {
+impl<'p> Columns<'p> {
+    pub(crate) fn new(path: &'p Path, batch: RecordBatch) -> Self {
+        Columns { path, batch }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.batch.num_rows()
     }

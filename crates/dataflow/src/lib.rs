@@ -21,6 +21,7 @@ mod learner;
 mod offload;
 mod operators;
 mod pool;
+pub mod relabel;
 mod render;
 mod run;
 mod schedule;

@@ -63,8 +63,13 @@ impl Surroundings {
 /// Every worker of every process must be given an equal job.
 pub fn run(worker: &mut Worker, job: &Arc<Job>, around: &Surroundings) {
     worker.dataflow_named("Millstream", |scope| build(scope, job, around));
+    drive(worker, &around.stop);
+}
+
+/// Works until all dataflows have drained or the stop signal is given.
+pub(crate) fn drive(worker: &mut Worker, stop: &Stop) {
     while worker.has_dataflows() {
-        if around.stop.reason().is_some() {
+        if stop.reason().is_some() {
             for dataflow in worker.installed_dataflows() {
                 worker.drop_dataflow(dataflow);
             }

@@ -35,6 +35,14 @@ impl Device {
     }
 }
 
+/// What a wish for a device comes to here: `cpu` or `cuda`.
+///
+/// # Errors
+/// [`TrainError::NoCuda`] where a GPU is wished for and there is none.
+pub fn resolved(device: Device) -> Result<&'static str, TrainError> {
+    Ok(if device.resolve()?.is_cuda() { "cuda" } else { "cpu" })
+}
+
 /// Chooses the kernels of a GPU: the fastest for the sizes of a run, found by trying (cuDNN's benchmark mode), or those that give the
 /// same bits each time.
 pub(crate) fn prepare_cuda(deterministic: bool) -> Result<(), TrainError> {

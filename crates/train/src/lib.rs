@@ -35,7 +35,7 @@ pub use config::{
     Clip, ConsistencyConfig, EmaConfig, Mapping, OptimizerKind, Precision, RoundConfig, ScheduleKind, SessionConfig,
     TeacherConfig, Threshold,
 };
-pub use device::{Device, Environment, probe};
+pub use device::{Device, Environment, probe, resolved};
 pub use error::TrainError;
 pub use kind::{EfficientNetSize, ModelKind, ModelSettings, ResNetDepth, VggDepth};
 pub use model::ModelSize;

@@ -11,7 +11,7 @@ use crate::device;
 use crate::ema::Ema;
 use crate::error::While;
 use crate::gradients::{Gradients, Score, clip, gradients, in_parts};
-use crate::input::{Normalise, select};
+use crate::input::{self, Normalise, select};
 use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::{Optimizer, optimizer};
@@ -278,12 +278,29 @@ impl Session {
     /// # Errors
     /// There is no model, the batch does not fit, or libtorch refuses.
     pub fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
+        self.probabilities(batch, |images| Ok(images.shallow_clone()))
+    }
+
+    /// The same of the images seen in a mirror: left is right.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Session::predict).
+    pub fn predict_mirrored(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
+        self.probabilities(batch, input::mirrored)
+    }
+
+    fn probabilities(
+        &self,
+        batch: &Batch,
+        view: impl Fn(&Tensor) -> Result<Tensor, TchError>,
+    ) -> Result<Vec<f32>, TrainError> {
         let net = self.predictor("a prediction")?.1;
         if batch.rows.is_empty() {
             return Ok(Vec::new());
         }
         let images = self.normalise.images(batch, &self.config.shape, None)?;
         let _no_grad = tch::no_grad_guard();
+        let images = view(&images).during("preparing images")?;
         let logits = net.model.forward(&images, Mode::Predict).during("running the model")?;
         probabilities(&logits).during("reading predictions")
     }

@@ -9,6 +9,7 @@ pub(crate) mod models;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
+pub(crate) mod relabel;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod validate;

@@ -56,7 +56,9 @@ impl Files {
 /// dictionary-coded columns look like others.
 pub(crate) fn metadata(place: &str, file: &impl ChunkReader) -> Result<ArrowReaderMetadata, DataError> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ArrowReaderMetadata::load(file, options).map_err(|error| broken(place, &error))
+    let metadata = ArrowReaderMetadata::load(file, options);
+    let sound = |metadata: ArrowReaderMetadata| crate::parquet_file::sound(metadata.metadata()).map(|()| metadata);
+    metadata.and_then(sound).map_err(|error| broken(place, &error))
 }
 
 /// Which columns have images and labels: position and name.

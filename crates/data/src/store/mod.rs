@@ -89,6 +89,20 @@ impl Store {
         }
     }
 
+    /// The same, if there is such an object.
+    ///
+    /// # Errors
+    /// [`DataError::Read`] or [`DataError::Store`].
+    pub fn find(&self, location: &Location) -> Result<Option<Object>, DataError> {
+        match self.side(location)? {
+            Side::Remote(remote) => remote.find(),
+            Side::Local(path) => match local::head(path) {
+                Err(DataError::Missing { .. }) => Ok(None),
+                found => found.map(Some),
+            },
+        }
+    }
+
     /// A whole object of at most `limit` bytes.
     ///
     /// # Errors

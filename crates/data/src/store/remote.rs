@@ -65,6 +65,14 @@ impl Remote {
         Ok(self.object(self.explain(meta)?))
     }
 
+    /// What is known of it, if it is there.
+    pub(super) fn find(&self) -> Result<Option<Object>, DataError> {
+        match self.ask(|client, key| async move { client.head(&key).await })? {
+            Err(Error::NotFound { .. }) => Ok(None),
+            found => Ok(Some(self.object(self.explain(found)?))),
+        }
+    }
+
     pub(super) fn read_range(&self, start: u64, length: u64) -> Result<Vec<u8>, DataError> {
         let end = start.saturating_add(length);
         let bytes = self.ask(move |client, key| async move { client.get_range(&key, start..end).await })?;

@@ -1,0 +1,141 @@
+//! Labels a corpus in bulk: joins corpus, models and output set to the stream of a bulk job.
+
+mod audit;
+mod ensemble;
+mod output;
+mod probe;
+mod settings;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millstream_data::answer::Format;
+use millstream_data::corpus::{self, Kind};
+use millstream_data::store::{Location, Store};
+use millstream_dataflow::Stop;
+use millstream_dataflow::relabel::{BulkEvent, Parts, Relabel};
+use millstream_train::Device;
+
+pub use audit::{SetAudit, is_answers, verify_answers};
+pub use output::Totals;
+pub use probe::{Estimate, probe};
+
+use crate::error::ClusterError;
+use crate::group::{Group, on_workers};
+use ensemble::{Ensemble, Models};
+use output::{Done, OutputSet};
+use settings::Settings;
+
+/// What is labelled, by what, and where the answers go.
+#[derive(Clone, Debug)]
+pub struct RelabelOptions {
+    /// Places of the corpus, all of one kind.
+    pub inputs: Vec<String>,
+    /// Their kind; found out by the names if none.
+    pub kind: Option<Kind>,
+    /// Records of a shard, where the data has no shards of its own.
+    pub records: usize,
+    /// Model files or run directories; the probabilities of several are averaged.
+    pub models: Vec<PathBuf>,
+    /// A folder, or a place in an object store.
+    pub out: String,
+    /// The format of the answers.
+    pub format: Format,
+    /// How many of the likeliest classes are kept.
+    pub top_k: usize,
+    /// Whether the probabilities of all classes are kept.
+    pub distribution: bool,
+    /// Whether each image is also asked about in a mirror.
+    pub mirror: bool,
+    /// Images in a batch.
+    pub batch: u32,
+    /// How many records are labelled at most.
+    pub limit: Option<u64>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Threads of libtorch. If none: as many as the answers that are there were made with, else `cores`.
+    pub threads: Option<u32>,
+    /// Cores of this machine.
+    pub cores: u32,
+    /// Where the models run.
+    pub device: Device,
+    /// Bytes of records and pixels in flight.
+    pub memory: u64,
+}
+
+impl RelabelOptions {
+    /// How the corpus is read.
+    pub fn corpus(&self, store: &Store) -> corpus::Options {
+        let records = self.records.max(1);
+        corpus::Options { kind: self.kind, records, store: store.clone(), ..corpus::Options::default() }
+    }
+}
+
+/// Labels all records that have no answer yet. Returns what the output holds in the end.
+///
+/// A job that was stopped or killed is gone on with by the same call: shards whose answers were committed are passed over, and all
+/// others are done again, with the same bytes in the end.
+///
+/// # Errors
+/// [`ClusterError::OtherAnswers`] where the output holds answers that other models or settings gave,
+/// [`ClusterError::ShardChanged`], [`ClusterError::Lost`], [`ClusterError::Stopped`], and whatever models and data are to blame for.
+pub fn relabel(
+    options: &RelabelOptions,
+    stop: &Stop,
+    watch: impl Fn(&BulkEvent) + Send + Sync + 'static,
+) -> Result<Totals, ClusterError> {
+    let store = Store::from_env();
+    let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
+    let models = Models::look(&options.models)?;
+    let root = Location::parse(&options.out)?;
+    let output = Arc::new(OutputSet::open(store, root, |there| Settings::new(options, &models, there))?);
+    let done = Arc::new(Done::default());
+    let parts = Parts {
+        corpus,
+        labeller: labeller(options, &models, output.threads()),
+        output: Arc::clone(&output) as _,
+        events: note(Arc::clone(&done), watch),
+        stop: stop.clone(),
+        shape: models.shape(),
+        classes: models.classes().len(),
+        batch: options.batch,
+        limit: options.limit,
+        memory: options.memory,
+        workers: options.workers,
+    };
+    run(parts)?;
+    if let Some(error) = output.failure() {
+        return Err(error);
+    }
+    match (stop.reason(), done.lost(), done.totals()) {
+        (Some(reason), ..) => Err(reason.clone().into()),
+        (_, Some((count, first)), _) => Err(ClusterError::Lost { count, first }),
+        (_, _, totals) if totals.rows == 0 => Err(ClusterError::NoRecords),
+        (_, _, totals) => output.complete(&totals).map(|()| totals),
+    }
+}
+
+/// Runs a job on the workers of this process.
+fn run(parts: Parts) -> Result<(), ClusterError> {
+    let (workers, stop) = (parts.workers, parts.stop.clone());
+    let job = Arc::new(Relabel::new(parts)?);
+    on_workers(Group::alone(workers), &stop, move |worker| job.run(worker))
+}
+
+/// Loads the models where they are to live.
+fn labeller(
+    options: &RelabelOptions,
+    models: &Models,
+    threads: u32,
+) -> Box<millstream_dataflow::relabel::LabellerFactory> {
+    let (files, device, mirror) = (models.files().to_vec(), options.device, options.mirror);
+    Box::new(move || Ok(Box::new(Ensemble::load(&files, device, threads, mirror)?)))
+}
+
+/// Counts what is done before it is told.
+fn note(done: Arc<Done>, watch: impl Fn(&BulkEvent) + Send + Sync + 'static) -> Box<dyn Fn(BulkEvent) + Send + Sync> {
+    Box::new(move |event| {
+        done.note(&event);
+        watch(&event);
+    })
+}

@@ -1,0 +1,171 @@
+//! What a bulk job would take: its shards are counted, and a few records are labelled into nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use millstream_data::answer::{Answer, AnswerSet, Format, encode};
+use millstream_data::corpus::{self, Shard};
+use millstream_data::store::Store;
+use millstream_dataflow::relabel::{BulkEvent, Known, Output, Parts, ShardResult};
+use millstream_dataflow::{Stop, TrainerError};
+use serde::Serialize;
+
+use super::ensemble::Models;
+use super::settings::Settings;
+use super::{RelabelOptions, labeller, output, run};
+use crate::error::ClusterError;
+
+/// Records that are tried.
+const TRIED: u64 = 200;
+/// About what an archive has of a record besides its bytes: headers and padding.
+const AROUND: f64 = 1024.0;
+
+/// What a bulk job would take.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Estimate {
+    /// Shards of the input.
+    pub shards: u64,
+    /// Parts of the input that cannot be found.
+    pub lost: u64,
+    /// Bytes of the shards, where that is known without reading them.
+    pub bytes: u64,
+    /// Records that were tried.
+    pub tried: u64,
+    /// Those of them with errors.
+    pub errors: u64,
+    /// Records of the input, about; none where nothing tells.
+    pub records: Option<u64>,
+    /// Records a second.
+    pub rate: Option<f64>,
+    /// Bytes of the answers, about.
+    pub output: Option<u64>,
+}
+
+/// Counts the shards and labels the first 200 records. Writes nothing.
+///
+/// # Errors
+/// Those of [`relabel`](super::relabel()) that data and models are to blame for.
+pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterError> {
+    let store = Store::from_env();
+    let open = || corpus::open(&options.inputs, &options.corpus(&store));
+    let models = Models::look(&options.models)?;
+    let settings = Settings::new(options, &models, None)?;
+    let dry = Arc::new(Dry { set: settings.answers(), format: options.format });
+    let trial = Arc::new(Mutex::new(Trial::default()));
+    let noting = Arc::clone(&trial);
+    run(Parts {
+        corpus: open()?,
+        labeller: labeller(options, &models, settings.threads),
+        output: dry,
+        events: Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event)),
+        stop: stop.clone(),
+        shape: models.shape(),
+        classes: models.classes().len(),
+        batch: options.batch,
+        limit: Some(TRIED),
+        memory: options.memory,
+        workers: options.workers,
+    })?;
+    let mut counted = Counted::default();
+    let corpus = open()?;
+    for shard in corpus.shards().take_while(|_| stop.reason().is_none()) {
+        counted.add(shard.as_ref().ok());
+    }
+    if let Some(reason) = stop.reason() {
+        return Err(reason.clone().into());
+    }
+    let trial = trial.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(trial.estimate(&counted, options.limit))
+}
+
+/// The shards of a corpus, counted.
+#[derive(Default)]
+struct Counted {
+    shards: u64,
+    lost: u64,
+    bytes: u64,
+    records: u64,
+    /// Shards that do not say how many records they have.
+    unsaid: u64,
+}
+
+impl Counted {
+    fn add(&mut self, shard: Option<&Shard>) {
+        let Some(shard) = shard else {
+            self.lost += 1;
+            return;
+        };
+        self.shards += 1;
+        self.bytes += shard.bytes.unwrap_or(0);
+        self.records += shard.records.unwrap_or(0);
+        self.unsaid += u64::from(shard.records.is_none());
+    }
+}
+
+/// What a few records took.
+#[derive(Default)]
+struct Trial {
+    records: u64,
+    errors: u64,
+    bytes: u64,
+    output: u64,
+    /// When the first batch was through, and how many records it had: before it all is cold.
+    first: Option<(Instant, u64)>,
+    last: Option<Instant>,
+}
+
+impl Trial {
+    fn note(&mut self, event: &BulkEvent) {
+        match event {
+            BulkEvent::Labelled { records, errors, bytes } => {
+                self.records += records;
+                self.errors += errors;
+                self.bytes += bytes;
+                self.first.get_or_insert_with(|| (Instant::now(), *records));
+                self.last = Some(Instant::now());
+            }
+            BulkEvent::Shard { result, .. } => self.output += result.bytes,
+            BulkEvent::Lost(_) => {}
+        }
+    }
+
+    fn estimate(&self, counted: &Counted, limit: Option<u64>) -> Estimate {
+        let tried = self.records.max(1) as f64;
+        let by_bytes = counted.bytes as f64 / (self.bytes as f64 / tried + AROUND);
+        let all = match counted.unsaid {
+            0 => Some(counted.records),
+            _ if counted.bytes > 0 && self.records > 0 => Some(by_bytes as u64),
+            _ => None,
+        };
+        let records = all.map(|all| all.min(limit.unwrap_or(u64::MAX)));
+        let rate = self.first.zip(self.last).and_then(|((begun, cold), ended)| {
+            let (seconds, warm) = (ended.duration_since(begun).as_secs_f64(), self.records - cold);
+            (warm > 0 && seconds > 0.0).then(|| warm as f64 / seconds)
+        });
+        let output = records.map(|records| (self.output as f64 / tried * records as f64) as u64);
+        let Counted { shards, lost, bytes, .. } = *counted;
+        Estimate { shards, lost, bytes, tried: self.records, errors: self.errors, records, rate, output }
+    }
+}
+
+/// An output that keeps nothing.
+struct Dry {
+    set: AnswerSet,
+    format: Format,
+}
+
+impl Output for Dry {
+    fn answer(&self, record: Known, probabilities: &[f32]) -> Answer {
+        output::answer(record, probabilities)
+    }
+
+    fn done(&self, _shard: &Shard) -> Result<Option<ShardResult>, TrainerError> {
+        Ok(None)
+    }
+
+    fn keep(&self, _shard: &Shard, answers: Vec<Answer>) -> Result<ShardResult, TrainerError> {
+        let bytes = encode(&self.set, &answers, self.format)?.len() as u64;
+        let errors = answers.iter().filter(|answer| answer.said.is_err()).count() as u64;
+        Ok(ShardResult { rows: answers.len() as u64, errors, bytes })
+    }
+}

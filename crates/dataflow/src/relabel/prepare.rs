@@ -1,0 +1,136 @@
+//! `prepare`: records to the pixels of a batch, each step whole at one worker.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_data::{Block, Payload, Stage};
+use millstream_imageops::{Options, Renderer, SampleKey};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use super::read::{Fetched, Piece};
+use super::{Failure, Known, Relabel};
+use crate::operators::prepare::picture;
+use crate::time::Time;
+
+/// How long records are prepared before the other operators of the worker get their turn.
+const TURN: Duration = Duration::from_millis(1);
+
+/// A step that the model is to be asked about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    pub(super) records: Vec<Known>,
+    /// The pixels of those without a failure.
+    pub(super) pixels: Block,
+    /// Bytes that were read for them.
+    pub(super) bytes: u64,
+}
+
+/// Renders the records of each step with the view of the job.
+pub(super) fn prepare<'scope>(
+    pieces: StreamVec<'scope, Time, Piece>,
+    job: &Arc<Relabel>,
+) -> StreamVec<'scope, Time, Prepared> {
+    let (scope, job) = (pieces.scope(), Arc::clone(job));
+    let place = |piece: &Piece| u64::from(piece.turn) + u64::from(piece.step);
+    pieces.unary(Exchange::new(place), "Prepare", move |_, info| {
+        let activator = scope.activator_for(info.address);
+        let mut steps: BTreeMap<Time, Step> = BTreeMap::new();
+        let mut renderer = Renderer::new(Options::default());
+        move |input, output| {
+            input.for_each(|capability, pieces| {
+                let Some(capability) = capability.retain_least(0) else { return };
+                let time = *capability.time();
+                // What one worker sends to another comes in the order in which it was sent.
+                steps.entry(time).or_insert_with(|| Step::new(capability)).waiting.extend(pieces.drain(..));
+            });
+            let begun = Instant::now();
+            while begun.elapsed() < TURN
+                && let Some((time, step)) = steps.iter_mut().find(|(_, step)| !step.waiting.is_empty())
+            {
+                let time = *time;
+                if step.work(&job, &mut renderer)
+                    && let Some(step) = steps.remove(&time)
+                {
+                    let (capability, prepared) = step.close(&job);
+                    output.session(&capability).give(prepared);
+                    break;
+                }
+            }
+            if steps.values().any(|step| !step.waiting.is_empty()) {
+                activator.activate();
+            }
+        }
+    })
+}
+
+/// A step that is being made.
+struct Step {
+    capability: Capability<Time>,
+    waiting: VecDeque<Piece>,
+    records: Vec<Known>,
+    pixels: Vec<u8>,
+    /// Images in it.
+    images: usize,
+    bytes: u64,
+}
+
+impl Step {
+    fn new(capability: Capability<Time>) -> Self {
+        let (waiting, records, pixels) = Default::default();
+        Step { capability, waiting, records, pixels, images: 0, bytes: 0 }
+    }
+
+    /// Renders the next record. Whether the step is complete.
+    fn work(&mut self, job: &Relabel, renderer: &mut Renderer) -> bool {
+        let Some(piece) = self.waiting.front_mut() else { return false };
+        let (record, room, last) = (piece.records.pop_front(), piece.room, piece.last);
+        let through = piece.records.is_empty();
+        if let Some(record) = record {
+            self.render(job, renderer, record);
+        }
+        if through {
+            self.waiting.pop_front();
+            job.gates.bytes.leave(room);
+        }
+        through && last
+    }
+
+    fn render(&mut self, job: &Relabel, renderer: &mut Renderer, record: Fetched) {
+        let bytes = job.shape.bytes();
+        if self.pixels.is_empty() {
+            self.pixels = job.pixels.take();
+            self.pixels.resize(job.batch * bytes, 0);
+        }
+        let Fetched { key, place, label, payload } = record;
+        let rendered = payload.and_then(|payload| {
+            self.bytes += size(&payload) as u64;
+            // A failed record leaves no gap: the next one takes its place.
+            let out = &mut self.pixels[self.images * bytes..][..bytes];
+            let sample = SampleKey { seed: 0, round: 0, epoch: 0, key: key.0, copy: 0, view: 0 };
+            let undecoded = |error: millstream_imageops::ImageError| Failure {
+                stage: if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment },
+                reason: error.to_string(),
+            };
+            renderer.render(&job.view, picture(&payload), &sample, out).map_err(undecoded)
+        });
+        self.images += usize::from(rendered.is_ok());
+        self.records.push(Known { key, place, label, failure: rendered.err() });
+    }
+
+    fn close(mut self, job: &Relabel) -> (Capability<Time>, Prepared) {
+        self.pixels.truncate(self.images * job.shape.bytes());
+        let Step { capability, records, pixels, bytes, .. } = self;
+        (capability, Prepared { records, pixels: Block(pixels), bytes })
+    }
+}
+
+fn size(payload: &Payload) -> usize {
+    match payload {
+        Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes.len(),
+    }
+}

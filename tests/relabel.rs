@@ -1,0 +1,232 @@
+//! `relabel`: a corpus in bulk, exactly once, whatever happens.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use image::GrayImage;
+
+use crate::support::{Place, root};
+
+/// Archives of the corpus, and images in each.
+const SHARDS: usize = 24;
+const IMAGES: usize = 40;
+
+/// A trained model and `corpus/digits-000000.tar` and so on: real digits, as PNG and as JPEG in turns.
+fn digits() -> Place {
+    let place = Place::new();
+    place.succeed(&train("run", "1"));
+    for folder in ["png", "corpus"] {
+        std::fs::create_dir(place.path(folder)).unwrap();
+    }
+    let pixels = pixels();
+    for number in 0..SHARDS * IMAGES {
+        let digit = GrayImage::from_raw(28, 28, pixels[number * 784..][..784].to_vec()).unwrap();
+        digit.save(place.path(&format!("png/{number:06}.png"))).unwrap();
+    }
+    place.succeed(&["augment", "--ops", "identity", "--channels", "gray", "--format", "jpg", "png", "jpg"]);
+    for shard in 0..SHARDS {
+        std::fs::write(place.path(&format!("corpus/digits-{shard:06}.tar")), tar(&members(&place, shard))).unwrap();
+    }
+    place
+}
+
+/// The members of an archive: an image and its class, and so on.
+fn members(place: &Place, shard: usize) -> Vec<(String, Vec<u8>)> {
+    let member = |number: usize| {
+        let kind = if number.is_multiple_of(2) { "png" } else { "jpg" };
+        let image = std::fs::read(place.path(&format!("{kind}/{number:06}.{kind}"))).unwrap();
+        [(format!("{number:06}.{kind}"), image), (format!("{number:06}.cls"), b"7".to_vec())]
+    };
+    (shard * IMAGES..(shard + 1) * IMAGES).flat_map(member).collect()
+}
+
+/// The arguments of a run that learns a little.
+fn train<'a>(out: &'a str, seed: &'a str) -> Vec<&'a str> {
+    let seed = if seed == "1" { "seed=1" } else { "seed=2" };
+    let short = ["--set", "training.steps=10", "--set", "rounds.0.training.steps=10", "--set", seed];
+    [&["run", "pipeline.yaml", "--out", out][..], &short].concat()
+}
+
+/// The pixels of the test digits, 784 each.
+fn pixels() -> Vec<u8> {
+    let file = std::fs::File::open(root().join("data/mnist/test-images-idx3-ubyte.gz")).unwrap();
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    bytes.split_off(16)
+}
+
+/// A tar archive (ustar).
+fn tar(members: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, bytes) in members {
+        let mut head = [0; 512];
+        head[..name.len()].copy_from_slice(name.as_bytes());
+        head[100..108].copy_from_slice(b"0000644\0");
+        head[124..136].copy_from_slice(format!("{:011o}\0", bytes.len()).as_bytes());
+        head[136..148].copy_from_slice(b"00000000000\0");
+        head[148..156].fill(b' ');
+        head[156] = b'0';
+        head[257..265].copy_from_slice(b"ustar\x0000");
+        let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+        head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+const CORPUS: &str = "corpus/digits-{000000..000023}.tar";
+
+fn args<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["relabel", CORPUS, "--model", "run", "--out", out, "--threads", "1", "--batch", "16"][..], more].concat()
+}
+
+/// Every file of an output with its bytes.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else if !name.starts_with(".tmp-") {
+            found.insert(name, std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn commits(place: &Place, out: &str) -> usize {
+    let entries = std::fs::read_dir(place.path(&format!("{out}/_millstream/commits"))).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".json")).count()
+}
+
+/// Lets a job come to so many commits and a little further, then kills it.
+fn kill_after(place: &Place, child: &mut Child, out: &str, wanted: usize) {
+    while commits(place, out) < wanted {
+        assert!(child.try_wait().unwrap().is_none(), "the job ended before it had {wanted} commits");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    std::thread::sleep(Duration::from_micros(wanted as u64 * 331 % 2500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
+    let place = digits();
+    place.succeed(&args("whole", &["--workers", "2"]));
+    for wanted in [0, 1, 4, 7, 11, 16] {
+        let mut child = place.start(&args("cut", &["--workers", "2"]));
+        kill_after(&place, &mut child, "cut", wanted);
+    }
+    assert!(commits(&place, "cut") >= 16);
+    let says = place.succeed(&args("cut", &["--workers", "2"]));
+    assert!(says.contains("960 answers (0 errors) in 24 files"), "{says}");
+    assert!(files(&place.path("whole")) == files(&place.path("cut")), "some bytes differ");
+    let verdict = place.succeed(&["verify", "cut", "--input", CORPUS]);
+    assert!(
+        verdict.contains("whole: 24 shards, 960 answers (0 errors), 960 records of the input compared"),
+        "{verdict}"
+    );
+    // Once more there is nothing to do.
+    let says = place.tell(&args("cut", &[]));
+    assert!(says.contains("24 shards done (24 of them before)"), "{says}");
+
+    std::fs::write(place.path("cut/digits-000003.parquet"), "other bytes").unwrap();
+    let output = place.run(&["verify", "cut"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("digits-000003.parquet: does not have the bytes"));
+}
+
+#[test]
+fn an_interrupted_job_says_how_to_go_on() {
+    let place = digits();
+    let mut child = place.start(&args("cut", &["--workers", "1"]));
+    while commits(&place, "cut") < 2 {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!place.path("cut/_millstream/complete.json").exists());
+    place.succeed(&args("cut", &["--workers", "3"]));
+    place.succeed(&args("whole", &["--workers", "1"]));
+    assert!(files(&place.path("whole")) == files(&place.path("cut")));
+}
+
+/// One member that is no image, one that is cut, an archive that ends in the middle.
+fn damage(place: &Place) {
+    let mut members = members(place, 0);
+    members[6].1 = b"not a picture".to_vec();
+    members[20].1.truncate(40);
+    std::fs::write(place.path("corpus/digits-000000.tar"), tar(&members)).unwrap();
+    let path = place.path("corpus/digits-000005.tar");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+#[test]
+fn bad_records_have_rows_of_their_own_and_workers_change_nothing() {
+    let place = digits();
+    damage(&place);
+    let more =
+        ["--format", "jsonl", "--view", "flip", "--model", "run/rounds/001/model.safetensors", "--max-bad", "5%"];
+    for workers in ["1", "3"] {
+        place.succeed(&args(workers, &[&more[..], &["--workers", workers, "--distribution"]].concat()));
+    }
+    assert!(files(&place.path("1")) == files(&place.path("3")), "some bytes differ");
+    let text = std::fs::read_to_string(place.path("1/digits-000000.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let bad = |row: &serde_json::Value| row["error"].is_string();
+    let errors: Vec<usize> = (0..rows.len()).filter(|at| bad(&rows[*at])).collect();
+    assert_eq!((rows.len(), errors), (IMAGES, vec![3, 10]), "{text}");
+    let text = std::fs::read_to_string(place.path("1/digits-000005.jsonl")).unwrap();
+    assert!(text.lines().last().unwrap().contains("the rest of the shard cannot be read"), "{text}");
+    assert!(text.lines().count() < IMAGES);
+    let strict = [&more[..6], &["--max-bad", "2", "--workers", "2", "--distribution"]].concat();
+    place.fail(&args("1", &strict), 3, &["3 of", "records are bad, more than `--max-bad` allows (2)"]);
+}
+
+#[test]
+fn answers_of_others_and_changed_inputs_are_refused() {
+    let place = digits();
+    place.succeed(&args("out", &[]));
+    place.succeed(&train("other", "2"));
+    let other = ["relabel", CORPUS, "--model", "other", "--out", "out", "--threads", "1", "--batch", "16"];
+    place.fail(&other, 2, &["out holds answers of another job", "models is", "Choose another place with `--out`"]);
+    place.fail(&args("out", &["--top-k", "3"]), 2, &["top_k is 5 there and 3 here"]);
+    // Nobody says how many threads: as many as the others had.
+    place.succeed(&["relabel", CORPUS, "--model", "run", "--out", "out", "--batch", "16"]);
+
+    let path = place.path("corpus/digits-000007.tar");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.resize(bytes.len() + 512, 0);
+    std::fs::write(&path, bytes).unwrap();
+    place.fail(&args("out", &[]), 2, &["digits-000007.tar has changed since", "commits/digits-000007.json"]);
+
+    std::fs::remove_file(&path).unwrap();
+    let says = place.fail(&args("new", &[]), 3, &["1 parts of the input cannot be found", "digits-000007.tar"]);
+    assert!(says.contains("not found:"), "{says}");
+    assert_eq!(commits(&place, "new"), SHARDS - 1);
+    assert!(!place.path("new/_millstream/complete.json").exists());
+}
+
+#[test]
+fn a_few_records_of_a_folder_can_be_tried() {
+    let place = Place::new();
+    place.succeed(&train("run", "1"));
+    let images = root().join("data/mnist/test-images-idx3-ubyte.gz");
+    let images = images.to_str().unwrap();
+    let call = |out| ["relabel", images, "--model", "run", "--out", out, "--limit", "150", "--records", "100"];
+    let call = |out| [&call(out)[..], &["--format", "csv", "--memory", "1MiB"]].concat();
+    let says = place.succeed(&call("few"));
+    assert!(says.contains("150 answers (0 errors) in 2 files"), "{says}");
+    let small = ["relabel", images, "--model", "run", "--out", "none", "--memory", "10KiB"];
+    place.fail(&small, 2, &["memory"]);
+}
