@@ -62,9 +62,14 @@ fn python(script: &str, folder: &Path) -> Value {
     let output = Command::new(&python)
         .args(["-B".as_ref(), here.join("tests").join(script).as_os_str(), folder.as_os_str()])
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display()));
+        .unwrap_or_else(|error| {
+            panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display())
+        });
     let says = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "scripts/bootstrap --tests installs what may be missing in .tools/answers: {says}");
+    assert!(
+        output.status.success(),
+        "scripts/bootstrap --tests installs what may be missing in .tools/answers: {says}"
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -27,11 +27,14 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display()));
+        .unwrap_or_else(|error| {
+            panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display())
+        });
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let port = line.trim().parse();
-    let port = port.unwrap_or_else(|_| panic!("moto does not start: scripts/bootstrap --tests installs what may be missing"));
+    let port =
+        port.unwrap_or_else(|_| panic!("moto does not start: scripts/bootstrap --tests installs what may be missing"));
     Server { _child: child, port }
 });
 

@@ -15,7 +15,9 @@ fn read(run: &Path) -> Scalars {
     let output = Command::new(&python)
         .args(["-B".as_ref(), script.as_os_str(), run.join("tensorboard").as_os_str()])
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display()));
+        .unwrap_or_else(|error| {
+            panic!("{}: {error}. Run scripts/bootstrap --tests, which installs it", python.display())
+        });
     let says = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "scripts/bootstrap --tests installs what may be missing in .tools/python: {says}");
     serde_json::from_slice(&output.stdout).unwrap()

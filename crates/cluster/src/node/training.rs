@@ -186,7 +186,7 @@ mod tests {
     fn the_model_s_own_word_is_asked_in_the_view_of_that_name() {
         let views = "views: [{name: strong, count: 3}, {name: weak}]";
         let plan = training(&format!(
-            "{views}, unlabelled: {{flexmatch: {{mean_teacher: true, threshold: 0.9, weight: 2, warmup: false, mapping: linear}}}}, targets: {{soft: {{temperature: 0.5}}}}"
+            "{views}, ema: 0.99, unlabelled: {{flexmatch: {{mean_teacher: true, threshold: 0.9, weight: 2, warmup: false, mapping: linear}}}}, targets: {{soft: {{temperature: 0.5}}}}"
         ));
         let threshold = Threshold::Flexible { tau: 0.9, warmup: false, mapping: Mapping::Linear };
         let wanted = ConsistencyConfig {
