@@ -7,6 +7,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use image::GrayImage;
+use millstream_data::Key;
 
 use crate::support::{Place, root};
 
@@ -191,6 +192,54 @@ fn bad_records_have_rows_of_their_own_and_workers_change_nothing() {
     assert!(text.lines().count() < IMAGES);
     let strict = [&more[..6], &["--max-bad", "2", "--workers", "2", "--distribution"]].concat();
     place.fail(&args("1", &strict), 3, &["3 of", "records are bad, more than `--max-bad` allows (2)"]);
+}
+
+/// The lines of a shard's answers in JSONL.
+fn lines(place: &Place, out: &str, shard: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(place.path(&format!("{out}/{shard}.jsonl"))).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Answers without these columns.
+fn without(mut lines: Vec<serde_json::Value>, columns: &[&str]) -> Vec<serde_json::Value> {
+    for line in &mut lines {
+        columns.iter().for_each(|column| drop(line.as_object_mut().unwrap().remove(*column)));
+    }
+    lines
+}
+
+#[test]
+fn fingerprints_tell_of_the_image_and_change_no_answer() {
+    let place = digits();
+    damage(&place);
+    let jsonl = ["--format", "jsonl", "--max-bad", "5%"];
+    place.succeed(&args("plain", &jsonl));
+    place.succeed(&args("prints", &[&jsonl[..], &["--fingerprint"]].concat()));
+    let shard = "digits-000000";
+    let lines = lines(&place, "prints", shard);
+    assert_eq!(without(lines.clone(), &["content", "phash"]), self::lines(&place, "plain", shard));
+    for (number, line) in lines.iter().enumerate() {
+        if [3, 10].contains(&number) {
+            assert!(line["content"].is_null() && line["phash"].is_null(), "{line}");
+            continue;
+        }
+        let kind = if number.is_multiple_of(2) { "png" } else { "jpg" };
+        let bytes = std::fs::read(place.path(&format!("{kind}/{number:06}.{kind}"))).unwrap();
+        assert_eq!(line["content"], Key::of_content(&bytes).to_string());
+        // Once more, by another way: the test digits are 28 x 28.
+        let digit = millstream_imageops::decode(&bytes, 1, &millstream_imageops::Options::default()).unwrap();
+        let digit = GrayImage::from_raw(28, 28, digit.pixels).unwrap();
+        let shown = image::imageops::resize(&digit, 32, 32, image::imageops::FilterType::Lanczos3);
+        let expected = millstream_imageops::phash(shown.as_raw().as_slice().try_into().unwrap());
+        let found = u64::from_str_radix(line["phash"].as_str().unwrap(), 16).unwrap();
+        assert!((found ^ expected).count_ones() <= 4, "{number}: {found:016x} {expected:016x}");
+    }
+    place.fail(
+        &args("plain", &[&jsonl[..], &["--fingerprint"]].concat()),
+        2,
+        &["fingerprint is not set there and true here"],
+    );
+    place.fail(&args("prints", &jsonl), 2, &["fingerprint is true there and not set here"]);
 }
 
 #[test]

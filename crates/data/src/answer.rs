@@ -21,7 +21,7 @@ pub use correction::{Correction, read_corrections};
 pub use export::{Exported, Target, TargetError, export};
 pub use parquet::{Row, Rows, Told, decode};
 
-use crate::{DataError, Key, Stage};
+use crate::{DataError, Fingerprint, Key, Stage};
 
 /// What a model said of a record.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Answer {
     pub place: String,
     /// What the corpus says it is, as text, if it says so.
     pub label: Option<String>,
+    /// What identifies its image, if that was asked for and the image can be decoded.
+    pub fingerprint: Option<Fingerprint>,
     /// What the model said, or why it was not asked.
     pub said: Result<Said, Failure>,
 }
@@ -65,6 +67,9 @@ pub struct AnswerSet {
     pub distribution: bool,
     /// How many numbers an embedding has, where embeddings are kept; at least 1.
     pub embedding: Option<usize>,
+    /// Whether the fingerprints of images are kept. Files from before there were any have none.
+    #[serde(default)]
+    pub fingerprint: bool,
     /// The hash of the model, in hexadecimal digits.
     pub model: String,
 }
@@ -189,11 +194,13 @@ impl FromStr for Format {
 ///
 /// Each format has of each record: key (32 hexadecimal digits), place, label; the likeliest class by name and index, its
 /// confidence, margin and entropy (nats); the `top_k` likeliest classes with their probabilities; if the set says so all
-/// probabilities and the embedding; the hash of the model; and stage and reason where there is no answer. What there is not
-/// is null, or empty in CSV.
+/// probabilities, the embedding and the fingerprint (`content`, the hash of the image's bytes as 32 hexadecimal digits, and
+/// `phash`, its perceptual hash); the hash of the model; and stage and reason where there is no answer. What there is not is
+/// null, or empty in CSV.
 ///
 /// - Parquet: `top_classes` (indices) and `top_probabilities` are lists, `distribution` and `embedding` lists of fixed size of
-///   16-bit floats, where numbers beyond 65504 become that. The set is JSON in the file's metadata under `millstream.answers`.
+///   16-bit floats, where numbers beyond 65504 become that; `phash` is an unsigned number of 64 bits. The set is JSON in the file's metadata under `millstream.answers`.
+/// - CSV and JSONL: `phash` is 16 hexadecimal digits, because few programs read whole numbers beyond 2^53 exactly.
 /// - CSV: `class_1`, `probability_1` and so on; a distribution or embedding is numbers with spaces between them.
 /// - JSONL: `top` is a list of objects; what there is not is left out, but for the label.
 ///
@@ -243,11 +250,21 @@ impl<'a> Line<'a> {
         self.said.as_ref().ok().filter(|_| set.distribution).map(|(said, _)| said.probabilities.as_slice())
     }
 
+    /// What identifies the image, if that is kept.
+    fn fingerprint(&self, set: &AnswerSet) -> Option<Fingerprint> {
+        self.answer.fingerprint.filter(|_| set.fingerprint)
+    }
+
     /// The embedding, if it is kept.
     fn embedding(&self, set: &AnswerSet) -> Option<&'a [f32]> {
         set.embedding?;
         self.said.as_ref().ok().and_then(|(said, _)| said.embedding.as_deref())
     }
+}
+
+/// A perceptual hash in text.
+fn hex(perceptual: u64) -> String {
+    format!("{perceptual:016x}")
 }
 
 fn check(set: &AnswerSet, answer: &Answer, said: &Said) -> Result<(), DataError> {

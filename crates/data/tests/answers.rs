@@ -8,7 +8,7 @@ use millstream_data::answer::{
     Answer, AnswerSet, Failure, Format, Said, Target, decode, encode, export, read_corrections,
 };
 use millstream_data::store::{Location, Store};
-use millstream_data::{Key, Stage};
+use millstream_data::{Fingerprint, Key, Stage};
 use serde_json::{Value, json};
 
 /// The record whose label is wrong.
@@ -20,6 +20,7 @@ fn set() -> AnswerSet {
         top_k: 2,
         distribution: true,
         embedding: Some(4),
+        fingerprint: true,
         model: "00ff".to_string(),
     }
 }
@@ -36,6 +37,7 @@ fn answers() -> Vec<Answer> {
             key: Key(u128::from(number)),
             place: format!("photos/ü {number}.jpg"),
             label: Some(set().classes[label].clone()),
+            fingerprint: (number != 7).then_some(Fingerprint { content: Key(9), perceptual: u64::MAX }),
             said: if number == 7 { Err(failure) } else { Ok(Said { probabilities, embedding: Some(vec![0.5; 4]) }) },
         }
     };
@@ -104,13 +106,15 @@ fn parquet(said: &Value) {
         "margin": "float", "entropy": "float",
         "distribution": "fixed_size_list<item: halffloat not null>[3]",
         "embedding": "fixed_size_list<item: halffloat not null>[4]",
-        "model": "string", "error_stage": "string", "error": "string",
+        "content": "string", "phash": "uint64", "model": "string", "error_stage": "string", "error": "string",
     });
     assert_eq!(said["types"], types);
     let (row, failed) = (&said["rows"][1], &said["rows"][7]);
     assert_eq!(row["key"], "00000000000000000000000000000001");
     assert_eq!(row["top_classes"], json!([1, 0]), "of equal ones the lower");
     assert_eq!(row["distribution"], json!([0.125, 0.75, 0.125]));
+    assert_eq!((&row["content"], &row["phash"]), (&json!(Key(9)), &json!(u64::MAX)));
+    assert_eq!((&failed["content"], &failed["phash"]), (&Value::Null, &Value::Null));
     assert_eq!((&row["margin"], &row["error"]), (&json!(0.625), &Value::Null));
     assert_eq!((&failed["class"], &failed["distribution"]), (&Value::Null, &Value::Null));
     assert_eq!((&failed["error_stage"], &failed["model"]), (&json!("decode"), &json!("00ff")));

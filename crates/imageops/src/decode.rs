@@ -114,6 +114,11 @@ impl Decoder {
         Self::default()
     }
 
+    /// Whether an image of this format may be decoded in part or smaller.
+    pub(crate) fn scales(bytes: &[u8]) -> bool {
+        image::guess_format(bytes).is_ok_and(|format| format == ImageFormat::Jpeg)
+    }
+
     /// Reads the header. Nothing is decoded yet.
     ///
     /// # Errors

@@ -79,6 +79,29 @@ impl Renderer {
         self.render_to(view, picture, sample, |_, _| Ok(out))
     }
 
+    /// Renders several views of one picture, each as [`Renderer::render`] does it alone. A JPEG is decoded for each view, no
+    /// larger than that needs; other formats, which are always decoded whole, are decoded once.
+    ///
+    /// # Errors
+    /// Those of [`Renderer::render`]; what is in the buffers then is anything.
+    pub fn render_each(
+        &mut self,
+        picture: Picture<'_>,
+        sample: &SampleKey,
+        views: &mut [(&View, &mut [u8])],
+    ) -> Result<(), ImageError> {
+        let mut whole = Image::default();
+        let picture = match picture {
+            Picture::Encoded(bytes) if views.len() > 1 && !Decoder::scales(bytes) => {
+                let channels = views.iter().map(|(view, _)| view.channels()).max().unwrap_or(1);
+                self.decode(bytes, channels, &mut whole)?;
+                whole.picture()
+            }
+            picture => picture,
+        };
+        views.iter_mut().try_for_each(|(view, out)| self.render(view, picture, sample, out))
+    }
+
     /// Renders one sample of whatever size the steps give; of a view with a fixed shape it has that.
     ///
     /// # Errors

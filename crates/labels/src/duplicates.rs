@@ -12,19 +12,10 @@
 
 use differential_dataflow::VecCollection;
 use differential_dataflow::lattice::Lattice;
-use millstream_data::Key;
+use millstream_data::{Fingerprint, Key};
 use serde::{Deserialize, Serialize};
 use timely::order::TotalOrder;
 use timely::progress::Timestamp;
-
-/// What identifies the image of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// A hash of its bytes.
-    pub content: Key,
-    /// A hash of how it looks: the fewer bits differ, the more alike two images are.
-    pub perceptual: u64,
-}
 
 /// The record that another one repeats: the nearest, and of the nearest the one with the smallest key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ pub use calibration::{Temperature, Validated, log_probability};
 pub use class_threshold::{ENOUGH, class_thresholds};
 pub use correction::{Correction, Verdict};
 pub use curate::{Curated, Sayings, curate};
-pub use duplicates::{Deduplication, Duplicates, Fingerprint, MOST_DISTANCE, Match, duplicates};
+pub use duplicates::{Deduplication, Duplicates, MOST_DISTANCE, Match, duplicates};
 pub use label::{Confidence, Label, Provenance, Pseudo, Selected};
 pub use policy::Policy;
 pub use precision::Precision;

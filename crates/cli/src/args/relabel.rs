@@ -28,6 +28,9 @@ pub(crate) struct RelabelArgs {
     /// Tell the probabilities of all classes.
     #[arg(long)]
     pub(crate) distribution: bool,
+    /// Tell what identifies each image: a hash of its bytes and a perceptual hash, of which few bits differ where images look alike.
+    #[arg(long)]
+    pub(crate) fingerprint: bool,
     /// Ask about each image in this view too, and take the mean.
     #[arg(long = "view", value_enum, value_name = "VIEW")]
     pub(crate) views: Vec<ViewArg>,

@@ -47,6 +47,8 @@ pub struct RelabelOptions {
     pub distribution: bool,
     /// Whether each image is also asked about in a mirror.
     pub mirror: bool,
+    /// Whether the answers have the fingerprints of the images.
+    pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
     /// How many records are labelled at most.
@@ -98,6 +100,7 @@ pub fn relabel(
         stop: stop.clone(),
         shape: models.shape(),
         classes: models.classes().len(),
+        fingerprint: options.fingerprint,
         batch: options.batch,
         limit: options.limit,
         memory: options.memory,

@@ -235,7 +235,8 @@ pub(super) fn answer(record: Known, probabilities: &[f32]) -> Answer {
         Some(failure) => Err(Failure { stage: failure.stage, reason: failure.reason }),
         None => Ok(Said { probabilities: probabilities.to_vec(), embedding: None }),
     };
-    Answer { key: record.key, place: record.place, label: record.label.map(text), said }
+    let Known { key, place, label, fingerprint, .. } = record;
+    Answer { key, place, label: label.map(text), fingerprint, said }
 }
 
 /// What the answers of a shard are called.

@@ -61,6 +61,7 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
         stop: stop.clone(),
         shape: models.shape(),
         classes: models.classes().len(),
+        fingerprint: options.fingerprint,
         batch: options.batch,
         limit: Some(TRIED),
         memory: options.memory,

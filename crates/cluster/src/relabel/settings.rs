@@ -1,9 +1,12 @@
 //! The identity of a set of answers: all that decides what is in it, but for the records.
 
+use std::collections::BTreeSet;
+
 use millstream_data::answer::{AnswerSet, Format};
 use millstream_data::corpus::Kind;
 use millstream_train::resolved;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::RelabelOptions;
 use super::ensemble::Models;
@@ -27,6 +30,9 @@ pub(crate) struct Settings {
     mirror: bool,
     top_k: usize,
     distribution: bool,
+    // What is not asked for is not written, so that sets from before it could be are still what they were.
+    #[serde(default, skip_serializing_if = "is_default")]
+    fingerprint: bool,
     pub(super) format: Format,
     batch: u32,
     device: String,
@@ -53,6 +59,7 @@ impl Settings {
             mirror: options.mirror,
             top_k: options.top_k,
             distribution: options.distribution,
+            fingerprint: options.fingerprint,
             format: options.format,
             batch: options.batch,
             device: resolved(options.device)?.to_owned(),
@@ -75,6 +82,7 @@ impl Settings {
             top_k: self.top_k,
             distribution: self.distribution,
             embedding: None,
+            fingerprint: self.fingerprint,
             model: self.model.clone(),
         }
     }
@@ -82,19 +90,24 @@ impl Settings {
     /// In what these differ from those that are `there`, in words; nothing if in nothing.
     pub(super) fn differences(&self, there: &Settings) -> Option<String> {
         let [ours, theirs] = [self, there].map(|settings| serde_json::to_value(settings).unwrap_or_default());
-        let all = ours.as_object().into_iter().flatten();
-        let other: Vec<String> = all
-            .filter_map(|(name, ours)| {
-                let theirs = theirs.get(name).unwrap_or(&serde_json::Value::Null);
-                (ours != theirs).then(|| format!("{name} is {} there and {} here", short(theirs), short(ours)))
-            })
+        let names: BTreeSet<&String> =
+            [&ours, &theirs].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect();
+        let told = |settings: &Value, name| settings.get(name).map_or_else(|| "not set".to_owned(), short);
+        let other: Vec<String> = names
+            .into_iter()
+            .filter(|name| ours.get(name) != theirs.get(name))
+            .map(|name| format!("{name} is {} there and {} here", told(&theirs, name), told(&ours, name)))
             .collect();
         (!other.is_empty()).then(|| other.join("; "))
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A value, cut if it is long.
-fn short(value: &serde_json::Value) -> String {
+fn short(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),

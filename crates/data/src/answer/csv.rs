@@ -2,7 +2,7 @@
 
 use std::iter::repeat_n;
 
-use super::{Answer, AnswerSet, Line, Summary};
+use super::{Answer, AnswerSet, Line, Summary, hex};
 use crate::DataError;
 
 pub(super) fn encode(set: &AnswerSet, answers: &[Answer]) -> Result<Vec<u8>, DataError> {
@@ -23,6 +23,7 @@ fn header(set: &AnswerSet) -> Vec<String> {
     names.extend((1..=set.kept()).map(|rank| format!("probability_{rank}")));
     names.extend(set.distribution.then(|| "distribution".to_string()));
     names.extend(set.embedding.map(|_| "embedding".to_string()));
+    names.extend(["content", "phash"].into_iter().filter(|_| set.fingerprint).map(str::to_string));
     names.extend(["model", "error_stage", "error"].map(str::to_string));
     names
 }
@@ -36,6 +37,11 @@ fn fields(set: &AnswerSet, line: &Line<'_>) -> Vec<String> {
     }
     fields.extend(set.distribution.then(|| numbers(line.distribution(set))));
     fields.extend(set.embedding.map(|_| numbers(line.embedding(set))));
+    if set.fingerprint {
+        let print = line.fingerprint(set);
+        fields.push(print.map(|print| print.content.to_string()).unwrap_or_default());
+        fields.push(print.map(|print| hex(print.perceptual)).unwrap_or_default());
+    }
     let failure = line.failure();
     fields.push(set.model.clone());
     fields.push(failure.map(|failure| failure.stage.name().to_string()).unwrap_or_default());

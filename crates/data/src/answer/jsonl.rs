@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Answer, AnswerSet, Line};
+use super::{Answer, AnswerSet, Line, hex};
 use crate::{DataError, Key};
 
 #[derive(Serialize)]
@@ -26,6 +26,10 @@ struct Object<'a> {
     distribution: Option<&'a [f32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     embedding: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Key>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phash: Option<String>,
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_stage: Option<&'a str>,
@@ -53,7 +57,7 @@ pub(super) fn encode(set: &AnswerSet, answers: &[Answer]) -> Result<Vec<u8>, Dat
 }
 
 fn object<'a>(set: &'a AnswerSet, line: &Line<'a>) -> Object<'a> {
-    let (summary, failure) = (line.summary(), line.failure());
+    let (summary, print, failure) = (line.summary(), line.fingerprint(set), line.failure());
     let likely = |(class, probability)| Likely { class: set.name(class), class_index: class, probability };
     Object {
         key: line.answer.key,
@@ -67,6 +71,8 @@ fn object<'a>(set: &'a AnswerSet, line: &Line<'a>) -> Object<'a> {
         top: summary.into_iter().flat_map(|summary| summary.top.iter().copied()).map(likely).collect(),
         distribution: line.distribution(set),
         embedding: line.embedding(set),
+        content: print.map(|print| print.content),
+        phash: print.map(|print| hex(print.perceptual)),
         model: &set.model,
         error_stage: failure.map(|failure| failure.stage.name()),
         error: failure.map(|failure| failure.reason.as_str()),

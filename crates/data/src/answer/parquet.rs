@@ -16,9 +16,10 @@ use ::parquet::file::reader::ChunkReader;
 use ::parquet::schema::types::ColumnPath;
 use arrow_array::builder::{FixedSizeListBuilder, Float16Builder, ListBuilder, PrimitiveBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Int32Type};
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Int32Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Float32Array, Int32Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, DictionaryArray, FixedSizeListArray, Float32Array, Int32Array, ListArray, RecordBatch,
+    StringArray, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use half::f16;
@@ -27,7 +28,7 @@ use super::{Answer, AnswerSet, Failure, Line, Summary};
 use crate::parquet_file::{Columns, sound};
 use crate::store::blocks::Blocks;
 use crate::store::{Location, Store};
-use crate::{DataError, Key, Stage};
+use crate::{DataError, Fingerprint, Key, KeyError, Stage};
 
 /// Where a file's metadata has the set.
 const SET: &str = "millstream.answers";
@@ -62,7 +63,7 @@ fn properties(set: &AnswerSet) -> Result<WriterProperties, ParquetError> {
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_max_row_group_bytes(Some(GROUP_BYTES))
         .set_key_value_metadata(Some(vec![KeyValue::new(SET.to_string(), settings)]));
-    Ok(["key", "place", "confidence", "margin", "entropy"].into_iter().fold(builder, plain).build())
+    Ok(["key", "place", "confidence", "margin", "entropy", "content", "phash"].into_iter().fold(builder, plain).build())
 }
 
 fn schema(set: &AnswerSet) -> SchemaRef {
@@ -83,6 +84,8 @@ fn schema(set: &AnswerSet) -> SchemaRef {
     let halves = |name: &str, length| Field::new(name, DataType::FixedSizeList(Arc::new(half()), length), true);
     fields.extend(set.distribution.then(|| halves("distribution", set.classes.len() as i32)));
     fields.extend(set.embedding.map(|length| halves("embedding", length as i32)));
+    let prints = [("content", DataType::Utf8), ("phash", DataType::UInt64)];
+    fields.extend(prints.into_iter().filter(|_| set.fingerprint).map(|(name, kind)| Field::new(name, kind, true)));
     fields.extend([
         Field::new("model", DataType::Utf8, false),
         Field::new("error_stage", DataType::Utf8, true),
@@ -119,6 +122,11 @@ fn columns(set: &AnswerSet, lines: &[Line<'_>]) -> Result<Vec<ArrayRef>, Parquet
     let length = set.classes.len();
     columns.extend(set.distribution.then(|| halves(lines.iter().map(|line| line.distribution(set)), length)));
     columns.extend(set.embedding.map(|length| halves(lines.iter().map(|line| line.embedding(set)), length)));
+    if set.fingerprint {
+        columns.push(text(&|line| line.fingerprint(set).map(|print| print.content.to_string())));
+        let looks = lines.iter().map(|line| line.fingerprint(set).map(|print| print.perceptual));
+        columns.push(Arc::new(looks.collect::<UInt64Array>()));
+    }
     columns.push(text(&|_| Some(set.model.clone())));
     columns.push(text(&|line| line.failure().map(|failure| failure.stage.name().to_string())));
     columns.push(text(&|line| line.failure().map(|failure| failure.reason.clone())));
@@ -162,6 +170,8 @@ pub struct Row {
     pub place: String,
     /// What the corpus said it is.
     pub label: Option<String>,
+    /// What identifies its image, where the set has fingerprints and the image could be decoded.
+    pub fingerprint: Option<Fingerprint>,
     /// What the model said, or why it was not asked.
     pub said: Result<Told, Failure>,
 }
@@ -260,6 +270,7 @@ fn rows(set: &AnswerSet, columns: &Columns<'_>) -> Result<Vec<Row>, DataError> {
     let told = Tellings::find(set, columns)?;
     let (places, labels) = (columns.strings("place")?, columns.strings("label")?);
     let (stages, reasons) = (columns.strings("error_stage")?, columns.strings("error")?);
+    let prints = set.fingerprint.then(|| Prints::find(columns)).transpose()?;
     let row = |(row, key)| {
         let failure = stages.is_valid(row).then(|| {
             let stage = Stage::of_name(stages.value(row));
@@ -271,9 +282,34 @@ fn rows(set: &AnswerSet, columns: &Columns<'_>) -> Result<Vec<Row>, DataError> {
             None => Ok(told.row(row).ok_or_else(|| columns.wrong(format!("no class of the set for {key}")))?),
         };
         let label = labels.is_valid(row).then(|| labels.value(row).to_string());
-        Ok(Row { key, place: places.value(row).to_string(), label, said })
+        let fingerprint = prints.as_ref().map(|prints| prints.row(row)).transpose()?.flatten();
+        Ok(Row { key, place: places.value(row).to_string(), label, fingerprint, said })
     };
     columns.keys()?.into_iter().enumerate().map(row).collect()
+}
+
+/// The columns of the fingerprints.
+struct Prints<'a> {
+    columns: &'a Columns<'a>,
+    contents: &'a StringArray,
+    looks: &'a UInt64Array,
+}
+
+impl<'a> Prints<'a> {
+    fn find(columns: &'a Columns<'_>) -> Result<Self, DataError> {
+        let (contents, looks) = (columns.strings("content")?, columns.numbers::<UInt64Type>("phash")?);
+        Ok(Prints { columns, contents, looks })
+    }
+
+    /// The fingerprint of a row; none where one of the two is null.
+    fn row(&self, row: usize) -> Result<Option<Fingerprint>, DataError> {
+        if self.contents.is_null(row) || self.looks.is_null(row) {
+            return Ok(None);
+        }
+        let content =
+            self.contents.value(row).parse().map_err(|error: KeyError| self.columns.wrong(error.to_string()))?;
+        Ok(Some(Fingerprint { content, perceptual: self.looks.value(row) }))
+    }
 }
 
 /// The columns that are null where there is no answer.

@@ -11,6 +11,7 @@ pub(super) fn set() -> AnswerSet {
         top_k: 2,
         distribution: true,
         embedding: Some(2),
+        fingerprint: true,
         model: "00ff".to_string(),
     }
 }
@@ -22,6 +23,8 @@ pub(super) fn answer(number: u32) -> Answer {
         key: Key(u128::from(number)),
         place: format!("s3://b/ü/{number}.tar#a,b.jpg"),
         label: (!number.is_multiple_of(3)).then(|| "cat".to_string()),
+        fingerprint: (number % 5 != 4)
+            .then(|| Fingerprint { content: Key(u128::from(number) << 100), perceptual: u64::MAX - u64::from(number) }),
         said: if number % 5 == 4 { Err(failure) } else { Ok(said) },
     }
 }
@@ -37,7 +40,8 @@ fn row(set: &AnswerSet, answer: Answer) -> Row {
         distribution: set.distribution.then(|| said.probabilities.clone()),
         embedding: set.embedding.and(said.embedding),
     };
-    Row { key: answer.key, place: answer.place, label: answer.label, said: answer.said.map(told) }
+    let fingerprint = answer.fingerprint.filter(|_| set.fingerprint);
+    Row { key: answer.key, place: answer.place, label: answer.label, fingerprint, said: answer.said.map(told) }
 }
 
 fn read(bytes: Vec<u8>) -> Result<(AnswerSet, Vec<Row>), DataError> {
@@ -83,12 +87,14 @@ fn parquet_comes_back_over_more_rows_than_a_batch() {
 
 #[test]
 fn what_the_set_does_not_keep_is_not_there() {
-    let set = AnswerSet { distribution: false, embedding: None, top_k: 99, ..set() };
+    let set = AnswerSet { distribution: false, embedding: None, fingerprint: false, top_k: 99, ..set() };
     let (_, rows) = read(encode(&set, &[answer(0)], Format::Parquet).unwrap()).unwrap();
     assert_eq!(rows, [row(&set, answer(0))]);
     for format in [Format::Csv, Format::Jsonl] {
         let text = text(&set, &[answer(0)], format);
-        assert!(!text.contains("distribution") && !text.contains("embedding"), "{text}");
+        for name in ["distribution", "embedding", "content", "phash"] {
+            assert!(!text.contains(name), "{text}");
+        }
     }
 }
 
@@ -107,17 +113,18 @@ fn equal_answers_make_equal_bytes_and_none_make_a_file() {
 fn csv_has_a_column_for_each_rank() {
     let expected = "\
 key,place,label,class,class_index,confidence,margin,entropy,class_1,class_2,probability_1,probability_2,distribution,embedding,\
-model,error_stage,error
+content,phash,model,error_stage,error
 00000000000000000000000000000001,\"s3://b/ü/1.tar#a,b.jpg\",cat,\"dog, \"\"wild\"\"\",1,0.625,0.375,0.90025604,\
-\"dog, \"\"wild\"\"\",cat,0.625,0.25,0.25 0.625 0.125,1 -0.5,00ff,,
-00000000000000000000000000000009,\"s3://b/ü/9.tar#a,b.jpg\",,,,,,,,,,,,,00ff,decode,\"truncated, at byte 7\"
+\"dog, \"\"wild\"\"\",cat,0.625,0.25,0.25 0.625 0.125,1 -0.5,\
+00000010000000000000000000000000,fffffffffffffffe,00ff,,
+00000000000000000000000000000009,\"s3://b/ü/9.tar#a,b.jpg\",,,,,,,,,,,,,,,00ff,decode,\"truncated, at byte 7\"
 ";
     assert_eq!(text(&set(), &[answer(1), answer(9)], Format::Csv), expected);
 }
 
 #[test]
 fn jsonl_is_one_object_a_line() {
-    let expected = r#"{"key":"00000000000000000000000000000001","place":"s3://b/ü/1.tar#a,b.jpg","label":"cat","class":"dog, \"wild\"","class_index":1,"confidence":0.625,"margin":0.375,"entropy":0.90025604,"top":[{"class":"dog, \"wild\"","class_index":1,"probability":0.625},{"class":"cat","class_index":0,"probability":0.25}],"distribution":[0.25,0.625,0.125],"embedding":[1.0,-0.5],"model":"00ff"}
+    let expected = r#"{"key":"00000000000000000000000000000001","place":"s3://b/ü/1.tar#a,b.jpg","label":"cat","class":"dog, \"wild\"","class_index":1,"confidence":0.625,"margin":0.375,"entropy":0.90025604,"top":[{"class":"dog, \"wild\"","class_index":1,"probability":0.625},{"class":"cat","class_index":0,"probability":0.25}],"distribution":[0.25,0.625,0.125],"embedding":[1.0,-0.5],"content":"00000010000000000000000000000000","phash":"fffffffffffffffe","model":"00ff"}
 {"key":"00000000000000000000000000000009","place":"s3://b/ü/9.tar#a,b.jpg","label":null,"model":"00ff","error_stage":"decode","error":"truncated, at byte 7"}
 "#;
     assert_eq!(text(&set(), &[answer(1), answer(9)], Format::Jsonl), expected);
@@ -166,6 +173,13 @@ fn files_that_are_none_of_ours_are_refused() {
 }
 
 #[test]
+fn a_set_from_before_fingerprints_has_none() {
+    let mut text = serde_json::to_value(set()).unwrap();
+    text.as_object_mut().unwrap().remove("fingerprint");
+    assert_eq!(serde_json::from_value::<AnswerSet>(text).unwrap(), AnswerSet { fingerprint: false, ..set() });
+}
+
+#[test]
 fn a_damaged_file_is_an_error_and_no_panic() {
     let answers: Vec<Answer> = (0..50).map(answer).collect();
     let bytes = encode(&set(), &answers, Format::Parquet).unwrap();
@@ -198,6 +212,7 @@ proptest! {
         let said = if failed { Err(Failure { stage: Stage::Read, reason }) } else { Ok(said) };
         let answers: Vec<Answer> = keys.into_iter().map(|key| Answer {
             key: Key(key), place: place.clone(), label: label.clone(), said: said.clone(),
+            fingerprint: None,
         }).collect();
         let (_, rows) = read(encode(&set(), &answers, Format::Parquet).unwrap()).unwrap();
         prop_assert_eq!(rows, answers.into_iter().map(|answer| row(&set(), answer)).collect::<Vec<_>>());

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_data::answer::Answer;
 use millstream_data::corpus::{Corpus, Label, Shard};
-use millstream_data::{Batch, Key, Shape, Stage};
-use millstream_imageops::View;
+use millstream_data::{Batch, Fingerprint, Key, Shape, Stage};
+use millstream_imageops::{Filter, ImageError, PHASH_SIDE, Step, View};
 use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
 
@@ -74,6 +74,8 @@ pub struct Known {
     pub place: String,
     /// What the data says it is, if it does.
     pub label: Option<Label>,
+    /// What identifies its image, if that was asked for and the image can be decoded.
+    pub fingerprint: Option<Fingerprint>,
     /// Why the model could not be asked about it.
     pub failure: Option<Failure>,
 }
@@ -137,6 +139,8 @@ pub struct Parts {
     pub shape: Shape,
     /// How many classes it knows.
     pub classes: usize,
+    /// Whether images get a fingerprint.
+    pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
     /// How many records are labelled at most.
@@ -155,6 +159,8 @@ pub struct Relabel {
     events: Box<dyn Fn(BulkEvent) + Send + Sync>,
     stop: Stop,
     view: View,
+    /// How an image is rendered to be hashed, if it is.
+    look: Option<View>,
     shape: Shape,
     classes: usize,
     batch: usize,
@@ -208,12 +214,28 @@ impl Relabel {
     /// [`JobError::Memory`] if the memory cannot hold enough batches, [`JobError::View`] for a shape that no image has.
     pub fn new(parts: Parts) -> Result<Self, JobError> {
         let gates = Gates::new(&parts)?;
-        let Parts { corpus, labeller, output, events, stop, shape, classes, batch, limit, .. } = parts;
-        let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels))
-            .map_err(|source| JobError::View { place: "the images of the model".to_owned(), source })?;
+        let Parts { corpus, labeller, output, events, stop, shape, classes, fingerprint, batch, limit, .. } = parts;
+        let wrong = |source| JobError::View { place: "the images of the model".to_owned(), source };
+        let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels)).map_err(wrong)?;
+        let look = fingerprint.then(look).transpose().map_err(wrong)?;
         let (batch, classes) = (batch.max(1) as usize, classes.max(1));
         let (pixels, rows) = (Pool::new(SPARE_BATCHES, LARGEST_BATCH), AtomicU64::new(0));
-        Ok(Relabel { corpus, labeller, output, events, stop, view, shape, classes, batch, limit, gates, pixels, rows })
+        Ok(Relabel {
+            corpus,
+            labeller,
+            output,
+            events,
+            stop,
+            view,
+            look,
+            shape,
+            classes,
+            batch,
+            limit,
+            gates,
+            pixels,
+            rows,
+        })
     }
 
     /// Runs the job on one worker of the process, until all is done or the stop signal is given.
@@ -233,4 +255,10 @@ impl Relabel {
         self.rows.fetch_add(result.rows, Ordering::SeqCst);
         (self.events)(BulkEvent::Shard { result, before });
     }
+}
+
+/// What [`phash`](millstream_imageops::phash()) takes: the whole image, gray and shrunk. It does not depend on the model.
+fn look() -> Result<View, ImageError> {
+    let side = PHASH_SIDE as u32;
+    View::new(vec![Step::Resize { height: side, width: side, filter: Filter::Lanczos }], (side, side, 1))
 }

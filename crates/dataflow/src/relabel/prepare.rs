@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_data::{Block, Payload, Stage};
-use millstream_imageops::{Options, Renderer, SampleKey};
+use millstream_data::{Block, Fingerprint, Key, Payload, Stage};
+use millstream_imageops::{ImageError, Options, PHASH_SIDE, Picture, Renderer, SampleKey, phash};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
@@ -112,20 +112,49 @@ impl Step {
             // A failed record leaves no gap: the next one takes its place.
             let out = &mut self.pixels[self.images * bytes..][..bytes];
             let sample = SampleKey { seed: 0, round: 0, epoch: 0, key: key.0, copy: 0, view: 0 };
-            let undecoded = |error: millstream_imageops::ImageError| Failure {
-                stage: if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment },
-                reason: error.to_string(),
-            };
-            renderer.render(&job.view, picture(&payload), &sample, out).map_err(undecoded)
+            let look = rendered(job, renderer, picture(&payload), &sample, out).map_err(undecoded)?;
+            Ok(look.map(|perceptual| Fingerprint { content: content(&payload), perceptual }))
         });
         self.images += usize::from(rendered.is_ok());
-        self.records.push(Known { key, place, label, failure: rendered.err() });
+        let (fingerprint, failure) = match rendered {
+            Ok(fingerprint) => (fingerprint, None),
+            Err(failure) => (None, Some(failure)),
+        };
+        self.records.push(Known { key, place, label, fingerprint, failure });
     }
 
     fn close(mut self, job: &Relabel) -> (Capability<Time>, Prepared) {
         self.pixels.truncate(self.images * job.shape.bytes());
         let Step { capability, records, pixels, bytes, .. } = self;
         (capability, Prepared { records, pixels: Block(pixels), bytes })
+    }
+}
+
+/// Renders the view of the job; and the perceptual hash of the image, if there is to be one.
+fn rendered(
+    job: &Relabel,
+    renderer: &mut Renderer,
+    picture: Picture<'_>,
+    sample: &SampleKey,
+    out: &mut [u8],
+) -> Result<Option<u64>, ImageError> {
+    let Some(look) = &job.look else {
+        return renderer.render(&job.view, picture, sample, out).map(|()| None);
+    };
+    let mut gray = [0; PHASH_SIDE * PHASH_SIDE];
+    renderer.render_each(picture, sample, &mut [(&job.view, out), (look, &mut gray)])?;
+    Ok(Some(phash(&gray)))
+}
+
+fn undecoded(error: ImageError) -> Failure {
+    let stage = if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment };
+    Failure { stage, reason: error.to_string() }
+}
+
+/// The hash of the bytes of an image, which is the key of a record that is known by them.
+fn content(payload: &Payload) -> Key {
+    match payload {
+        Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => Key::of_content(bytes),
     }
 }
 

@@ -55,6 +55,22 @@ fn an_empty_view_copies_and_adapts_channels_and_size() {
 }
 
 #[test]
+fn several_views_of_a_picture_are_each_what_it_is_alone() {
+    let (colour, gray) = (View::new(vec![], (60, 80, 3)).unwrap(), View::new(vec![], (32, 32, 1)).unwrap());
+    let (jpeg, png) = (encoded(400, 300, image::ImageFormat::Jpeg), encoded(400, 300, image::ImageFormat::Png));
+    let pixels = ramp(50, 40, 3);
+    for picture in [Picture::Encoded(&jpeg), Picture::Encoded(&png), pixels.picture()] {
+        let mut together = [vec![0; 60 * 80 * 3], vec![0; 32 * 32]];
+        let [one, other] = &mut together;
+        let views: &mut [(&View, &mut [u8])] = &mut [(&colour, &mut one[..]), (&gray, &mut other[..])];
+        Renderer::default().render_each(picture, &sample(0), views).unwrap();
+        assert_eq!(together, [&colour, &gray].map(|view| render(view, picture, 0).pixels));
+    }
+    let broken = Picture::Encoded(b"neither");
+    assert!(Renderer::default().render_each(broken, &sample(0), &mut [(&gray, &mut [0; 1024])]).is_err());
+}
+
+#[test]
 fn a_sample_is_the_same_whatever_was_rendered_before() {
     let view = View::new(vec![Step::PadCrop { pad: 2, fill: [0; 3] }, AUGMENT], (28, 28, 3)).unwrap();
     let image = ramp(28, 28, 3);
