@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use image::GrayImage;
 use millstream_data::Key;
+use millstream_data::answer::decode;
+use millstream_data::store::{Location, Store};
 
 use crate::support::{Place, root};
 
@@ -240,6 +242,39 @@ fn fingerprints_tell_of_the_image_and_change_no_answer() {
         &["fingerprint is not set there and true here"],
     );
     place.fail(&args("prints", &jsonl), 2, &["fingerprint is true there and not set here"]);
+}
+
+/// The numbers of an embedding of a line.
+fn embedding(line: &serde_json::Value) -> Vec<f64> {
+    line["embedding"].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn embeddings_are_of_one_model_and_change_no_answer() {
+    let place = digits();
+    let jsonl = ["--format", "jsonl", "--distribution", "--limit", "40"];
+    let call = |out, more: &[&str]| place.succeed(&args(out, &[&jsonl[..], more].concat()));
+    call("plain", &[]);
+    call("features", &["--embedding"]);
+    call("mirror", &["--embedding", "--view", "flip"]);
+    let [plain, features, mirror] = ["plain", "features", "mirror"].map(|out| lines(&place, out, "digits-000000"));
+    assert_eq!(without(features.clone(), &["embedding"]), plain);
+    let width = embedding(&features[0]).len();
+    assert!(width > 1 && features.iter().all(|line| embedding(line).len() == width));
+    assert_ne!(features[0]["embedding"], features[1]["embedding"]);
+    assert_ne!(features[0]["embedding"], mirror[0]["embedding"]);
+    // The same of a file that programs read.
+    place.succeed(&args("binary", &["--embedding", "--limit", "40"]));
+    let location = Location::Local(place.path("binary/digits-000000.parquet"));
+    let rows = decode(&Store::with_settings([]), &location).unwrap();
+    for (row, line) in rows.zip(&features) {
+        let found = row.unwrap().said.unwrap().embedding.unwrap();
+        let near = |(a, b): (&f32, f64)| (f64::from(*a) - b).abs() <= 1e-3 * b.abs() + 1e-6;
+        assert!(found.len() == width && found.iter().zip(embedding(line)).all(near), "{found:?}");
+    }
+    let two = ["--embedding", "--model", "run/rounds/001/model.safetensors"];
+    place.fail(&args("two", &two), 2, &["takes one model, and there are 2", "into a place of its own"]);
+    place.fail(&args("plain", &[&jsonl[..], &["--embedding"]].concat()), 2, &["embedding is not set there"]);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::OtherAnswers { .. }
         | ClusterError::ShardChanged { .. }
         | ClusterError::Ensemble { .. }
+        | ClusterError::Embeddings { .. }
         | ClusterError::NoAnswers { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Lost { .. } | ClusterError::NoRecords => BAD_DATA,

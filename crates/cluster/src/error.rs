@@ -146,6 +146,14 @@ pub enum ClusterError {
         /// In what they differ.
         problem: String,
     },
+    /// Embeddings of several models.
+    #[error(
+        "`--embedding` takes one model, and there are {models}: the features of one mean nothing to another, so they have no mean. Label with each model into a place of its own, or leave `--embedding` out"
+    )]
+    Embeddings {
+        /// How many models there are.
+        models: usize,
+    },
     /// There are no answers of a bulk job.
     #[error(
         "{place} holds no answers: `millstream relabel` writes them, and `_millstream/set.json` says what they are"

@@ -39,11 +39,11 @@ pub struct Answer {
 }
 
 /// What a model says of an image.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Said {
     /// The probability of each class, in [0, 1].
     pub probabilities: Vec<f32>,
-    /// What the model has of the image before it decides.
+    /// The features of the image that the model decides by: what its last linear layer takes.
     pub embedding: Option<Vec<f32>>,
 }
 

@@ -183,9 +183,14 @@ fn ramp([from, to]: [f64; 2], done: f64) -> f64 {
 
 /// Probabilities, row after row, on this side of the device.
 pub(crate) fn probabilities(logits: &Tensor) -> Result<Vec<f32>, TchError> {
-    let shares = logits.f_softmax(1, Kind::Float)?.f_contiguous()?;
-    let mut values = vec![0.0; shares.numel()];
-    shares.f_copy_data(&mut values, shares.numel())?;
+    numbers(&logits.f_softmax(1, Kind::Float)?)
+}
+
+/// The numbers of a tensor of floats, row after row.
+pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    let tensor = tensor.f_to_kind(Kind::Float)?.f_contiguous()?;
+    let mut values = vec![0.0; tensor.numel()];
+    tensor.f_copy_data(&mut values, tensor.numel())?;
     Ok(values)
 }
 

@@ -93,11 +93,6 @@ pub(crate) fn select(images: &Tensor, rows: &[usize]) -> Result<Tensor, TchError
     images.f_permute([0, 2, 3, 1])?.f_index_select(0, &rows)?.f_permute([0, 3, 1, 2])
 }
 
-/// Images with left and right exchanged. In memory the channels are last, and stay so.
-pub(crate) fn mirrored(images: &Tensor) -> Result<Tensor, TchError> {
-    images.f_permute([0, 2, 3, 1])?.f_flip([2])?.f_permute([0, 3, 1, 2])
-}
-
 /// The batch's sizes in memory, rows first and channels last, if they are those of the session.
 fn check(batch: &Batch, shape: &Shape) -> Result<[i64; 4], TrainError> {
     if batch.shape != *shape {

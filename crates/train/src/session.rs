@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use millstream_data::{Batch, Row};
+use millstream_data::{Batch, Row, Shape};
 use tch::{TchError, Tensor};
 
 use crate::consistency::{Consistency, Lesson, probabilities};
@@ -11,10 +11,11 @@ use crate::device;
 use crate::ema::Ema;
 use crate::error::While;
 use crate::gradients::{Gradients, Score, clip, gradients, in_parts};
-use crate::input::{self, Normalise, select};
+use crate::input::{Normalise, select};
 use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::{Optimizer, optimizer};
+use crate::predict::{Crop, Predictions, predictions};
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
@@ -278,31 +279,52 @@ impl Session {
     /// # Errors
     /// There is no model, the batch does not fit, or libtorch refuses.
     pub fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
-        self.probabilities(batch, |images| Ok(images.shallow_clone()))
+        let said = self.predictions(batch, &self.config.shape, &[Crop::default()], false)?;
+        Ok(said.into_iter().next().unwrap_or_default().probabilities)
     }
 
-    /// The same of the images seen in a mirror: left is right.
+    /// What [`predict`](Session::predict) says of each of some crops of the images, which may be larger than the model's; and,
+    /// if they are wanted, their embeddings. The probabilities have the same bits with and without embeddings.
     ///
     /// # Errors
-    /// Those of [`predict`](Session::predict).
-    pub fn predict_mirrored(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainError> {
-        self.probabilities(batch, input::mirrored)
+    /// Those of [`predict`](Session::predict), and a crop that is not inside of the images.
+    pub fn predict_crops(
+        &mut self,
+        batch: &Batch,
+        crops: &[Crop],
+        embed: bool,
+    ) -> Result<Vec<Predictions>, TrainError> {
+        crops.iter().try_for_each(|crop| crop.check(&batch.shape, &self.config.shape))?;
+        self.predictions(batch, &batch.shape, crops, embed)
     }
 
-    fn probabilities(
+    /// How many numbers the embedding of an image has: what the last linear layer takes.
+    ///
+    /// # Errors
+    /// There is no model.
+    pub fn embedding_width(&self) -> Result<usize, TrainError> {
+        let width = self.predictor("the width of an embedding")?.1.model.embedding_width();
+        Ok(usize::try_from(width).unwrap_or_default())
+    }
+
+    fn predictions(
         &self,
         batch: &Batch,
-        view: impl Fn(&Tensor) -> Result<Tensor, TchError>,
-    ) -> Result<Vec<f32>, TrainError> {
+        shape: &Shape,
+        crops: &[Crop],
+        embed: bool,
+    ) -> Result<Vec<Predictions>, TrainError> {
         let net = self.predictor("a prediction")?.1;
         if batch.rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(vec![Predictions::default(); crops.len()]);
         }
-        let images = self.normalise.images(batch, &self.config.shape, None)?;
+        let images = self.normalise.images(batch, shape, None)?;
         let _no_grad = tch::no_grad_guard();
-        let images = view(&images).during("preparing images")?;
-        let logits = net.model.forward(&images, Mode::Predict).during("running the model")?;
-        probabilities(&logits).during("reading predictions")
+        let said = crops.iter().map(|crop| {
+            let images = crop.of(&images, &self.config.shape).during("preparing images")?;
+            predictions(&*net.model, &images, embed)
+        });
+        said.collect()
     }
 
     /// Writes what [`predict`](Session::predict) uses as a safetensors file, whole or not at all, and returns the blake3

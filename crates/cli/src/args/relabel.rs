@@ -28,6 +28,9 @@ pub(crate) struct RelabelArgs {
     /// Tell the probabilities of all classes.
     #[arg(long)]
     pub(crate) distribution: bool,
+    /// Tell the features of each image: what the model's last linear layer takes; of several views the mean. One model only.
+    #[arg(long)]
+    pub(crate) embedding: bool,
     /// Tell what identifies each image: a hash of its bytes and a perceptual hash, of which few bits differ where images look alike.
     #[arg(long)]
     pub(crate) fingerprint: bool,

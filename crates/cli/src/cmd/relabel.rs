@@ -46,6 +46,7 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         },
         top_k: args.top_k as usize,
         distribution: args.distribution,
+        embedding: args.embedding,
         fingerprint: args.fingerprint,
         mirror: args.views.contains(&ViewArg::Flip),
         batch: args.batch,

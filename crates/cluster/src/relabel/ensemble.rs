@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use millstream_data::{Batch, Shape, hash_file};
 use millstream_dataflow::TrainerError;
-use millstream_dataflow::relabel::Labeller;
-use millstream_train::{Device, Session};
+use millstream_dataflow::relabel::{Labeller, Predictions};
+use millstream_train::{Crop, Device, Session};
 
 use crate::ask::find_model;
 use crate::error::ClusterError;
@@ -16,6 +16,8 @@ pub(super) struct Models {
     hashes: Vec<String>,
     classes: Vec<String>,
     shape: Shape,
+    /// How many numbers the embeddings of the first have.
+    embedding: usize,
 }
 
 impl Models {
@@ -25,12 +27,14 @@ impl Models {
         for path in paths {
             let file = find_model(path)?;
             let hash = blake3::Hash::from(hash_file(&file)?).to_hex().to_string();
-            let config = Session::load(&file, Device::Cpu, 1)?.config().clone();
+            let session = Session::load(&file, Device::Cpu, 1)?;
+            let (config, embedding) = (session.config().clone(), session.embedding_width()?);
             let models = found.get_or_insert_with(|| Models {
                 files: Vec::new(),
                 hashes: Vec::new(),
                 classes: config.classes.clone(),
                 shape: config.shape,
+                embedding,
             });
             models.check(&file, &config.classes, config.shape)?;
             models.files.push(file);
@@ -77,6 +81,14 @@ impl Models {
         &self.classes
     }
 
+    /// How many numbers an embedding has. Of several models there are none.
+    pub(super) fn embedding(&self) -> Result<usize, ClusterError> {
+        match self.files.len() {
+            1 => Ok(self.embedding),
+            models => Err(ClusterError::Embeddings { models }),
+        }
+    }
+
     /// The images that they take.
     pub(super) fn shape(&self) -> Shape {
         self.shape
@@ -92,26 +104,32 @@ fn names(classes: &[String]) -> String {
 /// The models, loaded.
 pub(super) struct Ensemble {
     sessions: Vec<Session>,
-    mirror: bool,
+    views: Vec<Crop>,
+    /// Whether it gives embeddings.
+    embeds: bool,
 }
 
 impl Ensemble {
-    pub(super) fn load(files: &[PathBuf], device: Device, threads: u32, mirror: bool) -> Result<Self, TrainerError> {
+    pub(super) fn load(
+        files: &[PathBuf],
+        device: Device,
+        threads: u32,
+        views: Vec<Crop>,
+        embeds: bool,
+    ) -> Result<Self, TrainerError> {
         let sessions = files.iter().map(|file| Session::load(file, device, threads));
-        Ok(Ensemble { sessions: sessions.collect::<Result<_, _>>()?, mirror })
+        Ok(Ensemble { sessions: sessions.collect::<Result<_, _>>()?, views, embeds })
     }
 }
 
 impl Labeller for Ensemble {
-    fn label(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError> {
+    fn label(&mut self, batch: &Batch) -> Result<Predictions, TrainerError> {
         let mut said = Vec::new();
         for session in &mut self.sessions {
-            said.push(session.predict(batch)?);
-            if self.mirror {
-                said.push(session.predict_mirrored(batch)?);
-            }
+            said.extend(session.predict_crops(batch, &self.views, self.embeds)?);
         }
-        Ok(mean(said))
+        let (probabilities, embeddings) = said.into_iter().map(|said| (said.probabilities, said.embeddings)).unzip();
+        Ok(Predictions { probabilities: mean(probabilities), embeddings: mean(embeddings) })
     }
 }
 

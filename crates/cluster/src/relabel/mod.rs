@@ -14,7 +14,7 @@ use millstream_data::corpus::{self, Kind};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Parts, Relabel};
-use millstream_train::Device;
+use millstream_train::{Crop, Device};
 
 pub use audit::{SetAudit, is_answers, verify_answers};
 pub use output::Totals;
@@ -47,6 +47,8 @@ pub struct RelabelOptions {
     pub distribution: bool,
     /// Whether each image is also asked about in a mirror.
     pub mirror: bool,
+    /// Whether the answers have embeddings. Of several models there are none.
+    pub embedding: bool,
     /// Whether the answers have the fingerprints of the images.
     pub fingerprint: bool,
     /// Images in a batch.
@@ -100,6 +102,7 @@ pub fn relabel(
         stop: stop.clone(),
         shape: models.shape(),
         classes: models.classes().len(),
+        embedding: output.embedding(),
         fingerprint: options.fingerprint,
         batch: options.batch,
         limit: options.limit,
@@ -131,8 +134,10 @@ fn labeller(
     models: &Models,
     threads: u32,
 ) -> Box<millstream_dataflow::relabel::LabellerFactory> {
-    let (files, device, mirror) = (models.files().to_vec(), options.device, options.mirror);
-    Box::new(move || Ok(Box::new(Ensemble::load(&files, device, threads, mirror)?)))
+    let (files, device, embeds) = (models.files().to_vec(), options.device, options.embedding);
+    let seen = |mirrored| Crop { mirrored, ..Crop::default() };
+    let views: Vec<Crop> = [false, true].into_iter().take(1 + usize::from(options.mirror)).map(seen).collect();
+    Box::new(move || Ok(Box::new(Ensemble::load(&files, device, threads, views.clone(), embeds)?)))
 }
 
 /// Counts what is done before it is told.

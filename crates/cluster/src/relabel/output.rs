@@ -162,6 +162,11 @@ impl OutputSet {
         self.set.settings.threads
     }
 
+    /// How many numbers an embedding has, if they are kept.
+    pub(super) fn embedding(&self) -> Option<usize> {
+        self.answers.embedding
+    }
+
     /// Says that all is done.
     pub(super) fn complete(&self, totals: &Totals) -> Result<(), ClusterError> {
         self.place.save(&self.place.complete()?, totals)
@@ -216,8 +221,8 @@ impl OutputSet {
 }
 
 impl Output for OutputSet {
-    fn answer(&self, record: Known, probabilities: &[f32]) -> Answer {
-        answer(record, probabilities)
+    fn answer(&self, record: Known, said: Option<Said>) -> Answer {
+        answer(record, said)
     }
 
     fn done(&self, shard: &Shard) -> Result<Option<ShardResult>, TrainerError> {
@@ -230,10 +235,10 @@ impl Output for OutputSet {
 }
 
 /// The answer to a record, as files have it.
-pub(super) fn answer(record: Known, probabilities: &[f32]) -> Answer {
+pub(super) fn answer(record: Known, said: Option<Said>) -> Answer {
     let said = match record.failure {
         Some(failure) => Err(Failure { stage: failure.stage, reason: failure.reason }),
-        None => Ok(Said { probabilities: probabilities.to_vec(), embedding: None }),
+        None => Ok(said.unwrap_or_default()),
     };
     let Known { key, place, label, fingerprint, .. } = record;
     Answer { key, place, label: label.map(text), fingerprint, said }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use millstream_data::answer::{Answer, AnswerSet, Format, encode};
+use millstream_data::answer::{Answer, AnswerSet, Format, Said, encode};
 use millstream_data::corpus::{self, Shard};
 use millstream_data::store::Store;
 use millstream_dataflow::relabel::{BulkEvent, Known, Output, Parts, ShardResult};
@@ -50,7 +50,8 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
     let open = || corpus::open(&options.inputs, &options.corpus(&store));
     let models = Models::look(&options.models)?;
     let settings = Settings::new(options, &models, None)?;
-    let dry = Arc::new(Dry { set: settings.answers(), format: options.format });
+    let set = settings.answers();
+    let dry = Arc::new(Dry { set: set.clone(), format: options.format });
     let trial = Arc::new(Mutex::new(Trial::default()));
     let noting = Arc::clone(&trial);
     run(Parts {
@@ -61,6 +62,7 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
         stop: stop.clone(),
         shape: models.shape(),
         classes: models.classes().len(),
+        embedding: set.embedding,
         fingerprint: options.fingerprint,
         batch: options.batch,
         limit: Some(TRIED),
@@ -156,8 +158,8 @@ struct Dry {
 }
 
 impl Output for Dry {
-    fn answer(&self, record: Known, probabilities: &[f32]) -> Answer {
-        output::answer(record, probabilities)
+    fn answer(&self, record: Known, said: Option<Said>) -> Answer {
+        output::answer(record, said)
     }
 
     fn done(&self, _shard: &Shard) -> Result<Option<ShardResult>, TrainerError> {

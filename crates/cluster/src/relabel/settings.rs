@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     distribution: bool,
     // What is not asked for is not written, so that sets from before it could be are still what they were.
     #[serde(default, skip_serializing_if = "is_default")]
+    embedding: Option<usize>,
+    #[serde(default, skip_serializing_if = "is_default")]
     fingerprint: bool,
     pub(super) format: Format,
     batch: u32,
@@ -59,6 +61,7 @@ impl Settings {
             mirror: options.mirror,
             top_k: options.top_k,
             distribution: options.distribution,
+            embedding: options.embedding.then(|| models.embedding()).transpose()?,
             fingerprint: options.fingerprint,
             format: options.format,
             batch: options.batch,
@@ -81,7 +84,7 @@ impl Settings {
             classes: self.classes.clone(),
             top_k: self.top_k,
             distribution: self.distribution,
-            embedding: None,
+            embedding: self.embedding,
             fingerprint: self.fingerprint,
             model: self.model.clone(),
         }

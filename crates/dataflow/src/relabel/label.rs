@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
-use millstream_data::answer::Answer;
+use millstream_data::answer::{Answer, Said};
 use millstream_data::{Batch, Row, Target};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::scheduling::SyncActivator;
 
 use super::prepare::Prepared;
-use super::{BulkEvent, HOME, Known, Labeller, Relabel};
+use super::{BulkEvent, HOME, Known, Labeller, Predictions, Relabel};
 use crate::stop::StopReason;
 use crate::time::Time;
 use crate::trainer::TrainerError;
@@ -154,20 +154,37 @@ fn answer(job: &Relabel, labeller: &mut dyn Labeller, step: Prepared) -> Result<
     let rows = images.len();
     let mut batch =
         Batch { shape: job.shape, blocks: vec![pixels], rows: images, mixing: Vec::new(), dead: Vec::new() };
-    let probabilities = if rows == 0 { Vec::new() } else { labeller.label(&batch)? };
-    if probabilities.len() != rows * job.classes {
-        return Err(format!("the model gave {} numbers for {rows} images", probabilities.len()).into());
-    }
+    let said = if rows == 0 { Predictions::default() } else { labeller.label(&batch)? };
+    let mut said = each(job, rows, &said)?;
     batch.blocks.drain(..).for_each(|block| job.pixels.give(block.0));
     let (seen, errors) = (records.len() as u64, (records.len() - rows) as u64);
-    let mut shares = probabilities.chunks_exact(job.classes);
     let answer = |record: Known| {
-        let share = if record.failure.is_none() { shares.next() } else { None };
-        job.output.answer(record, share.unwrap_or_default())
+        let said = if record.failure.is_none() { said.next() } else { None };
+        job.output.answer(record, said)
     };
     let answers = records.into_iter().map(answer).collect();
     (job.events)(BulkEvent::Labelled { records: seen, errors, bytes });
     Ok(answers)
+}
+
+/// What is said of each of so many images.
+fn each<'a>(
+    job: &Relabel,
+    rows: usize,
+    said: &'a Predictions,
+) -> Result<impl Iterator<Item = Said> + use<'a>, TrainerError> {
+    let Predictions { probabilities, embeddings } = said;
+    let (classes, width) = (job.classes, job.embedding);
+    for (found, each) in [(probabilities.len(), classes), (embeddings.len(), width.unwrap_or(0))] {
+        if found != rows * each {
+            return Err(format!("the model gave {found} numbers for {rows} images, not {each} for each").into());
+        }
+    }
+    let said = move |(row, shares): (usize, &[f32])| {
+        let embedding = width.and_then(|width| embeddings.chunks_exact(width.max(1)).nth(row));
+        Said { probabilities: shares.to_vec(), embedding: embedding.map(<[f32]>::to_vec) }
+    };
+    Ok(probabilities.chunks_exact(classes).enumerate().map(said))
 }
 
 fn row((record, known): (u32, &Known)) -> Row {

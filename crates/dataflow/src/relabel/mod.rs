@@ -20,7 +20,7 @@ mod read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_data::answer::Answer;
+use millstream_data::answer::{Answer, Said};
 use millstream_data::corpus::{Corpus, Label, Shard};
 use millstream_data::{Batch, Fingerprint, Key, Shape, Stage};
 use millstream_imageops::{Filter, ImageError, PHASH_SIDE, Step, View};
@@ -48,8 +48,17 @@ const STEPS_A_WORKER: u64 = 4;
 
 /// What labels images: one model or several. It lives on a thread of its own.
 pub trait Labeller {
-    /// Class probabilities, `rows x classes`, row after row.
-    fn label(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError>;
+    /// What is said of each image.
+    fn label(&mut self, batch: &Batch) -> Result<Predictions, TrainerError>;
+}
+
+/// What is said of the images of a batch, one after the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predictions {
+    /// Class probabilities in [0, 1], `rows x classes`.
+    pub probabilities: Vec<f32>,
+    /// Embeddings, `rows x width`; empty where they are not kept.
+    pub embeddings: Vec<f32>,
 }
 
 /// Makes it on the thread where it will live.
@@ -57,8 +66,8 @@ pub type LabellerFactory = dyn Fn() -> Result<Box<dyn Labeller>, TrainerError> +
 
 /// Where the answers of shards go, and those that are there already.
 pub trait Output: Send + Sync {
-    /// The answer to a record: the probabilities of its classes, which are none where it has a failure.
-    fn answer(&self, record: Known, probabilities: &[f32]) -> Answer;
+    /// The answer to a record, of which nothing is said where it has a failure.
+    fn answer(&self, record: Known, said: Option<Said>) -> Answer;
     /// What came of a shard, if that was kept before. Asked once for each, in order.
     fn done(&self, shard: &Shard) -> Result<Option<ShardResult>, TrainerError>;
     /// Keeps the answers of a shard. Once this is over, it is done.
@@ -139,6 +148,8 @@ pub struct Parts {
     pub shape: Shape,
     /// How many classes it knows.
     pub classes: usize,
+    /// How many numbers its embeddings have, if they are kept.
+    pub embedding: Option<usize>,
     /// Whether images get a fingerprint.
     pub fingerprint: bool,
     /// Images in a batch.
@@ -163,6 +174,7 @@ pub struct Relabel {
     look: Option<View>,
     shape: Shape,
     classes: usize,
+    embedding: Option<usize>,
     batch: usize,
     limit: Option<u64>,
     gates: Gates,
@@ -214,7 +226,9 @@ impl Relabel {
     /// [`JobError::Memory`] if the memory cannot hold enough batches, [`JobError::View`] for a shape that no image has.
     pub fn new(parts: Parts) -> Result<Self, JobError> {
         let gates = Gates::new(&parts)?;
-        let Parts { corpus, labeller, output, events, stop, shape, classes, fingerprint, batch, limit, .. } = parts;
+        let Parts {
+            corpus, labeller, output, events, stop, shape, classes, embedding, fingerprint, batch, limit, ..
+        } = parts;
         let wrong = |source| JobError::View { place: "the images of the model".to_owned(), source };
         let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels)).map_err(wrong)?;
         let look = fingerprint.then(look).transpose().map_err(wrong)?;
@@ -230,6 +244,7 @@ impl Relabel {
             look,
             shape,
             classes,
+            embedding,
             batch,
             limit,
             gates,

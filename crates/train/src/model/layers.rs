@@ -274,6 +274,8 @@ impl ConvNorm {
 pub(super) struct Linear {
     weight: Tensor,
     bias: Tensor,
+    /// How many numbers it takes.
+    width: i64,
     compute: Kind,
 }
 
@@ -288,8 +290,13 @@ impl Linear {
         Ok(Linear {
             weight: builder.add(format!("{name}.weight"), &[to, from], Role::Weight, weight)?,
             bias: builder.add(format!("{name}.bias"), &[to], Role::Offset, bias)?,
+            width: from,
             compute: builder.compute,
         })
+    }
+
+    pub(super) fn width(&self) -> i64 {
+        self.width
     }
 
     pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {

@@ -75,7 +75,15 @@ impl Model for MbConvNet {
         self.average.forward(&self.last.forward(&map, mode)?)
     }
 
-    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        self.head.forward(&dropout(features, self.dropout, mode)?)
+    fn embedding(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        dropout(features, self.dropout, mode)
+    }
+
+    fn logits(&self, embedding: &Tensor) -> Result<Tensor, TchError> {
+        self.head.forward(embedding)
+    }
+
+    fn embedding_width(&self) -> i64 {
+        self.head.width()
     }
 }

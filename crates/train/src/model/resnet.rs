@@ -126,7 +126,15 @@ impl Model for ResNet {
         self.average.forward(&map)
     }
 
-    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        self.head.forward(&dropout(features, self.dropout, mode)?)
+    fn embedding(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        dropout(features, self.dropout, mode)
+    }
+
+    fn logits(&self, embedding: &Tensor) -> Result<Tensor, TchError> {
+        self.head.forward(embedding)
+    }
+
+    fn embedding_width(&self) -> i64 {
+        self.head.width()
     }
 }

@@ -108,6 +108,18 @@ fn images(shape: &[i64]) -> Tensor {
     seeded(2, 0, Purpose::Step(0)).uniform(shape, 1.0).unwrap()
 }
 
+/// The embedding is what the last linear layer, the last two tensors, makes the logits of.
+#[track_caller]
+fn check_embedding(kind: &ModelKind, net: &Net, images: &Tensor) {
+    let features = net.model.body(images, Mode::Predict).unwrap();
+    let embedding = net.model.embedding(&features, Mode::Predict).unwrap();
+    assert_eq!(embedding.size(), [2, net.model.embedding_width()], "{kind:?}");
+    let [.., weight, bias] = net.params.entries() else { unreachable!() };
+    let logits = embedding.matmul(&weight.tensor.tr()) + &bias.tensor;
+    let expected = net.model.forward(images, Mode::Predict).unwrap();
+    assert!(logits.allclose(&expected, 1e-4, 1e-5, false), "{kind:?}: {logits} {expected}");
+}
+
 /// At its smallest size a model predicts and trains; one pixel less is refused.
 #[track_caller]
 fn check_least(kind: &ModelKind) {
@@ -117,6 +129,7 @@ fn check_least(kind: &ModelKind) {
     let images = images(&[2, 3, i64::from(side), i64::from(side) + 1]);
     let finite = |logits: Tensor| logits.isfinite().all().int64_value(&[]) == 1;
     assert!(finite(net.model.forward(&images, Mode::Predict).unwrap()), "{kind:?}");
+    check_embedding(kind, &net, &images);
     let trained = net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(0))));
     assert!(finite(trained.unwrap()), "{kind:?}");
     for param in net.params.entries() {

@@ -96,10 +96,20 @@ impl Model for Vgg {
         self.average.forward(&map)
     }
 
-    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        let [first, second, head] = &self.classifier;
+    fn embedding(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
+        let [first, second, _] = &self.classifier;
         let hidden = first.forward(features)?.f_relu_()?;
         let hidden = second.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()?;
-        head.forward(&dropout(&hidden, self.dropout, mode)?)
+        dropout(&hidden, self.dropout, mode)
+    }
+
+    fn logits(&self, embedding: &Tensor) -> Result<Tensor, TchError> {
+        let [.., head] = &self.classifier;
+        head.forward(embedding)
+    }
+
+    fn embedding_width(&self) -> i64 {
+        let [.., head] = &self.classifier;
+        head.width()
     }
 }

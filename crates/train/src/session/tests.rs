@@ -124,6 +124,57 @@ fn a_round_does_not_depend_on_the_rounds_before() {
     assert_ne!(bits(&mut earlier), bits(&mut fresh), "rounds start from different weights");
 }
 
+/// A part of each image of a batch, or that in a mirror, made byte by byte.
+fn cut(batch: &Batch, crop: Crop, shape: Shape) -> Batch {
+    let row = |image: &[u8], row: u32| {
+        let from = ((crop.top + row) * batch.shape.width + crop.left) as usize;
+        let mut row = image[from..][..shape.width as usize].to_vec();
+        if crop.mirrored {
+            row.reverse();
+        }
+        row
+    };
+    let images = batch.blocks[0].0.chunks(batch.shape.bytes());
+    let pixels = images.flat_map(|image| (0..shape.height).flat_map(move |y| row(image, y))).collect();
+    Batch { shape, blocks: vec![Block(pixels)], ..batch.clone() }
+}
+
+#[test]
+fn what_is_said_of_a_crop_is_what_is_said_of_it_alone() {
+    let (mut session, _) = train(1, 5);
+    let mut large = batch(3, 12);
+    large.shape = Shape { height: 19, width: 18, channels: 1 };
+    large.blocks = vec![Block((0..12 * 19 * 18).map(|at| (at * at % 251) as u8).collect())];
+    let crop = |left, top, mirrored| Crop { left, top, mirrored };
+    let crops = [crop(0, 0, false), crop(2, 0, false), crop(0, 3, true), crop(2, 3, false), crop(1, 1, true)];
+    let all = session.predict_crops(&large, &crops, true).unwrap();
+    for (crop, said) in crops.into_iter().zip(&all) {
+        let alone = cut(&large, crop, SHAPE);
+        assert_eq!(said.probabilities, session.predict(&alone).unwrap(), "{crop:?}");
+        assert_eq!(*said, session.predict_crops(&alone, &[Crop::default()], true).unwrap()[0], "{crop:?}");
+        assert_eq!(said.embeddings.len(), 12 * session.embedding_width().unwrap());
+    }
+    assert!(all[1..].iter().all(|said| *said != all[0]));
+    for outside in [crop(3, 0, false), crop(0, 4, false), crop(u32::MAX, 0, false)] {
+        let refused = session.predict_crops(&large, &[outside], false);
+        assert!(refused.is_err_and(|error| error.to_string().contains("not inside")), "{outside:?}");
+    }
+    assert!(session.predict(&large).is_err());
+    large.rows.clear();
+    large.blocks.clear();
+    assert_eq!(session.predict_crops(&large, &crops, true).unwrap(), vec![Predictions::default(); 5]);
+}
+
+#[test]
+fn probabilities_have_the_same_bits_with_and_without_embeddings() {
+    let (mut session, _) = train(1, 5);
+    let said = session.predict_crops(&batch(5, 12), &[Crop::default()], true).unwrap().remove(0);
+    let share_bits: Vec<u32> = said.probabilities.iter().map(|share| share.to_bits()).collect();
+    assert_eq!(share_bits, bits(&mut session));
+    let plain = session.predict_crops(&batch(5, 12), &[Crop::default()], false).unwrap().remove(0);
+    assert_eq!(plain, Predictions { embeddings: Vec::new(), ..said });
+}
+
 #[test]
 fn a_saved_model_predicts_the_same() {
     let folder = tempfile::tempdir().unwrap();
