@@ -60,7 +60,7 @@ pub(crate) trait Model: Send {
     }
 }
 
-/// Size of what a network takes and gives, and what it computes with.
+/// Size of what a network takes and gives, and how it computes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dimensions {
     pub(crate) height: u32,
@@ -68,17 +68,30 @@ pub(crate) struct Dimensions {
     pub(crate) channels: i64,
     pub(crate) classes: i64,
     pub(crate) precision: Precision,
+    /// Whether norms become part of the convolutions before them when it predicts. Its tensors must not change then.
+    pub(crate) folds: bool,
 }
 
 impl Dimensions {
     pub(crate) fn new(shape: &Shape, classes: usize) -> Dimensions {
         let Shape { height, width, channels } = *shape;
         let classes = i64::try_from(classes).unwrap_or(i64::MAX);
-        Dimensions { height, width, channels: i64::from(channels), classes, precision: Precision::Float32 }
+        Dimensions {
+            height,
+            width,
+            channels: i64::from(channels),
+            classes,
+            precision: Precision::Float32,
+            folds: false,
+        }
     }
 
     pub(crate) fn with(self, precision: Precision) -> Dimensions {
         Dimensions { precision, ..self }
+    }
+
+    pub(crate) fn folded(self) -> Dimensions {
+        Dimensions { folds: true, ..self }
     }
 
     fn images(self) -> Map {
@@ -95,7 +108,7 @@ pub(crate) struct Net {
 impl Net {
     /// Builds a network whose tensors come from `origin`.
     pub(crate) fn build(kind: &ModelKind, dimensions: Dimensions, origin: Origin) -> Result<Net, TrainError> {
-        let mut builder = Builder::new(origin, dimensions.images(), dimensions.precision);
+        let mut builder = Builder::new(origin, dimensions);
         let model = model(kind, &mut builder, dimensions.classes)?;
         Ok(Net { params: builder.finish()?, model })
     }
@@ -136,7 +149,7 @@ impl ModelSize {
     pub fn of(kind: &ModelKind, images: &Shape, classes: usize) -> Result<ModelSize, TrainError> {
         kind.check()?;
         let dimensions = Dimensions::new(images, classes);
-        let mut builder = Builder::new(Origin::Nowhere, dimensions.images(), dimensions.precision);
+        let mut builder = Builder::new(Origin::Nowhere, dimensions);
         drop(model(kind, &mut builder, dimensions.classes)?);
         let macs = u64::try_from(builder.macs).unwrap_or(u64::MAX);
         let parameters = builder.finish()?.trained().map(|param| param.tensor.numel() as u64).sum();

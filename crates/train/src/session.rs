@@ -124,11 +124,29 @@ impl Session {
     /// # Errors
     /// The file cannot be read, is damaged, or is not a Millstream model; CUDA asked for and not there.
     pub fn load(path: &Path, device: Device, threads: u32) -> Result<Session, TrainError> {
+        Session::read(path, device, threads, |dimensions| dimensions)
+    }
+
+    /// The same, with each batch norm folded into the convolution before it (Jacob et al. 2018, "Quantization and Training of
+    /// Neural Networks", section 3.2): a third to a half faster on CPUs, and other last digits.
+    ///
+    /// # Errors
+    /// Those of [`load`](Session::load).
+    pub fn load_folded(path: &Path, device: Device, threads: u32) -> Result<Session, TrainError> {
+        Session::read(path, device, threads, Dimensions::folded)
+    }
+
+    fn read(
+        path: &Path,
+        device: Device,
+        threads: u32,
+        as_asked: impl Fn(Dimensions) -> Dimensions,
+    ) -> Result<Session, TrainError> {
         let (card, tensors) = weights::load(path, device.resolve()?)?;
         let unusable = |error: TrainError| TrainError::Weights { path: path.to_owned(), reason: error.to_string() };
         let (kind, config) = card.into_parts(device).map_err(unusable)?;
         let mut session = Session::new(SessionConfig { threads, ..config })?;
-        let net = Net::build(&kind, session.dimensions(), Origin::Given(tensors)).map_err(unusable)?;
+        let net = Net::build(&kind, as_asked(session.dimensions()), Origin::Given(tensors)).map_err(unusable)?;
         session.current = Some(Current { kind, net, training: None });
         Ok(session)
     }

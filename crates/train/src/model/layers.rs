@@ -6,6 +6,7 @@ use tch::{Kind, TchError, Tensor};
 use super::params::channels_last;
 use super::{Builder, Init, Map, Mode, Role};
 use crate::TrainError;
+use crate::error::While;
 
 /// How the first values of a convolution or a linear layer are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -204,6 +205,19 @@ impl Norm {
         })
     }
 
+    /// A convolution that gives what this makes of the outputs of `conv` with the running statistics: both are linear.
+    fn folded(&self, conv: &Conv) -> Result<Conv, TchError> {
+        let _no_grad = tch::no_grad_guard();
+        let scale = self.variance.f_add_scalar(self.statistics.epsilon)?.f_rsqrt()?.f_mul(&self.weight)?;
+        let mean = match &conv.bias {
+            Some(bias) => self.mean.f_sub(bias)?,
+            None => self.mean.shallow_clone(),
+        };
+        let weight = conv.weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
+        let bias = self.bias.f_sub(&mean.f_mul(&scale)?)?;
+        Ok(Conv { weight: weight.f_to_kind(conv.compute)?, bias: Some(bias.f_to_kind(conv.compute)?), ..*conv })
+    }
+
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let Statistics { momentum, epsilon } = self.statistics;
         // libtorch would take the variance of a single value, and the running one would be no number from then on.
@@ -249,6 +263,8 @@ pub(super) struct ConvNorm {
     conv: Conv,
     norm: Norm,
     activation: Activation,
+    /// Both in one, for predictions.
+    folded: Option<Conv>,
 }
 
 impl ConvNorm {
@@ -262,11 +278,15 @@ impl ConvNorm {
     ) -> Result<ConvNorm, TrainError> {
         let conv = Conv::new(builder, names[0], filter)?;
         let norm = Norm::new(builder, names[1], statistics)?;
-        Ok(ConvNorm { conv, norm, activation })
+        let folded = builder.folds.then(|| norm.folded(&conv)).transpose().during("folding a norm")?;
+        Ok(ConvNorm { conv, norm, activation, folded })
     }
 
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
-        self.activation.forward(self.norm.forward(&self.conv.forward(input)?, mode)?)
+        match (&self.folded, mode) {
+            (Some(folded), Mode::Predict) => self.activation.forward(folded.forward(input)?),
+            _ => self.activation.forward(self.norm.forward(&self.conv.forward(input)?, mode)?),
+        }
     }
 }
 

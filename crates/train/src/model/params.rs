@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 
+use crate::TrainError;
 use crate::error::While;
+use crate::model::Dimensions;
 use crate::random::Seeded;
-use crate::{Precision, TrainError};
 
 /// What a tensor is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) map: Map,
     /// What convolutions and linear layers compute with.
     pub(crate) compute: Kind,
+    /// Whether norms become part of the convolutions before them when the model predicts.
+    pub(crate) folds: bool,
     /// Multiplications with weights, of one image, in the layers so far.
     pub(crate) macs: i64,
     layer: usize,
@@ -97,12 +100,13 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(origin: Origin<'a>, images: Map, precision: Precision) -> Builder<'a> {
+    pub(crate) fn new(origin: Origin<'a>, dimensions: Dimensions) -> Builder<'a> {
         Builder {
             origin,
             entries: Vec::new(),
-            map: images,
-            compute: precision.kind(),
+            map: dimensions.images(),
+            compute: dimensions.precision.kind(),
+            folds: dimensions.folds,
             macs: 0,
             layer: 0,
             in_head: false,

@@ -12,7 +12,7 @@ use super::*;
 use crate::random::{Purpose, seeded};
 
 fn dimensions(height: u32, width: u32, channels: i64) -> Dimensions {
-    Dimensions { height, width, channels, classes: 10, precision: Precision::Float32 }
+    Dimensions { height, width, channels, classes: 10, precision: Precision::Float32, folds: false }
 }
 
 fn build(kind: &ModelKind, at: Dimensions) -> Result<Net, TrainError> {
@@ -207,4 +207,36 @@ fn first_values_have_the_spread_of_torchvision() {
         ["features.0", "features.4", "features.8", "features.10", "features.12", "classifier.4", "classifier.6"];
     let found = biases.map(|name| tensor(&net, &format!("{name}.bias")).mean(None).double_value(&[]));
     assert_eq!(found, [0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0]);
+}
+
+/// Numbers from -0.5 to 0.5.
+fn noise(shape: &[i64]) -> Tensor {
+    seeded(2, 0, Purpose::Weights).uniform(shape, 0.5).unwrap()
+}
+
+/// With statistics and norms that are no longer those of the beginning.
+#[test]
+fn folded_norms_predict_the_same() {
+    let kinds = [
+        ModelKind::ResNet { depth: crate::ResNetDepth::D18, dropout: 0.0, drop_path: 0.0 },
+        ModelKind::Vgg { depth: crate::VggDepth::D11, norm: true, dropout: 0.0 },
+        ModelKind::EfficientNet { size: crate::EfficientNetSize::B0, dropout: 0.0, drop_path: 0.0 },
+        ModelKind::EfficientNetLite0 { dropout: 0.0, drop_path: 0.0 },
+    ];
+    let at = dimensions(32, 32, 3);
+    let images = noise(&[4, 32, 32, 3]).permute([0, 3, 1, 2]);
+    for kind in kinds {
+        let net = build(&kind, at).unwrap();
+        let _no_grad = tch::no_grad_guard();
+        for param in net.params.entries().iter().filter(|param| param.tensor.dim() == 1) {
+            let noise = noise(&param.tensor.size());
+            let _ = param.tensor.shallow_clone().f_add_(&noise).unwrap();
+        }
+        let folded = Net::build(&kind, at.folded(), Origin::Given(net.params.copies().unwrap())).unwrap();
+        let logits = |net: &Net, mode| net.model.forward(&images, mode).unwrap();
+        let (plain, fast) = (logits(&net, Mode::Predict), logits(&folded, Mode::Predict));
+        let error = (&plain - &fast).abs().max().double_value(&[]) / plain.abs().max().double_value(&[]);
+        assert!(error < 1e-4 && plain != fast, "{kind:?}: {error}");
+        assert_eq!(logits(&net, Mode::Ask), logits(&folded, Mode::Ask), "only predictions are folded");
+    }
 }

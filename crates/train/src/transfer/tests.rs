@@ -12,13 +12,14 @@ use crate::{ModelKind, Precision, ResNetDepth};
 const CPU: tch::Device = tch::Device::Cpu;
 
 fn net(kind: &ModelKind, channels: i64, classes: i64) -> Net {
-    let at = Dimensions { height: 64, width: 64, channels, classes, precision: Precision::Float32 };
+    let at = Dimensions { height: 64, width: 64, channels, classes, precision: Precision::Float32, folds: false };
     let seeded = seeded(1, 0, Purpose::Weights);
     Net::build(kind, at, Origin::Fresh(CPU, &seeded)).unwrap()
 }
 
 fn outline(name: &str) -> Params {
-    let at = Dimensions { height: 64, width: 64, channels: 3, classes: 10, precision: Precision::Float32 };
+    let at =
+        Dimensions { height: 64, width: 64, channels: 3, classes: 10, precision: Precision::Float32, folds: false };
     Net::build(&ModelKind::named(name).unwrap(), at, Origin::Nowhere).unwrap().params
 }
 

@@ -48,7 +48,7 @@ fn same_padding_has_the_places_of_tensorflow() {
 #[test]
 fn a_norm_refuses_to_train_on_one_value() {
     let seeded = seeded(1, 0, Purpose::Weights);
-    let mut builder = Builder::new(Origin::Nowhere, Map { channels: 3, height: 1, width: 1 }, Precision::Float32);
+    let mut builder = Builder::new(Origin::Nowhere, dimensions(1, 1, 3));
     let norm = Norm::new(&mut builder, "norm", Statistics::TORCH).unwrap();
     let image = Tensor::zeros([1, 3, 1, 1], (Kind::Float, CPU));
     let error = norm.forward(&image, Mode::Train(&seeded)).unwrap_err();
@@ -60,16 +60,13 @@ fn a_norm_refuses_to_train_on_one_value() {
 #[test]
 fn a_heavy_convolution_gives_what_others_give() {
     let seeded = seeded(1, 0, Purpose::Weights);
-    for side in [5, 6] {
-        let mut builder = Builder::new(
-            Origin::Fresh(CPU, &seeded),
-            Map { channels: 256, height: side, width: side },
-            Precision::Float32,
-        );
+    for side in [5_u32, 6] {
+        let mut builder = Builder::new(Origin::Fresh(CPU, &seeded), dimensions(side, side, 256));
         let conv = Conv::new(&mut builder, "conv", Filter::new(256, Window::centred(3, 1))).unwrap();
         let params = builder.finish().unwrap();
         let weight = &params.entries()[0].tensor;
         assert!(weight.is_contiguous(), "as the gradients that oneDNN makes");
+        let side = i64::from(side);
         let images = seeded.normal(&[2, side, side, 256], 1.0).unwrap().permute([0, 3, 1, 2]);
         let (found, expected) = (conv.forward(&images).unwrap(), images.conv2d(weight, None::<&Tensor>, 1, 1, 1, 1));
         assert_eq!(found.stride(), images.stride(), "channels last, whichever way");

@@ -12,7 +12,7 @@ fn row(record: u32, labelled: bool) -> Row {
 }
 
 fn net() -> Net {
-    let at = Dimensions { height: 32, width: 32, channels: 3, classes: 4, precision: Precision::Float32 };
+    let at = Dimensions { height: 32, width: 32, channels: 3, classes: 4, precision: Precision::Float32, folds: false };
     let seeded = seeded(1, 0, Purpose::Weights);
     let origin = Origin::Fresh(tch::Device::Cpu, &seeded);
     Net::build(&ModelKind::SmallNet { width: 8, dropout: 0.0 }, at, origin).unwrap()
