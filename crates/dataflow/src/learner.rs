@@ -1,14 +1,13 @@
 //! The thread of a training node.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::Receiver;
 use millstream_data::{Batch, Row, Target};
 use timely::scheduling::SyncActivator;
 
+use crate::actor::{Actor, Say};
 use crate::calibrator::Calibrator;
 use crate::event::{Calibration, StepTime, Trained};
 use crate::operators::learn::Prediction;
@@ -17,9 +16,6 @@ use crate::schedule::Pass;
 use crate::tally::Tally;
 use crate::time::Time;
 use crate::trainer::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
-
-/// Batches that lie ready for the training node: one to work on next while it fetches another.
-const READY: usize = 2;
 
 /// A batch and its time, which says what is to be done with it.
 pub(crate) struct Asked {
@@ -91,73 +87,25 @@ impl Reply {
     }
 }
 
-/// The worker's handle on the thread. Dropping it ends the thread after the batch it is at, and waits for that.
-pub(crate) struct Learner {
-    asks: Option<Sender<Asked>>,
-    replies: Receiver<Result<Reply, String>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The training node's thread.
+pub(crate) type Learner = Actor<Asked, Reply>;
 
-impl Learner {
-    /// Starts the thread. A failure to make the trainer comes as the first reply. `calibrate` is the threshold of selection, if
-    /// answers are to be calibrated.
-    pub(crate) fn start(
-        factory: Arc<TrainerFactory>,
-        activator: SyncActivator,
-        parts: Pool,
-        calibrate: Option<f32>,
-    ) -> Self {
-        let (asks, asked) = bounded(READY);
-        let (reply, replies) = unbounded();
-        let failed = reply.clone();
-        let work = move || {
-            let answer = |answer: Result<Reply, TrainerError>| {
-                // Both fail only when the worker has gone.
-                let _ = reply.send(answer.map_err(|error| error.to_string()));
-                let _ = activator.activate();
-            };
-            // A worker that waited for the answers of a dead thread would wait for ever.
-            if catch_unwind(AssertUnwindSafe(|| serve(&*factory, asked, (parts, calibrate), answer))).is_err() {
-                answer(Err("the training node panicked; this is a bug in Millstream".into()));
-            }
-        };
-        let thread = thread::Builder::new().name("learner".to_owned()).spawn(work);
-        if let Err(error) = &thread {
-            let _ = failed.send(Err(format!("the training thread did not start: {error}")));
-        }
-        Learner { asks: Some(asks), replies, thread: thread.ok() }
-    }
-
-    /// Hands over a batch. If there is no room it comes back.
-    pub(crate) fn ask(&self, asked: Asked) -> Option<Asked> {
-        match &self.asks {
-            Some(asks) => asks.try_send(asked).err().map(TrySendError::into_inner),
-            None => Some(asked),
-        }
-    }
-
-    /// What has come back since the last call.
-    pub(crate) fn replies(&self) -> Vec<Result<Reply, String>> {
-        self.replies.try_iter().collect()
-    }
-}
-
-impl Drop for Learner {
-    fn drop(&mut self) {
-        self.asks = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the training thread panicked");
-        }
-    }
+/// Starts the thread. A failure to make the trainer comes as the first reply. `calibrate` is the threshold of selection, if
+/// answers are to be calibrated.
+pub(crate) fn start(
+    factory: Arc<TrainerFactory>,
+    activator: SyncActivator,
+    parts: Pool,
+    calibrate: Option<f32>,
+) -> Learner {
+    Actor::start("training node", activator, move |asked, say| serve(&*factory, asked, (parts, calibrate), say))
 }
 
 fn serve(
     factory: &TrainerFactory,
     asked: Receiver<Asked>,
     (parts, calibrate): (Pool, Option<f32>),
-    mut reply: impl FnMut(Result<Reply, TrainerError>),
+    reply: Say<'_, Reply>,
 ) {
     let trainer = match factory() {
         Ok(trainer) => trainer,

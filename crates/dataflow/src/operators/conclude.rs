@@ -161,6 +161,7 @@ impl Ledger {
             model: blake3::Hash::from_bytes(prediction.model).to_hex().to_string(),
             selected: chosen.is_some(),
             copies: chosen.map_or(0, |chosen| chosen.copies),
+            import: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::event::{Calibration, Event, EventSink, Trained};
-use crate::learner::{Asked, Learner, Reply};
+use crate::learner::{self, Asked, Learner, Reply};
 use crate::pool::Pool;
 use crate::schedule::Pass;
 use crate::stop::{Stop, StopReason};
@@ -100,7 +100,7 @@ struct Desk {
 
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
-        let learner = Learner::start(node.factory, activator, node.parts, node.calibrate);
+        let learner = learner::start(node.factory, activator, node.parts, node.calibrate);
         Desk { learner, events: node.events, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 

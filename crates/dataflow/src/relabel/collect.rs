@@ -7,13 +7,13 @@ use millstream_data::answer::Answer;
 use millstream_data::corpus::Shard;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::Relabel;
 use super::label::Answered;
 use super::list::Task;
+use super::{HOME, Relabel};
 use crate::offload::Offload;
 use crate::stop::StopReason;
 use crate::time::Time;
@@ -28,12 +28,12 @@ pub(super) struct Complete {
     answers: Vec<Answer>,
 }
 
-/// Gathers the answers of each shard. Both streams are at the same worker.
+/// Gathers the answers of each shard at the worker that lists them.
 pub(super) fn collect<'scope>(
     tasks: StreamVec<'scope, Time, Task>,
     answers: StreamVec<'scope, Time, Answered>,
 ) -> StreamVec<'scope, Time, Complete> {
-    tasks.binary_frontier(answers, Pipeline, Pipeline, "Collect", |_, _| {
+    tasks.binary_frontier(answers, Pipeline, Exchange::new(|_: &Answered| HOME as u64), "Collect", |_, _| {
         let mut open: BTreeMap<u32, (Capability<Time>, Shard)> = BTreeMap::new();
         let mut steps: BTreeMap<Time, Answered> = BTreeMap::new();
         move |(tasks, no_task_before), (answers, no_answer_before), output| {

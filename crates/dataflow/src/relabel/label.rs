@@ -1,11 +1,9 @@
-//! `label`: asks the model about each step, on a thread of its own.
+//! `label`: asks a model about each step, on a thread of its own. Several workers have one each; on a GPU one has it for all.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::Receiver;
 use millstream_data::answer::{Answer, Said};
 use millstream_data::{Batch, Row, Target};
 use timely::dataflow::StreamVec;
@@ -15,13 +13,11 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::scheduling::SyncActivator;
 
 use super::prepare::Prepared;
-use super::{BulkEvent, HOME, Known, Labeller, Predictions, Relabel};
+use super::{BulkEvent, Known, Labeller, Predictions, Relabel};
+use crate::actor::{Actor, Say};
 use crate::stop::StopReason;
 use crate::time::Time;
 use crate::trainer::TrainerError;
-
-/// Batches that lie ready for the model while it works on another.
-const READY: usize = 2;
 
 /// The answers to the records of one step, in order.
 pub(super) type Answered = Vec<Answer>;
@@ -32,9 +28,12 @@ pub(super) fn label<'scope>(
     job: &Arc<Relabel>,
 ) -> StreamVec<'scope, Time, Answered> {
     let (scope, job) = (steps.scope(), Arc::clone(job));
-    steps.unary(Exchange::new(|_: &Prepared| HOME as u64), "Label", move |_, info| {
+    let models = job.models.clamp(1, scope.peers());
+    // With as many models as workers a step is labelled where it was made.
+    let place = move |step: &Prepared| step.number % models as u64;
+    steps.unary(Exchange::new(place), "Label", move |_, info| {
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
-        let mut desk = (scope.index() == HOME).then(|| Desk::new(&job, activator));
+        let mut desk = (scope.index() < models).then(|| Desk::new(&job, activator));
         move |input, output| {
             let Some(desk) = &mut desk else { return };
             input.for_each(|capability, steps| {
@@ -53,20 +52,21 @@ pub(super) fn label<'scope>(
 /// The operator's side: what waits for the model and what it is at work on, in order.
 struct Desk {
     job: Arc<Relabel>,
-    model: Model,
+    model: Actor<Prepared, Answered>,
     waiting: VecDeque<(Capability<Time>, Prepared)>,
     asked: VecDeque<Capability<Time>>,
 }
 
 impl Desk {
     fn new(job: &Arc<Relabel>, activator: SyncActivator) -> Self {
-        let model = Model::start(Arc::clone(job), activator);
+        let serving = Arc::clone(job);
+        let model = Actor::start("model", activator, move |asked, say| serve(&serving, &asked, say));
         Desk { job: Arc::clone(job), model, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 
     /// The next answer that has come back.
     fn reply(&mut self) -> Option<(Capability<Time>, Answered)> {
-        match self.model.replies.try_recv().ok()? {
+        match self.model.replies().next()? {
             Ok(answered) => {
                 self.job.gates.steps.leave(1);
                 Some((self.asked.pop_front()?, answered))
@@ -80,60 +80,16 @@ impl Desk {
 
     /// Hands over what there is room for.
     fn ask(&mut self) {
-        let Some(asks) = &self.model.asks else { return };
         while let Some((capability, step)) = self.waiting.pop_front() {
-            match asks.try_send(step) {
-                Ok(()) => self.asked.push_back(capability),
-                Err(TrySendError::Full(step) | TrySendError::Disconnected(step)) => {
-                    return self.waiting.push_front((capability, step));
-                }
+            match self.model.ask(step) {
+                None => self.asked.push_back(capability),
+                Some(step) => return self.waiting.push_front((capability, step)),
             }
         }
     }
 }
 
-/// The worker's handle on the thread. Dropping it ends the thread after the batch it is at, and waits for that.
-struct Model {
-    asks: Option<Sender<Prepared>>,
-    replies: Receiver<Result<Answered, String>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Model {
-    fn start(job: Arc<Relabel>, activator: SyncActivator) -> Self {
-        let (asks, asked) = bounded(READY);
-        let (reply, replies) = unbounded();
-        let failed = reply.clone();
-        let work = move || {
-            let answer = |answer: Result<Answered, TrainerError>| {
-                // Both fail only when the worker has gone.
-                let _ = reply.send(answer.map_err(|error| error.to_string()));
-                let _ = activator.activate();
-            };
-            if catch_unwind(AssertUnwindSafe(|| serve(&job, &asked, answer))).is_err() {
-                answer(Err("the model's thread panicked; this is a bug in Millstream".into()));
-            }
-        };
-        let thread = thread::Builder::new().name("model".to_owned()).spawn(work);
-        if let Err(error) = &thread {
-            let _ = failed.send(Err(format!("the model's thread did not start: {error}")));
-        }
-        Model { asks: Some(asks), replies, thread: thread.ok() }
-    }
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        self.asks = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the model's thread panicked");
-        }
-    }
-}
-
-fn serve(job: &Relabel, asked: &Receiver<Prepared>, reply: impl Fn(Result<Answered, TrainerError>)) {
+fn serve(job: &Relabel, asked: &Receiver<Prepared>, reply: Say<'_, Answered>) {
     let mut labeller = match (job.labeller)() {
         Ok(labeller) => labeller,
         Err(error) => return reply(Err(error)),
@@ -149,7 +105,7 @@ fn serve(job: &Relabel, asked: &Receiver<Prepared>, reply: impl Fn(Result<Answer
 }
 
 fn answer(job: &Relabel, labeller: &mut dyn Labeller, step: Prepared) -> Result<Answered, TrainerError> {
-    let Prepared { records, pixels, bytes } = step;
+    let Prepared { records, pixels, bytes, .. } = step;
     let images: Vec<Row> = (0..).zip(&records).filter(|(_, known)| known.failure.is_none()).map(row).collect();
     let rows = images.len();
     let mut batch =

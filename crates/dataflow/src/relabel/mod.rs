@@ -1,7 +1,7 @@
 //! A bulk job: a stream of its own that labels a corpus of any size, shard by shard.
 //!
 //! ```text
-//!  list ═by turn═► read ═by step═► prepare ═home═► label ─► collect ─► keep
+//!  list ═by turn═► read ═by step═► prepare ─► label ═home═► collect ─► keep
 //! ```
 //!
 //! Time is (turn, step): shards are dealt out in turns, and each is cut into steps of one batch. What comes of a step is a
@@ -34,7 +34,7 @@ use crate::stop::Stop;
 use crate::trainer::TrainerError;
 use gate::Gate;
 
-/// The worker that lists shards, holds the model and writes.
+/// The worker that lists shards and writes.
 const HOME: usize = 0;
 
 /// Buffers of pixels that wait to be used again, and their largest size.
@@ -160,6 +160,8 @@ pub struct Parts {
     pub memory: u64,
     /// Workers that it runs on.
     pub workers: usize,
+    /// How many of them have a model of their own; at least one has.
+    pub models: usize,
 }
 
 /// A bulk job, ready to run.
@@ -176,6 +178,7 @@ pub struct Relabel {
     classes: usize,
     embedding: Option<usize>,
     batch: usize,
+    models: usize,
     limit: Option<u64>,
     gates: Gates,
     pixels: Pool,
@@ -227,7 +230,19 @@ impl Relabel {
     pub fn new(parts: Parts) -> Result<Self, JobError> {
         let gates = Gates::new(&parts)?;
         let Parts {
-            corpus, labeller, output, events, stop, shape, classes, embedding, fingerprint, batch, limit, ..
+            corpus,
+            labeller,
+            output,
+            events,
+            stop,
+            shape,
+            classes,
+            embedding,
+            fingerprint,
+            batch,
+            models,
+            limit,
+            ..
         } = parts;
         let wrong = |source| JobError::View { place: "the images of the model".to_owned(), source };
         let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels)).map_err(wrong)?;
@@ -246,6 +261,7 @@ impl Relabel {
             classes,
             embedding,
             batch,
+            models,
             limit,
             gates,
             pixels,

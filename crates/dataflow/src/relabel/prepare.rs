@@ -23,6 +23,8 @@ const TURN: Duration = Duration::from_millis(1);
 /// A step that the model is to be asked about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Prepared {
+    /// Its turn and its step in one, which says at whose model it is.
+    pub(super) number: u64,
     pub(super) records: Vec<Known>,
     /// The pixels of those without a failure.
     pub(super) pixels: Block,
@@ -36,7 +38,7 @@ pub(super) fn prepare<'scope>(
     job: &Arc<Relabel>,
 ) -> StreamVec<'scope, Time, Prepared> {
     let (scope, job) = (pieces.scope(), Arc::clone(job));
-    let place = |piece: &Piece| u64::from(piece.turn) + u64::from(piece.step);
+    let place = |piece: &Piece| number(piece.turn, piece.step);
     pieces.unary(Exchange::new(place), "Prepare", move |_, info| {
         let activator = scope.activator_for(info.address);
         let mut steps: BTreeMap<Time, Step> = BTreeMap::new();
@@ -126,8 +128,14 @@ impl Step {
     fn close(mut self, job: &Relabel) -> (Capability<Time>, Prepared) {
         self.pixels.truncate(self.images * job.shape.bytes());
         let Step { capability, records, pixels, bytes, .. } = self;
-        (capability, Prepared { records, pixels: Block(pixels), bytes })
+        let number = number(capability.time().round, capability.time().step);
+        (capability, Prepared { number, records, pixels: Block(pixels), bytes })
     }
+}
+
+/// Which worker a step is at: of workers and models alike this, and around again.
+fn number(turn: u32, step: u32) -> u64 {
+    u64::from(turn) + u64::from(step)
 }
 
 /// Renders the view of the job; and the perceptual hash of the image, if there is to be one.
