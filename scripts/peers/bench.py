@@ -16,7 +16,7 @@ import machine
 import prepare
 import report
 from prepare import HERE, ROOT, Failed, say
-from rows import ROWS, STEPS, TASKS, TRAINING
+from rows import LABELLING, ROWS, STEPS, TASKS, TRAINING
 
 WORKERS = 2
 # Cores that others may use during a run; beyond that it is repeated.
@@ -37,14 +37,16 @@ def arguments():
     )
     parser.add_argument("--rounds", type=positive, default=3, help="times that all are run in turn (default 3)")
     parser.add_argument("--passes", type=positive, default=1, help="measured passes of a run, after one to warm up")
-    parser.add_argument("--tasks", default=",".join(stream_tasks), help="`train` for both of training; default: %(default)s")
+    both = "`train` for both of training, `label` for both of labelling"
+    parser.add_argument("--tasks", default=",".join(stream_tasks), help=f"{both}; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="200 images: shows that all runs, judges nothing")
     parser.add_argument("--out", type=Path, help="JSON lines of all runs (default: results-TIME.jsonl among the peers)")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--setup-only", action="store_true", help="download, build and stop")
     only.add_argument("--report", type=Path, metavar="FILE", help="print the tables of an earlier run")
     args = parser.parse_args()
-    args.tasks = [one for task in args.tasks.split(",") for one in (TRAINING if task == "train" else [task])]
+    several = {"train": TRAINING, "label": LABELLING}
+    args.tasks = [one for task in args.tasks.split(",") for one in several.get(task, [task])]
     unknown = set(args.tasks) - set(stream_tasks)
     if unknown:
         parser.error(f"no such task: {', '.join(sorted(unknown))}; there are {', '.join(stream_tasks)}")
@@ -132,6 +134,9 @@ class Bench:
             return [self.peers / "roi", workers, passes, *row.options]
         corpus = FASHION_MNIST if task == "fmnist" else self.corpus
         common = ["--task", task, "--corpus", corpus, "--workers", workers, "--passes", passes, *row.options]
+        if row.program == "millstream" and task in LABELLING:
+            model = ["--model", self.peers / f"models/{LABELLING[task]}.safetensors"]
+            return [self.millstream, "bench", "label", "--json", *model, *common[2:]]
         if row.program == "millstream":
             return [self.millstream, "bench", "stream", "--json", *common]
         return [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program, *common]
@@ -216,7 +221,9 @@ def compare(args):
     if args.setup_only:
         say(f"all is in {peers}")
         return None
-    Bench(args, peers, build(), out).run_all()
+    millstream = build()
+    prepare.models(peers, millstream, [LABELLING[task] for task in args.tasks if task in LABELLING])
+    Bench(args, peers, millstream, out).run_all()
     say(f"the figures of all runs are in {out}")
     return out
 

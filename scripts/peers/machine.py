@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 PACKAGES = {
-    "main": ("torch", "torchvision", "pillow", "albumentations", "opencv-python-headless", "simplejpeg"),
+    "main": ("torch", "torchvision", "timm", "pillow", "albumentations", "opencv-python-headless", "simplejpeg"),
     "dali": ("nvidia-dali-cuda130",),
     "tf": ("tensorflow_cpu",),
 }

@@ -24,6 +24,22 @@ LIBJPEG = ("libjpeg62-turbo-dev=1:2.1.5-2", "libjpeg62-turbo=1:2.1.5-2")
 # Of all files of the corpus, one after the other in the order of their names.
 CORPUS_SHA256 = "8172a951a7e76691b96a1c498da5555f8a437b5850ed0dd37cd222202127646a"
 QUICK_IMAGES = 200
+# A model of 10 classes for photographs.
+PIPELINE = """
+name: model
+data:
+  sources: {{ photographs: {{ folder: {corpus} }} }}
+  splits:
+    labelled: {{ from: photographs, take: {{ per_class: 1 }} }}
+    test: {{ from: photographs, except: labelled, take: {{ per_class: 1 }} }}
+stream:
+  size: [224, 224]
+  channels: rgb
+  normalize: {{ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }}
+rounds:
+  - model: {{ {model}: {{}} }}
+    training: {{ steps: 1, batch: 10 }}
+"""
 
 
 class Failed(Exception):
@@ -101,6 +117,21 @@ def make_corpus(peers, folder):
     shutil.rmtree(partial, ignore_errors=True)
     run(peers / "venv-main/bin/python", HERE / "corpus.py", photographs, partial)
     partial.rename(folder)
+
+
+def models(peers, millstream, names):
+    """Model files for millstream to label with: what one step of training makes of fresh weights."""
+    for name in names:
+        file = peers / f"models/{name}.safetensors"
+        if file.exists():
+            continue
+        say(f"making a model file of {name}")
+        shutil.rmtree(peers / "run", ignore_errors=True)
+        file.parent.mkdir(exist_ok=True)
+        pipeline = peers / "model.yaml"
+        pipeline.write_text(PIPELINE.format(corpus=peers / "corpus", model=name))
+        run(millstream, "run", pipeline, "--out", peers / "run")
+        shutil.copyfile(peers / "run/rounds/000/model.safetensors", file)
 
 
 def digest(folder):

@@ -10,12 +10,16 @@ TASKS = {
     "fmnist": "fmnist: 28 x 28 from memory, pad-crop, flip, RandAugment(2, 9), normalise",
     "smallnet": "smallnet: training, width 32, 28 x 28 gray, batches of 256",
     "resnet18": "resnet18: training, 64 x 64 RGB, batches of 64",
+    "label_lite0": "label_lite0: EfficientNet-Lite0 labels photographs, 224 x 224, batches of 64, float32",
+    "label_resnet18": "label_resnet18: ResNet-18 labels photographs, 224 x 224, batches of 64, float32",
 }
 # What millstream and its peers are told to train.
 TRAINING = {
     "smallnet": ("--model", "smallnet", "--width", 32, "--size", 28, "--channels", "gray", "--batch", 256),
     "resnet18": ("--model", "resnet18", "--size", 64, "--channels", "rgb", "--batch", 64),
 }
+# The models that label.
+LABELLING = {"label_lite0": "efficientnet_lite0", "label_resnet18": "resnet18"}
 # Steps to warm up, and steps of a measured pass.
 STEPS = {"smallnet": (10, 100), "resnet18": (4, 25)}
 NO_ANTIALIAS = "no: no antialias"
@@ -45,6 +49,8 @@ ROWS = (
             "fmnist": "yes",
             "smallnet": "more: its stream shuffles, crops and flips the images of every batch",
             "resnet18": "more: its stream shuffles, crops and flips the images of every batch",
+            "label_lite0": "yes, norms folded into convolutions",
+            "label_resnet18": "yes, norms folded into convolutions",
         },
     ),
     Row(
@@ -90,6 +96,27 @@ ROWS = (
         "main",
         ("--channels-last",),
     ),
+    Row(
+        "millstream, model alone",
+        "millstream",
+        {"label_lite0": "the model alone, one batch in memory", "label_resnet18": "the model alone, one batch in memory"},
+        options=("--synthetic",),
+    ),
+    Row("timm", "timm_inference.py", {"label_lite0": "yes", "label_resnet18": "yes"}, "main"),
+    Row(
+        "timm, channels last",
+        "timm_inference.py",
+        {"label_lite0": "yes", "label_resnet18": "yes"},
+        "main",
+        ("--channels-last",),
+    ),
+    Row(
+        "timm, model alone",
+        "timm_inference.py",
+        {"label_lite0": "the model alone, one batch in memory", "label_resnet18": "the model alone, one batch in memory"},
+        "main",
+        ("--channels-last", "--alone"),
+    ),
     Row("libjpeg-turbo, whole image", "roi", {"decode": "whole image"}, options=("full",)),
     Row("libjpeg-turbo, crop box", "roi", {"decode": "the box of a RandomResizedCrop alone"}, options=("roi",)),
     Row(
@@ -105,6 +132,8 @@ ROWS = (
 # What the requirements are held against, and what is shown beside it.
 OURS = "millstream"
 OURS_UNSCALED = "millstream, no scaling"
+TIMM = ("timm", "timm, channels last")
+ALONE = ("millstream, model alone", "timm, model alone")
 EAGER = ("PyTorch", "PyTorch, channels last")
 
 
@@ -143,4 +172,8 @@ REQUIREMENTS = (
     Requirement("smallnet", EAGER, 0.95, aim=True),
     Requirement("resnet18", EAGER, 0.95, ours="millstream, one batch"),
     Requirement("resnet18", EAGER, 0.95, aim=True),
+    Requirement("label_lite0", TIMM, 1.15),
+    Requirement("label_lite0", ALONE, 0.93),
+    Requirement("label_resnet18", TIMM, 1.15),
+    Requirement("label_resnet18", ALONE, 0.93),
 )
