@@ -3,6 +3,7 @@
 mod bad_input;
 mod calibration;
 mod commands;
+mod curate;
 mod documents;
 mod equality;
 mod interruption;

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod curate;
 mod relabel;
 
+pub(crate) use curate::{AgreementArg, CurateArgs, DuplicatesArg, ExportArgs, TargetArg};
 pub(crate) use relabel::{FormatArg, KindArg, RelabelArgs, ViewArg};
 
 /// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
@@ -43,6 +45,10 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Label a corpus of any size in bulk, exactly once, and go on after whatever stopped it.
     Relabel(RelabelArgs),
+    /// Choose a training set out of what teachers and people say: thresholds, balance, agreement, corrections, duplicates.
+    Curate(CurateArgs),
+    /// Hand answers or labels to Label Studio, FiftyOne or cleanlab.
+    Export(ExportArgs),
     /// Augment an image or a folder of images, and write what comes out.
     Augment(AugmentArgs),
     /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.
@@ -262,6 +268,8 @@ pub(crate) enum BenchCommand {
     Stream(BenchStreamArgs),
     /// Train a model as `run` does, on images that are made for it, and say where the time goes.
     Train(BenchTrainArgs),
+    /// Label a corpus as `relabel` does and keep nothing.
+    Label(BenchLabelArgs),
 }
 
 #[derive(Debug, Args)]
@@ -330,6 +338,35 @@ pub(crate) struct BenchTrainArgs {
     /// `--set 'training.optimizer={adamw: {lr: 0.001}}'`.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(crate) overrides: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchLabelArgs {
+    /// The images: a folder, a list or an IDX file.
+    #[arg(long, value_name = "INPUT")]
+    pub(crate) corpus: String,
+    /// A model file or a run directory (its last model).
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) model: PathBuf,
+    /// Images in a batch.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) batch: u32,
+    /// Worker threads, and models that work at once [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Threads of libtorch within an operation; so many times fewer models work at once [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Passes over the corpus that are measured, after one to warm up.
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) passes: u32,
+    /// No stream: one batch in memory over and over, which shows what the model costs by itself.
+    #[arg(long)]
+    pub(crate) synthetic: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]

@@ -86,6 +86,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Occupied { .. }
         | ClusterError::OtherPlan { .. }
         | ClusterError::NoRun { .. }
+        | ClusterError::NoRound { .. }
         | ClusterError::OtherModel { .. }
         | ClusterError::Weights { .. }
         | ClusterError::Teacher { .. }
@@ -94,6 +95,9 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Ensemble { .. }
         | ClusterError::Embeddings { .. }
         | ClusterError::NoAnswers { .. }
+        | ClusterError::Answers { .. }
+        | ClusterError::Policy(_)
+        | ClusterError::Corrections { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Lost { .. } | ClusterError::NoRecords => BAD_DATA,
         ClusterError::Train(error) => train_code(error),

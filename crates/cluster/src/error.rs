@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use millstream_data::DataError;
+use millstream_dataflow::curate::LabelsError;
 use millstream_dataflow::{JobError, StopReason};
 use millstream_train::TrainError;
 
@@ -95,6 +96,16 @@ pub enum ClusterError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// There is no such round.
+    #[error("{path} holds no committed round {round}: it has {done} of them, counted from 0", path = path.display())]
+    NoRound {
+        /// The run directory.
+        path: PathBuf,
+        /// What was asked for.
+        round: u32,
+        /// Rounds that were committed.
+        done: u32,
+    },
     /// A model of something else.
     #[error("{path} was trained for {trained}, and the pipeline's images or class names are others", path = path.display())]
     OtherModel {
@@ -161,6 +172,25 @@ pub enum ClusterError {
     NoAnswers {
         /// Where they were looked for.
         place: String,
+    },
+    /// Answers of a bulk job that cannot be used.
+    #[error("the answers in {place} cannot be used: {problem}")]
+    Answers {
+        /// Where they lie.
+        place: String,
+        /// Why not, and what to do.
+        problem: String,
+    },
+    /// A choice of labels that makes no sense.
+    #[error(transparent)]
+    Policy(#[from] LabelsError),
+    /// What people say of records does not fit the answers.
+    #[error("{path}: {problem}", path = path.display())]
+    Corrections {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
     },
     /// The files of a run are damaged.
     #[error("{path}: {problem}. `millstream verify` lists all damage", path = path.display())]

@@ -7,8 +7,10 @@
 mod ask;
 mod checkpoint;
 mod commit;
+mod curate;
 mod drain;
 mod error;
+mod export;
 mod group;
 mod handshake;
 mod journal;
@@ -27,14 +29,19 @@ mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
 pub use commit::{Commit, FileEntry};
+pub use curate::{CurateOptions, Curation, DuplicateOptions, curate};
 pub use drain::{Consumer, ConsumerFactory, drain};
 pub use error::ClusterError;
+pub use export::{ExportOptions, export};
 pub use handshake::HandshakeError;
 pub use launch::Orders;
 pub use member::serve;
 pub use mesh::MeshError;
 pub use plan_hash::plan_hash;
-pub use relabel::{Estimate, RelabelOptions, SetAudit, Totals, is_answers, probe, relabel, verify_answers};
+pub use relabel::{
+    Estimate, RelabelOptions, SetAudit, Totals, Views, is_answers, label_alone, label_for_nothing, probe, relabel,
+    verify_answers,
+};
 pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport};
 pub use run::{Outcome, RunOptions, Start, run};

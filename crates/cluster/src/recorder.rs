@@ -67,10 +67,10 @@ impl Recorder {
         let base = round_folder(result.round);
         let mut names = vec![format!("{base}/model.safetensors")];
         if !result.labels.is_empty() {
-            write_labels(&folder.join("labels.parquet"), &result.labels)?;
+            write_labels(&folder.join("labels.parquet"), result.labels.iter().cloned().map(Ok))?;
             names.push(format!("{base}/labels.parquet"));
             if self.csv {
-                write_labels_csv(&folder.join("labels.csv"), &result.labels)?;
+                write_labels_csv(&folder.join("labels.csv"), result.labels.iter().cloned().map(Ok))?;
                 names.push(format!("{base}/labels.csv"));
             }
         }

@@ -24,7 +24,7 @@ pub use parquet::{Row, Rows, Told, decode};
 use crate::{DataError, Fingerprint, Key, Stage};
 
 /// What a model said of a record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The record.
     pub key: Key,
@@ -39,7 +39,7 @@ pub struct Answer {
 }
 
 /// What a model says of an image.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     /// The probability of each class, in [0, 1].
     pub probabilities: Vec<f32>,
@@ -48,7 +48,7 @@ pub struct Said {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Where the record failed.
     pub stage: Stage,
@@ -139,6 +139,13 @@ fn entropy(probabilities: &[f32]) -> f32 {
     let sum: f64 = terms.sum();
     // Not -sum: a certain answer has entropy 0, not -0.
     (0.0 - sum) as f32
+}
+
+/// The class that a corpus means by a label: its name, or else its index.
+pub fn class_of(label: &str, classes: &[String]) -> Option<u32> {
+    let named = classes.iter().position(|name| name == label);
+    let class = named.or_else(|| label.parse().ok().filter(|class| *class < classes.len()))?;
+    u32::try_from(class).ok()
 }
 
 /// The format of a file of answers.

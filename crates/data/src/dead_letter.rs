@@ -71,7 +71,7 @@ pub fn write_dead_letters(path: &Path, letters: &[DeadLetter]) -> Result<(), Dat
         Field::new("bytes_hash", DataType::Utf8, true),
         Field::new("round", DataType::UInt32, false),
     ]);
-    write_rows(path, schema, letters, columns)
+    write_rows(path, schema, letters.iter().cloned().map(Ok), columns)
 }
 
 fn columns(letters: &[DeadLetter]) -> Vec<ArrayRef> {

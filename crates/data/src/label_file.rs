@@ -3,20 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float32Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float32Array, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::file::Draft;
 use crate::parquet_file::{Columns, read_rows, write_rows};
-use crate::{DataError, Key, write_atomically};
+use crate::{DataError, Key};
 
 /// The label that a model gave to a record, and what was made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,14 +40,22 @@ pub struct LabelRow {
     pub selected: bool,
     /// How often the next round has it in an epoch; 0 where it is not selected.
     pub copies: u32,
+    /// The number of the import of corrections that says so, where a person does and no model: 0 for the labels that the data
+    /// came with.
+    pub import: Option<u32>,
 }
 
+/// Rows, or why one cannot be had.
+pub trait LabelRows: IntoIterator<Item = Result<LabelRow, DataError>> {}
+
+impl<I: IntoIterator<Item = Result<LabelRow, DataError>>> LabelRows for I {}
+
 /// Writes labels as a Parquet file (zstd) with a column for each field of [`LabelRow`]; the key is text. The same
-/// rows in the same order make the same bytes.
+/// rows in the same order make the same bytes. A row is forgotten once it is written.
 ///
 /// # Errors
-/// Those of [`write_atomically`].
-pub fn write_labels(path: &Path, rows: &[LabelRow]) -> Result<(), DataError> {
+/// The first error among the rows, or those of [`crate::write_atomically`].
+pub fn write_labels(path: &Path, rows: impl LabelRows) -> Result<(), DataError> {
     let field = |name: &str, kind: DataType| Field::new(name, kind, false);
     let schema = Schema::new(vec![
         field("key", DataType::Utf8),
@@ -61,6 +68,7 @@ pub fn write_labels(path: &Path, rows: &[LabelRow]) -> Result<(), DataError> {
         field("model", DataType::Utf8),
         field("selected", DataType::Boolean),
         field("copies", DataType::UInt32),
+        Field::new("import", DataType::UInt32, true),
     ]);
     write_rows(path, schema, rows, columns)
 }
@@ -86,6 +94,7 @@ fn columns(rows: &[LabelRow]) -> Vec<ArrayRef> {
         text(|row| row.model.clone()),
         Arc::new(rows.iter().map(|row| Some(row.selected)).collect::<BooleanArray>()),
         number(|row| row.copies),
+        Arc::new(rows.iter().map(|row| row.import).collect::<UInt32Array>()),
     ]
 }
 
@@ -113,7 +122,7 @@ fn rows(columns: &Columns) -> Result<Vec<LabelRow>, DataError> {
     let lists = columns.column("distribution", "lists", |column| column.as_list_opt::<i32>())?;
     let (rounds, models) = (columns.u32s("round")?, columns.strings("model")?);
     let selected = columns.column("selected", "truth values", |column| column.as_boolean_opt())?;
-    let copies = columns.u32s("copies")?;
+    let (copies, imports) = (columns.u32s("copies")?, columns.u32s("import")?);
     let row = |(row, key)| {
         let list = lists.value(row);
         let distribution = list.as_primitive_opt::<Float32Type>();
@@ -129,40 +138,56 @@ fn rows(columns: &Columns) -> Result<Vec<LabelRow>, DataError> {
             model: models.value(row).to_string(),
             selected: selected.value(row),
             copies: copies.value(row),
+            import: imports.is_valid(row).then(|| imports.value(row)),
         })
     };
     keys.into_iter().enumerate().map(row).collect()
 }
 
 /// Writes labels as a CSV file with the columns of [`write_labels`]; a distribution is numbers with spaces between
-/// them. Every number is written with as many digits as bring it back exactly.
+/// them. Every number is written with as many digits as bring it back exactly. Such a file is a list of images for pipelines too.
 ///
 /// # Errors
-/// Those of [`write_atomically`].
-pub fn write_labels_csv(path: &Path, rows: &[LabelRow]) -> Result<(), DataError> {
-    write_atomically(path, |file| write_lines(file, rows))
+/// As [`write_labels`].
+pub fn write_labels_csv(path: &Path, rows: impl LabelRows) -> Result<(), DataError> {
+    let failed = |cause| DataError::write(path, cause);
+    let mut writer = csv::Writer::from_writer(Draft::new(path).map_err(failed)?);
+    let mut write = |line: [String; 11]| writer.write_record(line).map_err(|error| failed(error.into()));
+    write(LABEL_COLUMNS.map(str::to_string))?;
+    for row in rows {
+        write(line(row?))?;
+    }
+    writer.into_inner().map_err(|error| error.into_error()).and_then(Draft::keep).map_err(failed)
 }
 
-const COLUMNS: [&str; 10] =
-    ["key", "place", "class", "class_name", "confidence", "distribution", "round", "model", "selected", "copies"];
+/// The columns of a label file.
+pub(crate) const LABEL_COLUMNS: [&str; 11] = [
+    "key",
+    "place",
+    "class",
+    "class_name",
+    "confidence",
+    "distribution",
+    "round",
+    "model",
+    "selected",
+    "copies",
+    "import",
+];
 
-fn write_lines(file: &mut File, rows: &[LabelRow]) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(file);
-    writer.write_record(COLUMNS)?;
-    for row in rows {
-        let distribution: Vec<String> = row.distribution.iter().map(f32::to_string).collect();
-        writer.write_record([
-            row.key.to_string(),
-            row.place.clone(),
-            row.class.to_string(),
-            row.class_name.clone(),
-            row.confidence.to_string(),
-            distribution.join(" "),
-            row.round.to_string(),
-            row.model.clone(),
-            row.selected.to_string(),
-            row.copies.to_string(),
-        ])?;
-    }
-    writer.flush()
+fn line(row: LabelRow) -> [String; 11] {
+    let distribution: Vec<String> = row.distribution.iter().map(f32::to_string).collect();
+    [
+        row.key.to_string(),
+        row.place,
+        row.class.to_string(),
+        row.class_name,
+        row.confidence.to_string(),
+        distribution.join(" "),
+        row.round.to_string(),
+        row.model,
+        row.selected.to_string(),
+        row.copies.to_string(),
+        row.import.map(|import| import.to_string()).unwrap_or_default(),
+    ]
 }

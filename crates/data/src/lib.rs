@@ -31,7 +31,7 @@ pub use error::DataError;
 pub use file::{hash_file, write_atomically};
 pub use fingerprint::Fingerprint;
 pub use key::{Key, KeyError};
-pub use label_file::{LabelRow, read_labels, write_labels, write_labels_csv};
+pub use label_file::{LabelRow, LabelRows, read_labels, write_labels, write_labels_csv};
 pub use manifest::{Entry, Manifest, SplitConfig, Take};
 pub use permute::Permutation;
 pub use probabilities::{most_probable, temper};

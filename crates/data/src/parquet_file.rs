@@ -16,30 +16,37 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
 
-use crate::{DataError, Key, write_atomically};
+use crate::file::Draft;
+use crate::{DataError, Key};
 
 /// Rows that are turned into columns at a time.
 const BATCH: usize = 8192;
 
 /// Writes rows as a Parquet file (zstd), whole or not at all. `columns` turns rows into one array per field of
-/// `schema`.
+/// `schema`. A row is forgotten once it is written.
 pub(crate) fn write_rows<R>(
     path: &Path,
     schema: Schema,
-    rows: &[R],
+    rows: impl IntoIterator<Item = Result<R, DataError>>,
     columns: impl Fn(&[R]) -> Vec<ArrayRef>,
 ) -> Result<(), DataError> {
     let schema = Arc::new(schema);
-    let write = |file: &mut File| -> Result<(), ParquetError> {
-        let compression = Compression::ZSTD(ZstdLevel::default());
-        let properties = WriterProperties::builder().set_compression(compression).build();
-        let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?;
-        for rows in rows.chunks(BATCH) {
-            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns(rows))?)?;
+    let failed = |error: ParquetError| DataError::write(path, into_io(error));
+    let compression = Compression::ZSTD(ZstdLevel::default());
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let draft = Draft::new(path).map_err(|cause| DataError::write(path, cause))?;
+    let mut writer = ArrowWriter::try_new(draft, Arc::clone(&schema), Some(properties)).map_err(failed)?;
+    let mut rows = rows.into_iter();
+    loop {
+        let some = rows.by_ref().take(BATCH).collect::<Result<Vec<R>, DataError>>()?;
+        if some.is_empty() {
+            break;
         }
-        writer.close().map(|_| ())
-    };
-    write_atomically(path, |file| write(file).map_err(into_io))
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns(&some)).map_err(ParquetError::from);
+        batch.and_then(|batch| writer.write(&batch)).map_err(failed)?;
+    }
+    let draft = writer.into_inner().map_err(failed)?;
+    draft.keep().map_err(|cause| DataError::write(path, cause))
 }
 
 /// What the operating system said, if it was the operating system.

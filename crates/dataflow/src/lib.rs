@@ -11,7 +11,9 @@
 //! and the samples of a step are complete. This crate knows timely, and no tensor library: what trains is
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
+mod actor;
 mod calibrator;
+pub mod curate;
 mod evaluation;
 mod event;
 mod feed;

@@ -40,10 +40,11 @@ pub(crate) struct RelabelArgs {
     /// Images in a batch.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) batch: u32,
-    /// Worker threads that read and decode; the answers do not depend on it [default: one a core].
+    /// Worker threads, each with a model of its own; the answers do not depend on it [default: one a core].
     #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
-    /// Threads of libtorch; the last digits of the answers depend on it [default: one a core, or as many as OUT was begun with].
+    /// Threads of libtorch within an operation; as many models work at once as there are cores for. The last digits of the answers
+    /// depend on it [default: 1, or as many as OUT was begun with].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Memory for records and pixels in flight.
@@ -61,6 +62,9 @@ pub(crate) struct RelabelArgs {
     /// The kind of INPUT, where its names do not tell.
     #[arg(long, value_enum)]
     pub(crate) kind: Option<KindArg>,
+    /// Each folder in INPUT is a class, and its name the label of its images.
+    #[arg(long)]
+    pub(crate) class_folders: bool,
     /// Records of a shard, where INPUT has no shards of its own: folders, lists, IDX files.
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) records: u32,

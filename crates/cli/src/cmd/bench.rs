@@ -1,7 +1,8 @@
-//! `bench`: how fast the stream is with nothing to train, and how fast training is with the stream and without it.
+//! `bench`: how fast the stream is with nothing to train, and how fast training and labelling are with the stream and without it.
 
 mod decode;
 mod images;
+mod label;
 mod meter;
 mod pipeline;
 mod steps;
@@ -9,5 +10,6 @@ mod stream;
 mod task;
 mod train;
 
+pub(crate) use label::label;
 pub(crate) use stream::stream;
 pub(crate) use train::train;

@@ -2,9 +2,12 @@
 
 pub(crate) mod augment;
 pub(crate) mod bench;
+pub(crate) mod curate;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod graph;
+pub(crate) mod label_file;
 pub(crate) mod models;
 pub(crate) mod plan;
 pub(crate) mod predict;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use millstream_cluster::{AskOptions, ask, unlabelled};
-use millstream_data::{FolderLayout, KeyKind, LabelRow, SourceConfig, write_labels, write_labels_csv};
+use millstream_data::{FolderLayout, KeyKind, LabelRow, SourceConfig};
 use millstream_train::{Device, Session};
 
-use super::{bad_record, device, find_model, print, quoted, stop_on_interrupt, workers};
+use super::{bad_record, device, find_model, label_file, print, quoted, stop_on_interrupt, workers};
 use crate::args::PredictArgs;
 use crate::exit::{BAD_DATA, Request};
 use crate::progress::{RoundWork, watch};
@@ -19,7 +19,7 @@ use crate::say::say;
 const THREADS: u32 = 1;
 
 pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
-    check_out(args.out.as_deref())?;
+    args.out.as_deref().map_or(Ok(()), label_file::check)?;
     let model = find_model(&args.model)?;
     let info = Session::load(&model, Device::Cpu, THREADS)?.config().clone();
     let manifest = Arc::new(unlabelled(&source(&args.data)?, KeyKind::Place)?);
@@ -32,8 +32,9 @@ pub(crate) fn predict(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let work = RoundWork { steps: 0, validation: 0, test: 0, label: job.unlabelled.len() as u64 };
     let answers = ask(job, &model, options, &stop_on_interrupt()?, watch(work))?;
     answers.dead.iter().map(bad_record).for_each(say);
-    write(args.out.as_deref(), &answers.labels)?;
-    match answers.labels.is_empty() {
+    let nothing = answers.labels.is_empty();
+    write(args.out.as_deref(), answers.labels)?;
+    match nothing {
         true => Ok(ExitCode::from(BAD_DATA)),
         false => Ok(ExitCode::SUCCESS),
     }
@@ -56,26 +57,13 @@ fn source(path: &Path) -> anyhow::Result<SourceConfig> {
     })
 }
 
-fn check_out(out: Option<&Path>) -> anyhow::Result<()> {
-    match out.and_then(Path::extension).map(|extension| extension.to_string_lossy().to_lowercase()).as_deref() {
-        None if out.is_some() => bail!(Request("--out needs a name that ends in .parquet or .csv".to_owned())),
-        None | Some("parquet" | "csv") => Ok(()),
-        Some(other) => bail!(Request(format!("--out writes .parquet or .csv, not .{other}"))),
+fn write(out: Option<&Path>, rows: Vec<LabelRow>) -> anyhow::Result<()> {
+    if let Some(path) = out {
+        return label_file::write(path, rows.into_iter().map(Ok));
     }
-}
-
-fn write(out: Option<&Path>, rows: &[LabelRow]) -> anyhow::Result<()> {
-    match out {
-        Some(path) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) => {
-            Ok(write_labels_csv(path, rows)?)
-        }
-        Some(path) => Ok(write_labels(path, rows)?),
-        None => {
-            let mut text = String::from("place,class_name,confidence\n");
-            for row in rows {
-                text.push_str(&format!("{},{},{:.6}\n", quoted(&row.place), quoted(&row.class_name), row.confidence));
-            }
-            print(&text)
-        }
+    let mut text = String::from("place,class_name,confidence\n");
+    for row in rows {
+        text.push_str(&format!("{},{},{:.6}\n", quoted(&row.place), quoted(&row.class_name), row.confidence));
     }
+    print(&text)
 }

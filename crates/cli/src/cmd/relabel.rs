@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use millstream_cluster::{Estimate, RelabelOptions, Totals, Views};
+use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
 use millstream_data::corpus::Kind;
 
@@ -37,6 +38,7 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         inputs: args.inputs.clone(),
         kind: args.kind.map(kind),
         records: args.records as usize,
+        layout: if args.class_folders { FolderLayout::Classes } else { FolderLayout::Flat },
         models: args.models.clone(),
         out: args.out.clone(),
         format: match args.format {

@@ -55,10 +55,8 @@ pub fn verify_answers(place: &str, inputs: &[String]) -> Result<SetAudit, Cluste
     let set: SetFile =
         place.load(&place.set()?)?.ok_or_else(|| ClusterError::NoAnswers { place: place.root.to_string() })?;
     let mut audit = SetAudit { complete: place.load(&place.complete()?)?, ..SetAudit::default() };
-    for object in place.store.list(&place.commits()?)? {
-        let name = object?.location.to_string();
-        let Some(name) = name.rsplit('/').next().and_then(|name| name.strip_suffix(".json")) else { continue };
-        check_object(&place, &set, name, &mut audit)?;
+    for name in place.shards()? {
+        check_object(&place, &set, &name?, &mut audit)?;
     }
     match audit.complete {
         None => audit.damage("_millstream/complete.json", "is not there: the job has not come to its end"),

@@ -117,7 +117,7 @@ impl Ensemble {
         views: Vec<Crop>,
         embeds: bool,
     ) -> Result<Self, TrainerError> {
-        let sessions = files.iter().map(|file| Session::load(file, device, threads));
+        let sessions = files.iter().map(|file| Session::load_folded(file, device, threads));
         Ok(Ensemble { sessions: sessions.collect::<Result<_, _>>()?, views, embeds })
     }
 }

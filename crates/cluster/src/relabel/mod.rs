@@ -1,6 +1,8 @@
 //! Labels a corpus in bulk: joins corpus, models and output set to the stream of a bulk job.
 
+mod answers;
 mod audit;
+mod bench;
 mod ensemble;
 mod output;
 mod probe;
@@ -10,14 +12,17 @@ mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
-use millstream_data::corpus::{self, Kind};
+use millstream_data::corpus::{self, Corpus, Kind};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
-use millstream_dataflow::relabel::{BulkEvent, Parts, Relabel};
+use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel};
 use millstream_train::Device;
 
+pub(crate) use answers::{AnswerFiles, rows};
 pub use audit::{SetAudit, is_answers, verify_answers};
+pub use bench::{label_alone, label_for_nothing};
 pub use output::Totals;
 pub use probe::{Estimate, probe};
 pub use views::Views;
@@ -37,6 +42,8 @@ pub struct RelabelOptions {
     pub kind: Option<Kind>,
     /// Records of a shard, where the data has no shards of its own.
     pub records: usize,
+    /// What the folders in a folder of images mean.
+    pub layout: FolderLayout,
     /// Model files or run directories; the probabilities of several are averaged.
     pub models: Vec<PathBuf>,
     /// A folder, or a place in an object store.
@@ -59,9 +66,9 @@ pub struct RelabelOptions {
     pub limit: Option<u64>,
     /// Worker threads.
     pub workers: usize,
-    /// Threads of libtorch. If none: as many as the answers that are there were made with, else `cores`.
+    /// Threads of libtorch within an operation. If none: as many as the answers that are there were made with, else one.
     pub threads: Option<u32>,
-    /// Cores of this machine.
+    /// Cores of this machine: as many models work at once as they have room for.
     pub cores: u32,
     /// Where the models run.
     pub device: Device,
@@ -72,8 +79,8 @@ pub struct RelabelOptions {
 impl RelabelOptions {
     /// How the corpus is read.
     pub fn corpus(&self, store: &Store) -> corpus::Options {
-        let records = self.records.max(1);
-        corpus::Options { kind: self.kind, records, store: store.clone(), ..corpus::Options::default() }
+        let (kind, records, layout) = (self.kind, self.records.max(1), self.layout);
+        corpus::Options { kind, records, layout, store: store.clone(), ..corpus::Options::default() }
     }
 }
 
@@ -96,22 +103,8 @@ pub fn relabel(
     let root = Location::parse(&options.out)?;
     let output = Arc::new(OutputSet::open(store, root, |there| Settings::new(options, &models, there))?);
     let done = Arc::new(Done::default());
-    let parts = Parts {
-        corpus,
-        labeller: labeller(options, &models, output.threads()),
-        output: Arc::clone(&output) as _,
-        events: note(Arc::clone(&done), watch),
-        stop: stop.clone(),
-        shape: options.views.rendered(models.shape()),
-        classes: models.classes().len(),
-        embedding: output.embedding(),
-        fingerprint: options.fingerprint,
-        batch: options.batch,
-        limit: options.limit,
-        memory: options.memory,
-        workers: options.workers,
-    };
-    run(parts)?;
+    let events = note(Arc::clone(&done), watch);
+    run(parts(options, &models, output.settings(), corpus, (Arc::clone(&output) as _, events), stop))?;
     if let Some(error) = output.failure() {
         return Err(error);
     }
@@ -122,6 +115,36 @@ pub fn relabel(
         (_, _, totals) => output.complete(&totals).map(|()| totals),
     }
 }
+
+/// What a job is made of. `output` is where answers go, and who is told.
+fn parts(
+    options: &RelabelOptions,
+    models: &Models,
+    settings: &Settings,
+    corpus: Box<dyn Corpus>,
+    (output, events): (Arc<dyn Output>, Events),
+    stop: &Stop,
+) -> Parts {
+    Parts {
+        corpus,
+        labeller: labeller(options, models, settings.threads),
+        output,
+        events,
+        stop: stop.clone(),
+        shape: options.views.rendered(models.shape()),
+        classes: models.classes().len(),
+        embedding: settings.answers().embedding,
+        fingerprint: options.fingerprint,
+        batch: options.batch,
+        limit: options.limit,
+        memory: options.memory,
+        workers: options.workers,
+        models: settings.models_at_once(options.cores),
+    }
+}
+
+/// Who is told of a job.
+type Events = Box<dyn Fn(BulkEvent) + Send + Sync>;
 
 /// Runs a job on the workers of this process.
 fn run(parts: Parts) -> Result<(), ClusterError> {
@@ -142,7 +165,7 @@ fn labeller(
 }
 
 /// Counts what is done before it is told.
-fn note(done: Arc<Done>, watch: impl Fn(&BulkEvent) + Send + Sync + 'static) -> Box<dyn Fn(BulkEvent) + Send + Sync> {
+fn note(done: Arc<Done>, watch: impl Fn(&BulkEvent) + Send + Sync + 'static) -> Events {
     Box::new(move |event| {
         done.note(&event);
         watch(&event);

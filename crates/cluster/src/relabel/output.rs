@@ -6,9 +6,10 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use millstream_data::DataError;
 use millstream_data::answer::{Answer, AnswerSet, Failure, Format, Said, encode};
 use millstream_data::corpus::{Label, Shard};
-use millstream_data::store::{Location, Store};
+use millstream_data::store::{Location, Object, Store};
 use millstream_dataflow::TrainerError;
 use millstream_dataflow::relabel::{BulkEvent, Known, Output, ShardResult};
 use serde::de::DeserializeOwned;
@@ -97,6 +98,17 @@ impl Place {
         Ok(self.commits()?.join(&format!("{name}.json"))?)
     }
 
+    /// The names of the shards that have commits, in their order.
+    pub(super) fn shards(&self) -> Result<impl Iterator<Item = Result<String, ClusterError>> + use<>, ClusterError> {
+        let commits = self.commits()?;
+        let objects = self.store.list(&commits)?;
+        let name = move |object: Result<Object, DataError>| match object {
+            Ok(object) => object.location.below(&commits).strip_suffix(".json").map(|name| Ok(name.to_owned())),
+            Err(error) => Some(Err(error.into())),
+        };
+        Ok(objects.filter_map(name))
+    }
+
     /// What one of our files says, if it is there. A damaged one is as good as none, and is told of.
     pub(super) fn load<T: DeserializeOwned>(&self, location: &Location) -> Result<Option<T>, ClusterError> {
         if self.store.find(location)?.is_none() {
@@ -157,14 +169,9 @@ impl OutputSet {
         Ok(OutputSet { place, set, answers, fresh, failure: Mutex::new(None) })
     }
 
-    /// Threads of libtorch that the answers are made with.
-    pub(super) fn threads(&self) -> u32 {
-        self.set.settings.threads
-    }
-
-    /// How many numbers an embedding has, if they are kept.
-    pub(super) fn embedding(&self) -> Option<usize> {
-        self.answers.embedding
+    /// What decides about the answers.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.set.settings
     }
 
     /// Says that all is done.

@@ -6,13 +6,13 @@ use std::time::Instant;
 use millstream_data::answer::{Answer, AnswerSet, Format, Said, encode};
 use millstream_data::corpus::{self, Shard};
 use millstream_data::store::Store;
-use millstream_dataflow::relabel::{BulkEvent, Known, Output, Parts, ShardResult};
+use millstream_dataflow::relabel::{BulkEvent, Known, Output, ShardResult};
 use millstream_dataflow::{Stop, TrainerError};
 use serde::Serialize;
 
 use super::ensemble::Models;
 use super::settings::Settings;
-use super::{RelabelOptions, labeller, output, run};
+use super::{RelabelOptions, output, parts, run};
 use crate::error::ClusterError;
 
 /// Records that are tried.
@@ -50,25 +50,12 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
     let open = || corpus::open(&options.inputs, &options.corpus(&store));
     let models = Models::look(&options.models)?;
     let settings = Settings::new(options, &models, None)?;
-    let set = settings.answers();
-    let dry = Arc::new(Dry { set: set.clone(), format: options.format });
+    let dry = Arc::new(Dry::new(&settings));
     let trial = Arc::new(Mutex::new(Trial::default()));
     let noting = Arc::clone(&trial);
-    run(Parts {
-        corpus: open()?,
-        labeller: labeller(options, &models, settings.threads),
-        output: dry,
-        events: Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event)),
-        stop: stop.clone(),
-        shape: options.views.rendered(models.shape()),
-        classes: models.classes().len(),
-        embedding: set.embedding,
-        fingerprint: options.fingerprint,
-        batch: options.batch,
-        limit: Some(TRIED),
-        memory: options.memory,
-        workers: options.workers,
-    })?;
+    let events = Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event));
+    let limited = RelabelOptions { limit: Some(TRIED), ..options.clone() };
+    run(parts(&limited, &models, &settings, open()?, (dry, events), stop))?;
     let mut counted = Counted::default();
     let corpus = open()?;
     for shard in corpus.shards().take_while(|_| stop.reason().is_none()) {
@@ -152,9 +139,15 @@ impl Trial {
 }
 
 /// An output that keeps nothing.
-struct Dry {
+pub(super) struct Dry {
     set: AnswerSet,
     format: Format,
+}
+
+impl Dry {
+    pub(super) fn new(settings: &Settings) -> Dry {
+        Dry { set: settings.answers(), format: settings.format }
+    }
 }
 
 impl Output for Dry {

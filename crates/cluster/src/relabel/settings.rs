@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use millstream_data::FolderLayout;
 use millstream_data::answer::{AnswerSet, Format};
 use millstream_data::corpus::Kind;
 use millstream_train::resolved;
@@ -13,7 +14,7 @@ use super::ensemble::Models;
 use crate::error::ClusterError;
 
 /// The version of the computation. Raise it when the same models and images give other answers than before.
-const COMPUTATION: u32 = 1;
+const COMPUTATION: u32 = 2;
 
 /// What decides about answers. Equal settings over equal records give equal bytes, on one kind of processor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(super) inputs: Vec<String>,
     pub(super) kind: Option<Kind>,
     pub(super) records: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) class_folders: bool,
     limit: Option<u64>,
     /// The hash of each model file.
     models: Vec<String>,
@@ -44,18 +47,20 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What is asked for. Where nobody says how many threads, it is as many as the answers that are `there` were made with.
+    /// What is asked for. Where nobody says how many threads, it is as many as the answers that are `there` were made with, or one:
+    /// then the answers do not depend on how many cores a machine has.
     pub(super) fn new(
         options: &RelabelOptions,
         models: &Models,
         there: Option<&Settings>,
     ) -> Result<Settings, ClusterError> {
-        let threads = options.threads.or(there.map(|there| there.threads)).unwrap_or(options.cores);
+        let threads = options.threads.or(there.map(|there| there.threads)).unwrap_or(1);
         Ok(Settings {
             computation: COMPUTATION,
             inputs: options.inputs.clone(),
             kind: options.kind,
             records: options.records,
+            class_folders: options.layout == FolderLayout::Classes,
             limit: options.limit,
             models: models.hashes().to_vec(),
             model: models.hash(),
@@ -73,12 +78,23 @@ impl Settings {
         })
     }
 
+    /// How many models work at once on so many cores. A GPU has one.
+    pub(super) fn models_at_once(&self, cores: u32) -> usize {
+        let models = if self.device == "cpu" { cores / self.threads.max(1) } else { 1 };
+        models.max(1) as usize
+    }
+
     /// The hash of it all.
     pub(super) fn id(&self) -> String {
         // It holds strings, whole numbers and truth values, which JSON can carry: this cannot fail.
         let text = serde_json::to_vec(self).unwrap_or_default();
         let mut hasher = blake3::Hasher::new_derive_key("millstream: set of answers, version 1");
         hasher.update(&text).finalize().to_hex().to_string()
+    }
+
+    /// The names of the classes.
+    pub(super) fn classes(&self) -> &[String] {
+        &self.classes
     }
 
     /// What the files of the set have in common.

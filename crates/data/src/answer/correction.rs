@@ -93,7 +93,12 @@ impl Input<'_> {
     fn lines(self, find: impl Fn(&str) -> Option<Key>) -> Result<Classes, DataError> {
         let path = self.path;
         let mut classes = Classes::new();
-        let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(self.file);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(self.file);
+        let header = reader.headers().map_err(|error| wrong(path, "CSV", error.to_string()))?;
+        // Answers and label files have these beside `class`, and would pass for what people say.
+        if ["confidence", "model"].iter().all(|column| header.iter().any(|name| name == *column)) {
+            return Err(wrong(path, "CSV", "labels that a model gave".to_string()));
+        }
         for (line, number) in reader.into_deserialize().zip(2u64..) {
             let at = || format!("record {number}");
             let line: Line = line.map_err(|error| wrong(path, "CSV", error.to_string()))?;

@@ -165,7 +165,7 @@ fn files_that_are_none_of_ours_are_refused() {
     let store = Store::with_settings([]);
     let location = Location::Local(path.clone());
     assert!(matches!(decode(&store, &location), Err(DataError::Missing { .. })));
-    crate::write_labels(&path, &[]).unwrap();
+    crate::write_labels(&path, []).unwrap();
     let error = decode(&store, &location).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("no `millstream.answers` in its metadata"), "{error}");
     fs::write(&path, b"PAR1 not").unwrap();

@@ -1,6 +1,6 @@
 //! Lists of images: CSV with a header, or one JSON object a line, cut into shards while they are read.
 //!
-//! The image is what stands under `path`, `image`, `file_name`, `file` or `url`: a path relative to the folder of the list
+//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to the folder of the list
 //! (or to the root that was given), an absolute path, or a URL. There may be a `label` (a name, or in JSON a number) and a
 //! `key` of 32 hexadecimal digits; whatever else there is, is left alone. A line that says none of this is a record that
 //! cannot be had.
@@ -22,7 +22,7 @@ pub(super) const CSV: [&str; 1] = [".csv"];
 /// What lists of JSON objects are called.
 pub(super) const JSONL: [&str; 2] = [".jsonl", ".ndjson"];
 /// What an image may stand under.
-const IMAGE: [&str; 5] = ["path", "image", "file_name", "file", "url"];
+const IMAGE: [&str; 6] = ["path", "image", "file_name", "file", "url", "place"];
 /// The longest line.
 const LONGEST: u64 = 1 << 20;
 

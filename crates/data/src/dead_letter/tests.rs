@@ -50,7 +50,7 @@ fn files_that_are_none_of_ours_are_refused() {
     let error = read_dead_letters(&path).unwrap_err();
     assert!(error.to_string().contains("a Parquet file that Millstream wrote"), "{error}");
     // Its columns are wrong although it has no row.
-    crate::write_labels(&path, &[]).unwrap();
+    crate::write_labels(&path, []).unwrap();
     let error = read_dead_letters(&path).unwrap_err();
     assert!(error.to_string().contains("no column `stage` of text"), "{error}");
 }

@@ -4,6 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn told(rows: &[LabelRow]) -> impl Iterator<Item = Result<LabelRow, DataError>> {
+    rows.iter().cloned().map(Ok)
+}
+
 fn row(number: u32) -> LabelRow {
     LabelRow {
         key: Key(u128::from(number) * 7),
@@ -16,6 +20,7 @@ fn row(number: u32) -> LabelRow {
         model: "00ff".to_string(),
         selected: number.is_multiple_of(2),
         copies: number % 5,
+        import: (number % 4 == 3).then_some(number % 3),
     }
 }
 
@@ -24,10 +29,10 @@ fn more_rows_than_a_batch_come_back_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.parquet");
     let rows: Vec<LabelRow> = (0..20_000).map(row).collect();
-    write_labels(&path, &rows).unwrap();
+    write_labels(&path, told(&rows)).unwrap();
     assert_eq!(read_labels(&path).unwrap(), rows);
     let first = fs::read(&path).unwrap();
-    write_labels(&path, &rows).unwrap();
+    write_labels(&path, told(&rows)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), first, "the same rows make the same bytes");
 }
 
@@ -35,7 +40,7 @@ fn more_rows_than_a_batch_come_back_in_order() {
 fn no_rows_make_a_file_with_no_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("labels.parquet");
-    write_labels(&path, &[]).unwrap();
+    write_labels(&path, []).unwrap();
     assert!(read_labels(&path).unwrap().is_empty());
 }
 
@@ -45,11 +50,11 @@ fn csv_is_what_a_person_expects() {
     let path = folder.path().join("labels.csv");
     let mut second = row(1);
     second.distribution = vec![0.25, 0.1, 1e-10];
-    write_labels_csv(&path, &[row(0), second]).unwrap();
+    write_labels_csv(&path, told(&[row(0), second])).unwrap();
     let expected = "\
-key,place,class,class_name,confidence,distribution,round,model,selected,copies
-00000000000000000000000000000000,data/x.gz[0],0,a,1,,1,00ff,true,0
-00000000000000000000000000000007,data/x.gz[1],1,\"b, c\",0.5,0.25 0.1 0.0000000001,1,00ff,false,1
+key,place,class,class_name,confidence,distribution,round,model,selected,copies,import
+00000000000000000000000000000000,data/x.gz[0],0,a,1,,1,00ff,true,0,
+00000000000000000000000000000007,data/x.gz[1],1,\"b, c\",0.5,0.25 0.1 0.0000000001,1,00ff,false,1,
 ";
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
 }
@@ -68,8 +73,9 @@ fn files_that_are_none_of_ours_are_refused() {
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    for write in [write_labels, write_labels_csv] {
-        let error = write(&folder.path().join("no/labels"), &[row(0)]).unwrap_err();
+    let path = folder.path().join("no/labels");
+    for error in [write_labels(&path, [Ok(row(0))]), write_labels_csv(&path, [Ok(row(0))])] {
+        let error = error.unwrap_err();
         assert!(matches!(error, DataError::Write { .. }), "{error}");
     }
 }
@@ -92,7 +98,7 @@ proptest! {
             selected,
             ..row(3)
         }).collect();
-        write_labels(&path, &rows).unwrap();
+        write_labels(&path, told(&rows)).unwrap();
         prop_assert_eq!(read_labels(&path).unwrap(), rows);
     }
 }

@@ -1,6 +1,8 @@
 //! CSV lists of image files: the columns `path`, `label` and, if wanted, `key`, in any order.
 //!
-//! What `millstream augment` says beside of each image is left alone: the columns `source`, `variant` and `ops`.
+//! What `millstream augment` says beside of each image is left alone: the columns `source`, `variant` and `ops`. A label file
+//! (`curate`, `predict`, or a run's) is a list too: `place` and `class_name` are path and label there, and a label that was not
+//! selected is none.
 //! Spaces around values are dropped. An empty label means that nobody labelled the image. The classes are the
 //! labels that occur, sorted by their bytes. Records are in the order of the lines.
 
@@ -15,6 +17,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::files::{Files, Listed};
 use super::{KeyKind, place_of};
+use crate::label_file::LABEL_COLUMNS;
 use crate::{DataError, Key};
 
 pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Files, DataError> {
@@ -73,15 +76,22 @@ struct Columns {
     path: usize,
     label: usize,
     key: Option<usize>,
+    /// Of a label file: whether the label counts.
+    selected: Option<usize>,
 }
 
 impl Columns {
     fn find(file: &Path, header: &StringRecord) -> Result<Self, DataError> {
         let at = |name: &str| header.iter().position(|column| column == name);
         let distinct: BTreeSet<&str> = header.iter().collect();
-        let known = distinct.iter().all(|column| COLUMNS.contains(column));
-        match (at("path"), at("label"), known && distinct.len() == header.len()) {
-            (Some(path), Some(label), true) => Ok(Columns { path, label, key: at("key") }),
+        let of_labels = distinct.contains("selected");
+        let (path, label, all) = match of_labels {
+            true => ("place", "class_name", &LABEL_COLUMNS[..]),
+            false => ("path", "label", &COLUMNS[..]),
+        };
+        let known = distinct.iter().all(|column| all.contains(column));
+        match (at(path), at(label), known && distinct.len() == header.len()) {
+            (Some(path), Some(label), true) => Ok(Columns { path, label, key: at("key"), selected: at("selected") }),
             _ => Err(wrong_line(
                 file,
                 1,
@@ -102,7 +112,8 @@ impl Columns {
             let found = format!("the key `{}`", error.text);
             wrong_line(file, number, found, "32 hexadecimal digits", "give every line a key, or none (drop the column)")
         })?;
-        let label = Some(value(self.label)).filter(|label| !label.is_empty());
+        let counts = self.selected.is_none_or(|column| value(column) == "true");
+        let label = Some(value(self.label)).filter(|label| counts && !label.is_empty());
         Ok(Line { path: PathBuf::from(value(self.path)), label: label.map(str::to_string), key })
     }
 }

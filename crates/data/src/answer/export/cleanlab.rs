@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Exported;
 use crate::DataError;
-use crate::answer::{AnswerSet, Row};
+use crate::answer::{AnswerSet, Row, class_of};
 use crate::file::Draft;
 
 /// Bytes before the numbers of an array: enough for any shape, and a multiple of 64, as NumPy wants it.
@@ -21,7 +21,7 @@ pub(super) fn export(
             place: "answers".to_string(),
             found: "the likeliest classes alone".to_string(),
             expected: "the probabilities of all classes, which cleanlab compares with labels".to_string(),
-            help: "have them kept (`distribution: true`) and ask the model again",
+            help: "have them kept (`relabel --distribution`, or `output.labels` in a pipeline) and ask the model again",
         });
     }
     let mut arrays = Arrays::new(folder)?;
@@ -63,7 +63,8 @@ impl<'a> Arrays<'a> {
 
     fn row(&mut self, set: &AnswerSet, row: &Row, number: u64) -> Result<bool, DataError> {
         let distribution = row.said.as_ref().ok().and_then(|told| told.distribution.as_deref());
-        let (Some(label), Some(distribution)) = (class_of(set, row), distribution) else {
+        let label = row.label.as_deref().and_then(|label| class_of(label, &set.classes));
+        let (Some(label), Some(distribution)) = (label.map(i64::from), distribution) else {
             return Ok(false);
         };
         let mut write = || -> io::Result<()> {
@@ -101,12 +102,4 @@ fn header(numbers: &str, shape: &str) -> Vec<u8> {
     header.resize(HEADER - 1, b' ');
     header.push(b'\n');
     header
-}
-
-/// The class of the set that the corpus says a record is: by its name, or else by its index.
-fn class_of(set: &AnswerSet, row: &Row) -> Option<i64> {
-    let label = row.label.as_deref()?;
-    let named = set.classes.iter().position(|class| class == label);
-    let class = named.or_else(|| label.parse().ok().filter(|class| *class < set.classes.len()));
-    class.and_then(|class| i64::try_from(class).ok())
 }

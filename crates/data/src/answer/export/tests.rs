@@ -95,7 +95,7 @@ fn cleanlab_needs_all_probabilities() {
     let folder = tempfile::tempdir().unwrap();
     let set = AnswerSet { distribution: false, ..set() };
     let error = exported(&set, &some(), Target::Cleanlab, folder.path()).unwrap_err().to_string();
-    assert!(error.contains("distribution: true"), "{error}");
+    assert!(error.contains("relabel --distribution"), "{error}");
 }
 
 #[test]
