@@ -10,6 +10,7 @@ use image::GrayImage;
 use millstream_data::Key;
 use millstream_data::answer::decode;
 use millstream_data::store::{Location, Store};
+use millstream_imageops::{Picture, Renderer, SampleKey, View};
 
 use crate::support::{Place, root};
 
@@ -275,6 +276,67 @@ fn embeddings_are_of_one_model_and_change_no_answer() {
     let two = ["--embedding", "--model", "run/rounds/001/model.safetensors"];
     place.fail(&args("two", &two), 2, &["takes one model, and there are 2", "into a place of its own"]);
     place.fail(&args("plain", &[&jsonl[..], &["--embedding"]].concat()), 2, &["embedding is not set there"]);
+}
+
+/// The probabilities of all classes of a line.
+fn distribution(line: &serde_json::Value) -> Vec<f64> {
+    line["distribution"].as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+/// The ten crops of a digit of 28 x 28 at 8/7 of its size, as files of their own.
+fn cut_crops(place: &Place, number: usize) {
+    let bytes = std::fs::read(place.path(&format!("png/{number:06}.png"))).unwrap();
+    let sample = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0, view: 0 };
+    let mut pixels = vec![0; 32 * 32];
+    let view = View::new(Vec::new(), (32, 32, 1)).unwrap();
+    Renderer::default().render(&view, Picture::Encoded(&bytes), &sample, &mut pixels).unwrap();
+    let digit = GrayImage::from_raw(32, 32, pixels).unwrap();
+    std::fs::create_dir(place.path("cut")).unwrap();
+    for (at, (left, top)) in [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2)].into_iter().enumerate() {
+        let crop = image::imageops::crop_imm(&digit, left, top, 28, 28).to_image();
+        crop.save(place.path(&format!("cut/{at}-plain.png"))).unwrap();
+        image::imageops::flip_horizontal(&crop).save(place.path(&format!("cut/{at}-mirrored.png"))).unwrap();
+    }
+}
+
+#[test]
+fn the_answer_to_an_image_is_the_mean_of_those_to_its_crops() {
+    let place = digits();
+    cut_crops(&place, 0);
+    let jsonl = ["--format", "jsonl", "--distribution"];
+    let cut = ["relabel", "cut", "--model", "run", "--out", "each", "--threads", "1"];
+    place.succeed(&[&cut[..], &jsonl].concat());
+    let file =
+        std::fs::read_dir(place.path("each")).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let name = file.filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned)).next().unwrap();
+    let each = lines(&place, "each", &name);
+    assert_eq!(each.len(), 10);
+    for (out, views, kind) in
+        [("five", &["--view", "crops"][..], "plain.png"), ("ten", &["--view", "crops", "--view", "flip"], ".png")]
+    {
+        place.succeed(&args(out, &[&jsonl[..], views, &["--limit", "1"]].concat()));
+        let found = distribution(&lines(&place, out, "digits-000000")[0]);
+        let crops: Vec<_> = each.iter().filter(|line| line["place"].as_str().unwrap().ends_with(kind)).collect();
+        assert_eq!(crops.len(), if out == "five" { 5 } else { 10 });
+        for (class, found) in found.into_iter().enumerate() {
+            let mean = crops.iter().map(|line| distribution(line)[class]).sum::<f64>() / crops.len() as f64;
+            // Float sums depend on how many images are in a batch.
+            assert!((mean - found).abs() < 1e-5, "{out} {class}: {mean} {found}");
+        }
+    }
+    place.fail(
+        &args("five", &[&jsonl[..], &["--view", "flip", "--limit", "1"]].concat()),
+        2,
+        &["crops is true there and not set here"],
+    );
+    // Half of the memory has room for two batches of 16 images of 28 x 28 (25088 bytes), not of 32 x 32 (32768 bytes).
+    let memory = ["--memory", "51KB", "--workers", "1", "--limit", "1"];
+    place.succeed(&args("small", &memory));
+    place.fail(
+        &args("smaller", &[&memory[..], &["--view", "crops"]].concat()),
+        2,
+        &["`memory` is 51000 bytes", "steps of 16384 bytes"],
+    );
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) struct RelabelArgs {
     /// Tell what identifies each image: a hash of its bytes and a perceptual hash, of which few bits differ where images look alike.
     #[arg(long)]
     pub(crate) fingerprint: bool,
-    /// Ask about each image in this view too, and take the mean.
+    /// Ask about each image in these views, and take the mean. Flip and crops together are ten views.
     #[arg(long = "view", value_enum, value_name = "VIEW")]
     pub(crate) views: Vec<ViewArg>,
     /// Images in a batch.
@@ -79,8 +79,10 @@ pub(crate) enum FormatArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ViewArg {
-    /// In a mirror: left is right.
+    /// In a mirror too: left is right.
     Flip,
+    /// Five crops in place of the whole image: corners and middle of the image at 8/7 of the model's size.
+    Crops,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

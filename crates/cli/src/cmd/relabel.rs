@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use millstream_cluster::{Estimate, RelabelOptions, Totals};
+use millstream_cluster::{Estimate, RelabelOptions, Totals, Views};
 use millstream_data::answer::Format;
 use millstream_data::corpus::Kind;
 
@@ -48,7 +48,7 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         distribution: args.distribution,
         embedding: args.embedding,
         fingerprint: args.fingerprint,
-        mirror: args.views.contains(&ViewArg::Flip),
+        views: Views { crops: args.views.contains(&ViewArg::Crops), mirror: args.views.contains(&ViewArg::Flip) },
         batch: args.batch,
         limit: args.limit,
         workers: args.workers.map_or_else(cores, usize::from),

@@ -5,6 +5,7 @@ mod ensemble;
 mod output;
 mod probe;
 mod settings;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use millstream_data::corpus::{self, Kind};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Parts, Relabel};
-use millstream_train::{Crop, Device};
+use millstream_train::Device;
 
 pub use audit::{SetAudit, is_answers, verify_answers};
 pub use output::Totals;
 pub use probe::{Estimate, probe};
+pub use views::Views;
 
 use crate::error::ClusterError;
 use crate::group::{Group, on_workers};
@@ -45,8 +47,8 @@ pub struct RelabelOptions {
     pub top_k: usize,
     /// Whether the probabilities of all classes are kept.
     pub distribution: bool,
-    /// Whether each image is also asked about in a mirror.
-    pub mirror: bool,
+    /// The views of each image that the models are asked about.
+    pub views: Views,
     /// Whether the answers have embeddings. Of several models there are none.
     pub embedding: bool,
     /// Whether the answers have the fingerprints of the images.
@@ -100,7 +102,7 @@ pub fn relabel(
         output: Arc::clone(&output) as _,
         events: note(Arc::clone(&done), watch),
         stop: stop.clone(),
-        shape: models.shape(),
+        shape: options.views.rendered(models.shape()),
         classes: models.classes().len(),
         embedding: output.embedding(),
         fingerprint: options.fingerprint,
@@ -135,8 +137,7 @@ fn labeller(
     threads: u32,
 ) -> Box<millstream_dataflow::relabel::LabellerFactory> {
     let (files, device, embeds) = (models.files().to_vec(), options.device, options.embedding);
-    let seen = |mirrored| Crop { mirrored, ..Crop::default() };
-    let views: Vec<Crop> = [false, true].into_iter().take(1 + usize::from(options.mirror)).map(seen).collect();
+    let views = options.views.of(models.shape());
     Box::new(move || Ok(Box::new(Ensemble::load(&files, device, threads, views.clone(), embeds)?)))
 }
 

@@ -60,7 +60,7 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
         output: dry,
         events: Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event)),
         stop: stop.clone(),
-        shape: models.shape(),
+        shape: options.views.rendered(models.shape()),
         classes: models.classes().len(),
         embedding: set.embedding,
         fingerprint: options.fingerprint,

@@ -28,9 +28,11 @@ pub(crate) struct Settings {
     pub(super) model: String,
     classes: Vec<String>,
     mirror: bool,
+    // What is not asked for is not written, so that sets from before it could be are still what they were.
+    #[serde(default, skip_serializing_if = "is_default")]
+    crops: bool,
     top_k: usize,
     distribution: bool,
-    // What is not asked for is not written, so that sets from before it could be are still what they were.
     #[serde(default, skip_serializing_if = "is_default")]
     embedding: Option<usize>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -58,7 +60,8 @@ impl Settings {
             models: models.hashes().to_vec(),
             model: models.hash(),
             classes: models.classes().to_vec(),
-            mirror: options.mirror,
+            mirror: options.views.mirror,
+            crops: options.views.crops,
             top_k: options.top_k,
             distribution: options.distribution,
             embedding: options.embedding.then(|| models.embedding()).transpose()?,

@@ -144,7 +144,7 @@ pub struct Parts {
     pub events: Box<dyn Fn(BulkEvent) + Send + Sync>,
     /// Ends the job early.
     pub stop: Stop,
-    /// The shape of the images that the model takes.
+    /// The shape that images are rendered in for the labeller.
     pub shape: Shape,
     /// How many classes it knows.
     pub classes: usize,
