@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millstream_data::answer::Format;
-use millstream_data::corpus::{self, Kind};
+use millstream_data::corpus::{self, Kind, Sample};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Parts, Relabel};
@@ -55,7 +55,9 @@ pub struct RelabelOptions {
     pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
-    /// How many records are labelled at most.
+    /// Which records are labelled; all if none.
+    pub sample: Option<Sample>,
+    /// How many of these are labelled at most.
     pub limit: Option<u64>,
     /// Worker threads.
     pub workers: usize,
@@ -107,6 +109,7 @@ pub fn relabel(
         embedding: output.embedding(),
         fingerprint: options.fingerprint,
         batch: options.batch,
+        sample: options.sample,
         limit: options.limit,
         memory: options.memory,
         workers: options.workers,

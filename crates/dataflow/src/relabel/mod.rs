@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_data::answer::{Answer, Said};
-use millstream_data::corpus::{Corpus, Label, Shard};
+use millstream_data::corpus::{Corpus, Label, Sample, Shard};
 use millstream_data::{Batch, Fingerprint, Key, Shape, Stage};
 use millstream_imageops::{Filter, ImageError, PHASH_SIDE, Step, View};
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,9 @@ pub struct Parts {
     pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
-    /// How many records are labelled at most.
+    /// Which records are labelled; all if none. The others are passed over and never decoded.
+    pub sample: Option<Sample>,
+    /// How many of these are labelled at most.
     pub limit: Option<u64>,
     /// Bytes of records and pixels that may be in flight.
     pub memory: u64,
@@ -176,6 +178,7 @@ pub struct Relabel {
     classes: usize,
     embedding: Option<usize>,
     batch: usize,
+    sample: Option<Sample>,
     limit: Option<u64>,
     gates: Gates,
     pixels: Pool,
@@ -227,7 +230,19 @@ impl Relabel {
     pub fn new(parts: Parts) -> Result<Self, JobError> {
         let gates = Gates::new(&parts)?;
         let Parts {
-            corpus, labeller, output, events, stop, shape, classes, embedding, fingerprint, batch, limit, ..
+            corpus,
+            labeller,
+            output,
+            events,
+            stop,
+            shape,
+            classes,
+            embedding,
+            fingerprint,
+            batch,
+            sample,
+            limit,
+            ..
         } = parts;
         let wrong = |source| JobError::View { place: "the images of the model".to_owned(), source };
         let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels)).map_err(wrong)?;
@@ -246,6 +261,7 @@ impl Relabel {
             classes,
             embedding,
             batch,
+            sample,
             limit,
             gates,
             pixels,
