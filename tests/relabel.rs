@@ -9,6 +9,7 @@ use std::time::Duration;
 use image::GrayImage;
 use millstream_data::Key;
 use millstream_data::answer::decode;
+use millstream_data::corpus::Sample;
 use millstream_data::store::{Location, Store};
 use millstream_imageops::{Picture, Renderer, SampleKey, View};
 
@@ -337,6 +338,50 @@ fn the_answer_to_an_image_is_the_mean_of_those_to_its_crops() {
         2,
         &["`memory` is 51000 bytes", "steps of 16384 bytes"],
     );
+}
+
+/// Every key that was answered, in order.
+fn keys(place: &Place, out: &str) -> Vec<Key> {
+    let shards = (0..SHARDS).flat_map(|shard| lines(place, out, &format!("digits-{shard:06}")));
+    shards.map(|line| line["key"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn a_sample_is_the_records_whose_keys_are_in_it() {
+    let place = digits();
+    let jsonl = ["--format", "jsonl"];
+    place.succeed(&args("all", &jsonl));
+    place.succeed(&args("some", &[&jsonl[..], &["--sample", "10%", "--seed", "3"]].concat()));
+    let sample = Sample { share: "10%".parse().unwrap(), seed: 3 };
+    let expected: Vec<Key> = keys(&place, "all").into_iter().filter(|key| sample.has(*key)).collect();
+    assert!((50..150).contains(&expected.len()));
+    assert_eq!(keys(&place, "some"), expected);
+
+    place.succeed(&args("one", &["--sample", "0.1", "--seed", "3", "--workers", "1"]));
+    place.succeed(&args("three", &["--sample", "10%", "--seed", "3", "--workers", "3"]));
+    assert!(files(&place.path("one")) == files(&place.path("three")), "some bytes differ");
+    let verdict = place.succeed(&["verify", "one", "--input", CORPUS]);
+    let count = expected.len();
+    let whole = format!("whole: 24 shards, {count} answers (0 errors), {count} records of the input compared");
+    assert!(verdict.contains(&whole), "{verdict}");
+    place.fail(&args("one", &["--sample", "10%"]), 2, &["sample is", "\"seed\":3} there", "\"seed\":0} here"]);
+    place.fail(&args("one", &[]), 2, &["sample is", "there and not set here"]);
+    // The answers of one sample are not those of another.
+    let set = std::fs::read_to_string(place.path("one/_millstream/set.json")).unwrap();
+    place.write("one/_millstream/set.json", &set.replace("\"seed\": 3", "\"seed\": 4"));
+    let output = place.run(&["verify", "one", "--input", CORPUS]);
+    assert_eq!(output.status.code(), Some(4));
+    let says = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(says.contains("has no answer to") && says.contains("answers to what is not in the sample of"), "{says}");
+
+    let says = place.succeed(&args("few", &["--sample", "10%", "--limit", "17"]));
+    assert!(says.contains("17 answers (0 errors)"), "{says}");
+    let estimate = place.succeed(&args("none", &["--sample", "10%", "--dry-run", "--json"]));
+    let estimate: serde_json::Value = serde_json::from_str(&estimate).unwrap();
+    assert!((60..150).contains(&estimate["records"].as_u64().unwrap()), "{estimate}");
+    place.fail(&args("none", &["--sample", "1000"]), 2, &["is no share of the records"]);
+    place.fail(&args("none", &["--sample", "0.0000001%"]), 3, &["not a single record", "at `--sample`"]);
+    place.fail(&args("none", &["--seed", "1"]), 2, &["--sample"]);
 }
 
 #[test]

@@ -145,7 +145,9 @@ pub enum ClusterError {
         first: String,
     },
     /// There is nothing to label.
-    #[error("there is not a single record in the input: look at what it names, and at `--kind`")]
+    #[error(
+        "there is not a single record in the input: look at what it names, at `--kind`, and at `--sample` if only some are to be labelled"
+    )]
     NoRecords,
     /// Models that cannot be asked together.
     #[error("{second} and {first} cannot be asked together: {problem}")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use millstream_data::corpus::Share;
 
 use super::{DeviceArgs, JsonArgs};
 
@@ -53,7 +54,13 @@ pub(crate) struct RelabelArgs {
     /// How many records may be bad, of all or in all: `1%`, `100`. More, and the exit code is 3; they are all labelled anyway.
     #[arg(long, value_name = "N|P%", default_value = "1%")]
     pub(crate) max_bad: MaxBad,
-    /// Label the first N records only, one shard after the other: to try it.
+    /// Label a random share of the records: `1%` or `0.01`. The same records each time: their keys and the seed decide.
+    #[arg(long, value_name = "P%")]
+    pub(crate) sample: Option<Share>,
+    /// Another sample.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "sample")]
+    pub(crate) seed: u64,
+    /// Label the first N records only (of the sample), one shard after the other: to try it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Count the shards, try 200 records and say what the job would take. Writes nothing.

@@ -9,7 +9,7 @@ use anyhow::bail;
 use millstream_cluster::{Estimate, RelabelOptions, Totals, Views};
 use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
-use millstream_data::corpus::Kind;
+use millstream_data::corpus::{Kind, Sample};
 
 use super::{cores, device, print, print_json, stop_on_interrupt};
 use crate::args::{FormatArg, KindArg, RelabelArgs, ViewArg};
@@ -52,6 +52,7 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         fingerprint: args.fingerprint,
         views: Views { crops: args.views.contains(&ViewArg::Crops), mirror: args.views.contains(&ViewArg::Flip) },
         batch: args.batch,
+        sample: args.sample.map(|share| Sample { share, seed: args.seed }),
         limit: args.limit,
         workers: args.workers.map_or_else(cores, usize::from),
         threads: args.threads.map(u32::from),

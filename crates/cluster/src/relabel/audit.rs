@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use millstream_data::answer::{Format, decode};
-use millstream_data::corpus::{self, Corpus, Shard};
+use millstream_data::corpus::{self, Corpus, Sample, Shard};
 use millstream_data::store::{Location, Store, into_data_error};
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub fn is_answers(place: &str) -> Result<bool, ClusterError> {
 }
 
 /// Re-hashes every object that a commit names and adds up what they hold. Given the input, it is read again too: each of its
-/// records must have exactly one answer, in its place. One shard is held at a time.
+/// records that the job was to label must have exactly one answer, in its place. One shard is held at a time.
 ///
 /// # Errors
 /// [`ClusterError::NoAnswers`], or what cannot be read.
@@ -105,15 +105,22 @@ fn compare(place: &Place, set: &SetFile, inputs: &[String], audit: &mut SetAudit
     let corpus = corpus::open(inputs, &options)?;
     for shard in corpus.shards() {
         match shard {
-            Ok(shard) => compare_shard(place, corpus.as_ref(), &shard, audit)?,
+            Ok(shard) => compare_shard(place, set.settings.sample, corpus.as_ref(), &shard, audit)?,
             Err(error) => audit.damage("--input", error.to_string()),
         }
     }
     Ok(())
 }
 
-/// Each record of a shard must have its answer, and nothing else may have one. Keys of one shard are held.
-fn compare_shard(place: &Place, corpus: &dyn Corpus, shard: &Shard, audit: &mut SetAudit) -> Result<(), ClusterError> {
+/// Each record of a shard, or of the sample of it, must have its answer, and nothing else may have one. Keys of one shard are
+/// held.
+fn compare_shard(
+    place: &Place,
+    sample: Option<Sample>,
+    corpus: &dyn Corpus,
+    shard: &Shard,
+    audit: &mut SetAudit,
+) -> Result<(), ClusterError> {
     let Some(commit) = place.load::<ShardCommit>(&place.commit(&shard.name)?)? else {
         audit.damage(&shard.name, format!("{} has no answers", shard.place));
         return Ok(());
@@ -135,13 +142,17 @@ fn compare_shard(place: &Place, corpus: &dyn Corpus, shard: &Shard, audit: &mut 
             rest = 1;
             break;
         };
+        if sample.is_some_and(|sample| !sample.has(item.key)) {
+            continue;
+        }
         audit.compared += 1;
         if !answered.remove(&item.key) {
             audit.damage(&commit.object, format!("has no answer to {} ({})", item.place, item.key));
         }
     }
     if answered.len() > rest {
-        audit.damage(&commit.object, format!("has {} answers to what is not in {}", answered.len(), shard.place));
+        let part = if sample.is_some() { "the sample of " } else { "" };
+        audit.damage(&commit.object, format!("has {} answers to what is not in {part}{}", answered.len(), shard.place));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
-use millstream_data::corpus::{self, Corpus, Kind};
+use millstream_data::corpus::{self, Corpus, Kind, Sample};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel};
@@ -62,7 +62,9 @@ pub struct RelabelOptions {
     pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
-    /// How many records are labelled at most.
+    /// Which records are labelled; all if none.
+    pub sample: Option<Sample>,
+    /// How many of these are labelled at most.
     pub limit: Option<u64>,
     /// Worker threads.
     pub workers: usize,
@@ -136,6 +138,7 @@ fn parts(
         embedding: settings.answers().embedding,
         fingerprint: options.fingerprint,
         batch: options.batch,
+        sample: options.sample,
         limit: options.limit,
         memory: options.memory,
         workers: options.workers,

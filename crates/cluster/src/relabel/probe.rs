@@ -65,7 +65,7 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
         return Err(reason.clone().into());
     }
     let trial = trial.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(trial.estimate(&counted, options.limit))
+    Ok(trial.estimate(&counted, options))
 }
 
 /// The shards of a corpus, counted.
@@ -119,7 +119,7 @@ impl Trial {
         }
     }
 
-    fn estimate(&self, counted: &Counted, limit: Option<u64>) -> Estimate {
+    fn estimate(&self, counted: &Counted, options: &RelabelOptions) -> Estimate {
         let tried = self.records.max(1) as f64;
         let by_bytes = counted.bytes as f64 / (self.bytes as f64 / tried + AROUND);
         let all = match counted.unsaid {
@@ -127,7 +127,8 @@ impl Trial {
             _ if counted.bytes > 0 && self.records > 0 => Some(by_bytes as u64),
             _ => None,
         };
-        let records = all.map(|all| all.min(limit.unwrap_or(u64::MAX)));
+        let asked = all.map(|all| options.sample.map_or(all, |sample| sample.of(all)));
+        let records = asked.map(|asked| asked.min(options.limit.unwrap_or(u64::MAX)));
         let rate = self.first.zip(self.last).and_then(|((begun, cold), ended)| {
             let (seconds, warm) = (ended.duration_since(begun).as_secs_f64(), self.records - cold);
             (warm > 0 && seconds > 0.0).then(|| warm as f64 / seconds)

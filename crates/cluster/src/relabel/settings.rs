@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use millstream_data::FolderLayout;
 use millstream_data::answer::{AnswerSet, Format};
-use millstream_data::corpus::Kind;
+use millstream_data::corpus::{Kind, Sample};
 use millstream_train::resolved;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,13 +25,15 @@ pub(crate) struct Settings {
     pub(super) records: usize,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) class_folders: bool,
+    // What is not asked for is not written, so that sets from before it could be are still what they were.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) sample: Option<Sample>,
     limit: Option<u64>,
     /// The hash of each model file.
     models: Vec<String>,
     pub(super) model: String,
     classes: Vec<String>,
     mirror: bool,
-    // What is not asked for is not written, so that sets from before it could be are still what they were.
     #[serde(default, skip_serializing_if = "is_default")]
     crops: bool,
     top_k: usize,
@@ -61,6 +63,7 @@ impl Settings {
             kind: options.kind,
             records: options.records,
             class_folders: options.layout == FolderLayout::Classes,
+            sample: options.sample,
             limit: options.limit,
             models: models.hashes().to_vec(),
             model: models.hash(),

@@ -43,6 +43,7 @@ mod kind;
 mod list;
 pub(crate) mod parquet;
 mod pattern;
+mod sample;
 mod source;
 pub(crate) mod tar;
 #[cfg(test)]
@@ -56,6 +57,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use kind::{Kind, open};
+pub use sample::{Sample, Share, ShareError};
 
 use crate::store::{Location, Store};
 use crate::{DataError, FolderLayout, Key, KeyKind, Payload};

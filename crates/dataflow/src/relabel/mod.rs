@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_data::answer::{Answer, Said};
-use millstream_data::corpus::{Corpus, Label, Shard};
+use millstream_data::corpus::{Corpus, Label, Sample, Shard};
 use millstream_data::{Batch, Fingerprint, Key, Shape, Stage};
 use millstream_imageops::{Filter, ImageError, PHASH_SIDE, Step, View};
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,9 @@ pub struct Parts {
     pub fingerprint: bool,
     /// Images in a batch.
     pub batch: u32,
-    /// How many records are labelled at most.
+    /// Which records are labelled; all if none. The others are passed over and never decoded.
+    pub sample: Option<Sample>,
+    /// How many of these are labelled at most.
     pub limit: Option<u64>,
     /// Bytes of records and pixels that may be in flight.
     pub memory: u64,
@@ -179,6 +181,7 @@ pub struct Relabel {
     embedding: Option<usize>,
     batch: usize,
     models: usize,
+    sample: Option<Sample>,
     limit: Option<u64>,
     gates: Gates,
     pixels: Pool,
@@ -241,6 +244,7 @@ impl Relabel {
             fingerprint,
             batch,
             models,
+            sample,
             limit,
             ..
         } = parts;
@@ -262,6 +266,7 @@ impl Relabel {
             embedding,
             batch,
             models,
+            sample,
             limit,
             gates,
             pixels,

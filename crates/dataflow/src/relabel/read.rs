@@ -118,8 +118,11 @@ fn records(job: &Relabel, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Ov
     let take = usize::try_from(task.take).unwrap_or(usize::MAX);
     match job.corpus.read(shard) {
         Ok(items) => {
-            for item in items.take(take) {
+            // Whoever passes over many records waits at no gate, where it would notice that the job has ended.
+            let over = || job.stop.reason().is_some();
+            for item in items.filter(|item| over() || asked(job, item)).take(take) {
                 match item {
+                    _ if over() => return Err(Over),
                     Ok(item) => cutter.add(fetched(item))?,
                     Err(error) => cutter.add(rest_of(job, shard, &error)?)?,
                 }
@@ -128,6 +131,14 @@ fn records(job: &Relabel, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Ov
         Err(error) => cutter.add(rest_of(job, shard, &error)?)?,
     }
     cutter.end()
+}
+
+/// Whether a record is in the sample. What stands for the rest of a shard always is.
+fn asked(job: &Relabel, item: &Result<Item, DataError>) -> bool {
+    match (&job.sample, item) {
+        (Some(sample), Ok(item)) => sample.has(item.key),
+        _ => true,
+    }
 }
 
 fn fetched(item: Item) -> Fetched {

@@ -77,6 +77,7 @@ fn options(args: &BenchLabelArgs) -> RelabelOptions {
         fingerprint: false,
         views: Views::default(),
         batch: args.batch,
+        sample: None,
         limit: None,
         workers: args.workers.map_or_else(cores, usize::from),
         threads: args.threads.map(u32::from),
