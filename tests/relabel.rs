@@ -10,6 +10,8 @@ use image::GrayImage;
 
 use crate::support::{Place, root};
 
+mod s3;
+
 /// Archives of the corpus, and images in each.
 const SHARDS: usize = 24;
 const IMAGES: usize = 40;
