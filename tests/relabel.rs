@@ -96,7 +96,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
-        } else if !name.starts_with(".tmp-") {
+        } else {
             found.insert(name, std::fs::read(&path).unwrap());
         }
     }
@@ -119,6 +119,20 @@ fn kill_after(place: &Place, child: &mut Child, out: &str, wanted: usize) {
     child.wait().unwrap();
 }
 
+/// A file as a job writes it before it has its name.
+fn draft(place: &Place, folder: &str) -> tempfile::NamedTempFile {
+    tempfile::Builder::new().prefix(".tmp-millstream-").tempfile_in(place.path(folder)).unwrap()
+}
+
+/// Lets two minutes pass for all such files, those of killed jobs too.
+fn age_drafts(place: &Place, out: &str) {
+    let before = std::time::SystemTime::now() - Duration::from_secs(120);
+    for name in files(&place.path(out)).keys().filter(|name| name.contains(".tmp-millstream-")) {
+        let file = std::fs::File::options().write(true).open(place.path(out).join(name)).unwrap();
+        file.set_modified(before).unwrap();
+    }
+}
+
 #[test]
 fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
     let place = digits();
@@ -128,9 +142,17 @@ fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
         kill_after(&place, &mut child, "cut", wanted);
     }
     assert!(commits(&place, "cut") >= 16);
+    let drafts = ["cut", "cut/_millstream", "cut/_millstream/commits"].map(|folder| draft(&place, folder));
+    let alive = draft(&place, "cut");
+    alive.as_file().try_lock().unwrap();
+    let left = drafts.map(|draft| draft.into_temp_path().keep().unwrap());
+    age_drafts(&place, "cut");
     let says = place.succeed(&args("cut", &["--workers", "2"]));
     assert!(says.contains("960 answers (0 errors) in 24 files"), "{says}");
-    assert!(files(&place.path("whole")) == files(&place.path("cut")), "some bytes differ");
+    assert!(alive.path().exists(), "the draft of a living writer was removed");
+    assert!(!left.iter().any(|path| path.exists()), "what killed jobs left is still there");
+    drop(alive);
+    assert!(files(&place.path("whole")) == files(&place.path("cut")), "some bytes differ, or something is left over");
     let verdict = place.succeed(&["verify", "cut", "--input", CORPUS]);
     assert!(
         verdict.contains("whole: 24 shards, 960 answers (0 errors), 960 records of the input compared"),

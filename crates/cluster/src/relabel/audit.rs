@@ -55,8 +55,8 @@ pub fn verify_answers(place: &str, inputs: &[String]) -> Result<SetAudit, Cluste
     let set: SetFile =
         place.load(&place.set()?)?.ok_or_else(|| ClusterError::NoAnswers { place: place.root.to_string() })?;
     let mut audit = SetAudit { complete: place.load(&place.complete()?)?, ..SetAudit::default() };
-    for object in place.store.list(&place.commits()?)? {
-        let name = object?.location.to_string();
+    for location in place.committed()? {
+        let name = location?.to_string();
         let Some(name) = name.rsplit('/').next().and_then(|name| name.strip_suffix(".json")) else { continue };
         check_object(&place, &set, name, &mut audit)?;
     }
@@ -80,8 +80,7 @@ fn check_object(place: &Place, set: &SetFile, name: &str, audit: &mut SetAudit) 
         audit.damage(format!("_millstream/commits/{name}.json"), "is damaged, or of another set");
         return Ok(());
     };
-    let ShardCommit { rows, errors, bytes, .. } = commit;
-    audit.found.add(millstream_dataflow::relabel::ShardResult { rows, errors, bytes });
+    audit.found.add(commit.result());
     let location = place.root.join(&commit.object)?;
     if place.store.find(&location)?.is_none() {
         audit.damage(commit.object, "is not there");

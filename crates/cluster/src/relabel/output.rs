@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use millstream_data::DataError;
 use millstream_data::answer::{Answer, AnswerSet, Failure, Format, Said, encode};
 use millstream_data::corpus::{Label, Shard};
 use millstream_data::store::{Location, Store};
@@ -48,6 +49,13 @@ pub(super) struct ShardCommit {
     pub(super) rows: u64,
     /// Those with errors.
     pub(super) errors: u64,
+}
+
+impl ShardCommit {
+    /// What came of the shard.
+    pub(super) fn result(&self) -> ShardResult {
+        ShardResult { rows: self.rows, errors: self.errors, bytes: self.bytes }
+    }
 }
 
 /// `complete.json`: that all shards are done, and what they come to.
@@ -95,6 +103,34 @@ impl Place {
 
     pub(super) fn commit(&self, name: &str) -> Result<Location, ClusterError> {
         Ok(self.commits()?.join(&format!("{name}.json"))?)
+    }
+
+    /// Where all commits lie, found while iterating. A folder that no commit was written to yet has none.
+    pub(super) fn committed(&self) -> Result<impl Iterator<Item = Result<Location, ClusterError>>, ClusterError> {
+        let listing = match self.store.list(&self.commits()?) {
+            Err(DataError::Missing { .. }) => None,
+            listing => Some(listing?),
+        };
+        let locations = listing.into_iter().flatten().map(|object| Ok(object?.location));
+        let named = |location: &Location| location.to_string().ends_with(".json");
+        Ok(locations.filter(move |location| location.as_ref().map_or(true, named)))
+    }
+
+    /// Every folder that is written to.
+    fn folders(&self) -> Result<[Location; 3], ClusterError> {
+        Ok([self.root.clone(), self.root.join(FOLDER)?, self.commits()?])
+    }
+
+    /// Removes what killed jobs left half-written. Where that fails it is only told of: it is in nobody's way.
+    fn tidy(&self) -> Result<(), ClusterError> {
+        for folder in self.folders()? {
+            match self.store.remove_leftovers(&folder) {
+                Ok(0) => {}
+                Ok(files) => tracing::info!(%folder, files, "removed what a killed job left half-written"),
+                Err(error) => tracing::warn!(%error, "what a killed job left half-written is still there"),
+            }
+        }
+        Ok(())
     }
 
     /// What one of our files says, if it is there. A damaged one is as good as none, and is told of.
@@ -153,6 +189,9 @@ impl OutputSet {
         {
             return Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences });
         }
+        if !fresh {
+            place.tidy()?;
+        }
         let answers = set.settings.answers();
         Ok(OutputSet { place, set, answers, fresh, failure: Mutex::new(None) })
     }
@@ -162,8 +201,9 @@ impl OutputSet {
         self.set.settings.threads
     }
 
-    /// Says that all is done.
+    /// Says that all is done. What was too young to be taken for left over when this job began may be old enough now.
     pub(super) fn complete(&self, totals: &Totals) -> Result<(), ClusterError> {
+        self.place.tidy()?;
         self.place.save(&self.place.complete()?, totals)
     }
 
@@ -193,7 +233,7 @@ impl OutputSet {
         }
         let object = self.place.store.find(&self.place.root.join(&commit.object)?)?;
         let whole = object.is_some_and(|object| object.bytes == commit.bytes);
-        Ok(whole.then_some(ShardResult { rows: commit.rows, errors: commit.errors, bytes: commit.bytes }))
+        Ok(whole.then(|| commit.result()))
     }
 
     fn write(&self, shard: &Shard, answers: &[Answer]) -> Result<ShardResult, ClusterError> {
@@ -211,7 +251,7 @@ impl OutputSet {
         };
         self.place.store.put(&self.place.root.join(&commit.object)?, bytes)?;
         self.place.save(&self.place.commit(&shard.name)?, &commit)?;
-        Ok(ShardResult { rows: commit.rows, errors: commit.errors, bytes: commit.bytes })
+        Ok(commit.result())
     }
 }
 
