@@ -5,6 +5,7 @@ mod calibration;
 mod commands;
 mod documents;
 mod equality;
+mod inspect;
 mod interruption;
 mod methods;
 mod metrics;

@@ -142,6 +142,8 @@ fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
         kill_after(&place, &mut child, "cut", wanted);
     }
     assert!(commits(&place, "cut") >= 16);
+    let says = place.succeed(&["inspect", "cut"]);
+    assert!(says.contains("cut: answers (parquet), not complete") && says.contains(CORPUS), "{says}");
     let drafts = ["cut", "cut/_millstream", "cut/_millstream/commits"].map(|folder| draft(&place, folder));
     let alive = draft(&place, "cut");
     alive.as_file().try_lock().unwrap();
@@ -157,6 +159,15 @@ fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
     assert!(
         verdict.contains("whole: 24 shards, 960 answers (0 errors), 960 records of the input compared"),
         "{verdict}"
+    );
+    let says = place.succeed(&["inspect", "cut"]);
+    for part in ["cut: answers (parquet), complete", "shards: 24, 960 rows (0 errors), ", "classes: 10: 0, 1, 2"] {
+        assert!(says.contains(part), "{part}: {says}");
+    }
+    let summary: serde_json::Value = serde_json::from_str(&place.succeed(&["inspect", "cut", "--json"])).unwrap();
+    assert_eq!(
+        (&summary["done"]["rows"], &summary["batch"], &summary["complete"]),
+        (&960.into(), &16.into(), &true.into())
     );
     // Once more there is nothing to do.
     let says = place.tell(&args("cut", &[]));

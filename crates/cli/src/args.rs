@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod inspect;
 mod relabel;
 
+pub(crate) use inspect::InspectArgs;
 pub(crate) use relabel::{FormatArg, KindArg, RelabelArgs, ViewArg};
 
 /// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Label a corpus of any size in bulk, exactly once, and go on after whatever stopped it.
     Relabel(RelabelArgs),
+    /// Say what data or answers hold: kind, shards, a few records, labels. It takes seconds however many they are.
+    Inspect(InspectArgs),
     /// Augment an image or a folder of images, and write what comes out.
     Augment(AugmentArgs),
     /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.

@@ -38,6 +38,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),
         Command::Relabel(args) => cmd::relabel::relabel(args),
+        Command::Inspect(args) => cmd::inspect::inspect(args),
         Command::Augment(args) => cmd::augment::augment(args),
         Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),

@@ -34,7 +34,10 @@ pub use launch::Orders;
 pub use member::serve;
 pub use mesh::MeshError;
 pub use plan_hash::plan_hash;
-pub use relabel::{Estimate, RelabelOptions, SetAudit, Totals, is_answers, probe, relabel, verify_answers};
+pub use relabel::{
+    AnswersSummary, Estimate, RelabelOptions, SetAudit, Totals, count, describe_answers, is_answers, probe, relabel,
+    verify_answers,
+};
 pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport};
 pub use run::{Outcome, RunOptions, Start, run};

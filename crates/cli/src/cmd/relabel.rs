@@ -8,10 +8,9 @@ use std::sync::Arc;
 use anyhow::bail;
 use millstream_cluster::{Estimate, RelabelOptions, Totals};
 use millstream_data::answer::Format;
-use millstream_data::corpus::Kind;
 
-use super::{cores, device, print, print_json, stop_on_interrupt};
-use crate::args::{FormatArg, KindArg, RelabelArgs, ViewArg};
+use super::{cores, device, kind, print, print_json, stop_on_interrupt};
+use crate::args::{FormatArg, RelabelArgs, ViewArg};
 use crate::exit::BadData;
 use crate::say::say;
 use meter::Meter;
@@ -54,17 +53,6 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         cores: u32::try_from(cores()).unwrap_or(1),
         device: device(args.device.device),
         memory: args.memory,
-    }
-}
-
-fn kind(kind: KindArg) -> Kind {
-    match kind {
-        KindArg::Webdataset => Kind::WebDataset,
-        KindArg::Parquet => Kind::Parquet,
-        KindArg::Csv => Kind::Csv,
-        KindArg::Jsonl => Kind::Jsonl,
-        KindArg::Folder => Kind::Folder,
-        KindArg::Idx => Kind::Idx,
     }
 }
 

@@ -5,6 +5,7 @@ mod ensemble;
 mod output;
 mod probe;
 mod settings;
+mod summary;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use millstream_train::Device;
 
 pub use audit::{SetAudit, is_answers, verify_answers};
 pub use output::Totals;
-pub use probe::{Estimate, probe};
+pub use probe::{Estimate, count, probe};
+pub use summary::{AnswersSummary, describe_answers};
 
 use crate::error::ClusterError;
 use crate::group::{Group, on_workers};

@@ -36,6 +36,7 @@
 //! - An error of [`Corpus::shards`] or [`Corpus::read`]: this shard, or what a part of the corpus should hold, is not there.
 //!   The iteration may be gone on with.
 
+mod counted;
 mod folder;
 mod images;
 pub(crate) mod inputs;
@@ -44,6 +45,7 @@ mod list;
 pub(crate) mod parquet;
 mod pattern;
 mod source;
+mod survey;
 pub(crate) mod tar;
 #[cfg(test)]
 mod tests;
@@ -55,7 +57,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use kind::{Kind, open};
+pub use counted::Counted;
+pub use kind::{Kind, kind, open};
+pub use survey::{Example, Extent, Look, Picture, Reach, Survey, survey};
 
 use crate::store::{Location, Store};
 use crate::{DataError, FolderLayout, Key, KeyKind, Payload};
