@@ -1,5 +1,6 @@
 //! `relabel`: labels a corpus in bulk.
 
+mod forecast;
 mod meter;
 
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ pub(crate) fn relabel(args: &RelabelArgs) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return foretell(args, &millstream_cluster::probe(&options, &stop)?);
     }
-    let meter = Arc::new(Meter::new());
+    let meter = Arc::new(Meter::new(args.limit));
+    count(options.clone(), &meter)?;
     let watching = Arc::clone(&meter);
     let outcome = millstream_cluster::relabel(&options, &stop, move |event| watching.note(event));
     meter.finish();
@@ -29,6 +31,20 @@ pub(crate) fn relabel(args: &RelabelArgs) -> anyhow::Result<ExitCode> {
         say(format_args!("  {}; the same command goes on from there", meter.kept()));
     }
     tell(args, &outcome?)
+}
+
+/// Counts the input while the job runs: what there is in all may take longer to find than the first answers do. What is wrong with the
+/// input the job itself says.
+fn count(options: RelabelOptions, meter: &Arc<Meter>) -> anyhow::Result<()> {
+    let meter = Arc::clone(meter);
+    let work = move || {
+        let counted = millstream_cluster::count(&options, |counted| meter.counted(counted));
+        if let Ok(counted) = counted {
+            meter.all_counted(counted);
+        }
+    };
+    std::thread::Builder::new().name("count".to_owned()).spawn(work)?;
+    Ok(())
 }
 
 fn options(args: &RelabelArgs) -> RelabelOptions {
