@@ -15,6 +15,8 @@ use millstream_imageops::{Picture, Renderer, SampleKey, View};
 
 use crate::support::{Place, root};
 
+mod s3;
+
 /// Archives of the corpus, and images in each.
 const SHARDS: usize = 24;
 const IMAGES: usize = 40;
@@ -99,7 +101,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
-        } else if !name.starts_with(".tmp-") {
+        } else {
             found.insert(name, std::fs::read(&path).unwrap());
         }
     }
@@ -122,22 +124,56 @@ fn kill_after(place: &Place, child: &mut Child, out: &str, wanted: usize) {
     child.wait().unwrap();
 }
 
+/// A file as a job writes it before it has its name.
+fn draft(place: &Place, folder: &str) -> tempfile::NamedTempFile {
+    tempfile::Builder::new().prefix(".tmp-millstream-").tempfile_in(place.path(folder)).unwrap()
+}
+
+/// Lets two minutes pass for all such files, those of killed jobs too.
+fn age_drafts(place: &Place, out: &str) {
+    let before = std::time::SystemTime::now() - Duration::from_secs(120);
+    for name in files(&place.path(out)).keys().filter(|name| name.contains(".tmp-millstream-")) {
+        let file = std::fs::File::options().write(true).open(place.path(out).join(name)).unwrap();
+        file.set_modified(before).unwrap();
+    }
+}
+
 #[test]
 fn a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
     let place = digits();
-    place.succeed(&args("whole", &["--workers", "2"]));
+    let says = place.tell(&args("whole", &["--workers", "2"]));
+    assert!(says.contains("24 of 24 shards done: ") && says.contains(", 100 %, about 0 s left"), "{says}");
     for wanted in [0, 1, 4, 7, 11, 16] {
         let mut child = place.start(&args("cut", &["--workers", "2"]));
         kill_after(&place, &mut child, "cut", wanted);
     }
     assert!(commits(&place, "cut") >= 16);
+    let says = place.succeed(&["inspect", "cut"]);
+    assert!(says.contains("cut: answers (parquet), not complete") && says.contains(CORPUS), "{says}");
+    let drafts = ["cut", "cut/_millstream", "cut/_millstream/commits"].map(|folder| draft(&place, folder));
+    let alive = draft(&place, "cut");
+    alive.as_file().try_lock().unwrap();
+    let left = drafts.map(|draft| draft.into_temp_path().keep().unwrap());
+    age_drafts(&place, "cut");
     let says = place.succeed(&args("cut", &["--workers", "2"]));
     assert!(says.contains("960 answers (0 errors) in 24 files"), "{says}");
-    assert!(files(&place.path("whole")) == files(&place.path("cut")), "some bytes differ");
+    assert!(alive.path().exists(), "the draft of a living writer was removed");
+    assert!(!left.iter().any(|path| path.exists()), "what killed jobs left is still there");
+    drop(alive);
+    assert!(files(&place.path("whole")) == files(&place.path("cut")), "some bytes differ, or something is left over");
     let verdict = place.succeed(&["verify", "cut", "--input", CORPUS]);
     assert!(
         verdict.contains("whole: 24 shards, 960 answers (0 errors), 960 records of the input compared"),
         "{verdict}"
+    );
+    let says = place.succeed(&["inspect", "cut"]);
+    for part in ["cut: answers (parquet), complete", "shards: 24, 960 rows (0 errors), ", "classes: 10: 0, 1, 2"] {
+        assert!(says.contains(part), "{part}: {says}");
+    }
+    let summary: serde_json::Value = serde_json::from_str(&place.succeed(&["inspect", "cut", "--json"])).unwrap();
+    assert_eq!(
+        (&summary["done"]["rows"], &summary["batch"], &summary["complete"]),
+        (&960.into(), &16.into(), &true.into())
     );
     // Once more there is nothing to do.
     let says = place.tell(&args("cut", &[]));

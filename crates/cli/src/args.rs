@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod curate;
+mod inspect;
 mod relabel;
 
 pub(crate) use curate::{AgreementArg, CurateArgs, DuplicatesArg, ExportArgs, TargetArg};
+pub(crate) use inspect::InspectArgs;
 pub(crate) use relabel::{FormatArg, KindArg, RelabelArgs, ViewArg};
 
 /// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Curate(CurateArgs),
     /// Hand answers or labels to Label Studio, FiftyOne or cleanlab.
     Export(ExportArgs),
+    /// Say what data or answers hold: kind, shards, a few records, labels. It takes seconds however many they are.
+    Inspect(InspectArgs),
     /// Augment an image or a folder of images, and write what comes out.
     Augment(AugmentArgs),
     /// Show what a pipeline's augmentation does: images of the training stream with every op and its argument.

@@ -40,6 +40,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Relabel(args) => cmd::relabel::relabel(args),
         Command::Curate(args) => cmd::curate::curate(args),
         Command::Export(args) => cmd::export::export(args),
+        Command::Inspect(args) => cmd::inspect::inspect(args),
         Command::Augment(args) => cmd::augment::augment(args),
         Command::Preview(args) => cmd::preview::preview(args),
         Command::Bench(BenchCommand::Stream(args)) => cmd::bench::stream(args),

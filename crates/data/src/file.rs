@@ -1,10 +1,17 @@
 //! Whole files: written all or not at all, and hashed.
 
-use std::fs::File;
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::DataError;
+
+/// What the names of temporary files begin with.
+const TEMPORARY: &str = ".tmp-millstream-";
+/// A file that was changed since may be a living process's, although nobody holds a lock on it: that process may be about to lock
+/// it, or the file system may not tell of locks on other machines.
+const STALE: Duration = Duration::from_secs(60);
 
 /// The BLAKE3 hash of a file.
 ///
@@ -74,22 +81,53 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A file for others to read as any other: `tempfile` would otherwise keep it from them.
+/// A file for others to read as any other: `tempfile` would otherwise keep it from them. It is locked: the lock ends with this
+/// process, however that ends, and so tells [`remove_leftovers`] whether anybody still writes to it.
 pub(crate) fn new_temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp-");
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    let temporary = builder.tempfile_in(folder)?;
+    // Where a file system has no locks, no file can be locked by whoever would remove it either.
+    let _ = temporary.as_file().try_lock();
+    Ok(temporary)
+}
+
+/// Removes what killed processes left half-written in a folder, not in those below it. How many files that were.
+///
+/// Only files that are called as [`new_temporary`] calls them, that nobody holds a lock on, and that were not changed for a minute.
+pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<u64> {
+    let mut removed = 0;
+    for entry in fs::read_dir(folder)? {
+        removed += u64::from(remove_leftover(&entry?)?);
+    }
+    Ok(removed)
+}
+
+fn remove_leftover(entry: &DirEntry) -> io::Result<bool> {
+    let name = entry.file_name();
+    if !name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) || !entry.file_type()?.is_file() {
+        return Ok(false);
+    }
+    let path = entry.path();
+    // Its writer may finish at any moment: then it is not there.
+    let Ok(file) = OpenOptions::new().write(true).open(&path) else { return Ok(false) };
+    let untouched = file.metadata()?.modified()?.elapsed();
+    // A time to come is that of a clock which goes wrong: it says nothing.
+    let stale = untouched.is_ok_and(|time| time >= STALE);
+    match stale && file.try_lock().is_ok() {
+        true => fs::remove_file(&path).map(|()| true),
+        false => Ok(false),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
@@ -141,6 +179,40 @@ mod tests {
         fs::write(&plain, "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    /// A temporary file, last written to so long ago.
+    fn temporary(folder: &Path, age: Duration) -> tempfile::NamedTempFile {
+        let file = new_temporary(folder).unwrap();
+        file.as_file().set_modified(std::time::SystemTime::now() - age).unwrap();
+        file
+    }
+
+    /// Gives up a file as a process that is killed does: its lock goes, the file stays.
+    fn abandon(file: tempfile::NamedTempFile) -> PathBuf {
+        file.into_temp_path().keep().unwrap()
+    }
+
+    #[test]
+    fn only_what_a_killed_process_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let (old, young) = (STALE + Duration::from_secs(5), Duration::from_secs(1));
+        let left = abandon(temporary(folder.path(), old));
+        let kept = [abandon(temporary(folder.path(), young)), abandon(temporary(&inner, old))];
+        let written = temporary(folder.path(), old);
+        let others = folder.path().join(".tmp-x");
+        fs::write(&others, "").unwrap();
+        File::options().write(true).open(&others).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+
+        assert_eq!(remove_leftovers(folder.path()).unwrap(), 1);
+        assert!(!left.exists() && written.path().exists() && others.exists());
+        assert!(kept.iter().all(|path| path.exists()));
+        // Once its writer has gone it is left over too.
+        let written = abandon(written);
+        assert_eq!(remove_leftovers(folder.path()).unwrap(), 1);
+        assert!(!written.exists());
     }
 
     #[test]

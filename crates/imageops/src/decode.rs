@@ -252,6 +252,31 @@ pub fn decode(bytes: &[u8], channels: u8, options: &Options) -> Result<Image, Im
     Ok(image)
 }
 
+/// What the header of an image file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The format, in capitals: JPEG, PNG, WEBP.
+    pub format: String,
+    /// Width of the upright image, in pixels.
+    pub width: u32,
+    /// Height of the upright image, in pixels.
+    pub height: u32,
+}
+
+/// Reads the header of an image of any supported format and decodes nothing.
+///
+/// # Errors
+/// Those of [`Decoder::open`]: a header that is read says nothing of damage further on.
+pub fn header(bytes: &[u8], options: &Options) -> Result<Header, ImageError> {
+    let mut decoder = Decoder::new();
+    let opened = decoder.open(bytes, options)?;
+    let format = match &opened.source {
+        Source::Jpeg(_) => "JPEG".to_string(),
+        Source::Raster(raster) => raster::name(raster.format()),
+    };
+    Ok(Header { format, width: opened.width(), height: opened.height() })
+}
+
 fn unknown(bytes: &[u8]) -> ImageError {
     let head: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
     ImageError::UnknownFormat { head: if head.is_empty() { "none".to_string() } else { head.join(" ") } }

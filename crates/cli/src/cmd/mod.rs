@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod export;
 pub(crate) mod graph;
+pub(crate) mod inspect;
 pub(crate) mod label_file;
 pub(crate) mod models;
 pub(crate) mod plan;
@@ -23,11 +24,12 @@ use std::io::Write;
 
 use millstream_cluster::find_model;
 use millstream_data::DeadLetter;
+use millstream_data::corpus::Kind;
 use millstream_dataflow::{Stop, StopReason};
 use millstream_spec::Plan;
 use millstream_train::Device;
 
-use crate::args::{DeviceArg, PipelineArgs};
+use crate::args::{DeviceArg, KindArg, PipelineArgs};
 
 /// Reads and checks a pipeline.
 fn load(args: &PipelineArgs) -> anyhow::Result<Plan> {
@@ -52,6 +54,17 @@ fn device(arg: DeviceArg) -> Device {
         DeviceArg::Auto => Device::Auto,
         DeviceArg::Cpu => Device::Cpu,
         DeviceArg::Cuda => Device::Cuda,
+    }
+}
+
+fn kind(arg: KindArg) -> Kind {
+    match arg {
+        KindArg::Webdataset => Kind::WebDataset,
+        KindArg::Parquet => Kind::Parquet,
+        KindArg::Csv => Kind::Csv,
+        KindArg::Jsonl => Kind::Jsonl,
+        KindArg::Folder => Kind::Folder,
+        KindArg::Idx => Kind::Idx,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `relabel`: labels a corpus in bulk.
 
+mod forecast;
 mod meter;
 
 use std::process::ExitCode;
@@ -9,10 +10,10 @@ use anyhow::bail;
 use millstream_cluster::{Estimate, RelabelOptions, Totals, Views};
 use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
-use millstream_data::corpus::{Kind, Sample};
+use millstream_data::corpus::Sample;
 
-use super::{cores, device, print, print_json, stop_on_interrupt};
-use crate::args::{FormatArg, KindArg, RelabelArgs, ViewArg};
+use super::{cores, device, kind, print, print_json, stop_on_interrupt};
+use crate::args::{FormatArg, RelabelArgs, ViewArg};
 use crate::exit::BadData;
 use crate::say::say;
 use meter::Meter;
@@ -23,7 +24,8 @@ pub(crate) fn relabel(args: &RelabelArgs) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return foretell(args, &millstream_cluster::probe(&options, &stop)?);
     }
-    let meter = Arc::new(Meter::new());
+    let meter = Arc::new(Meter::new(args.limit));
+    count(options.clone(), &meter)?;
     let watching = Arc::clone(&meter);
     let outcome = millstream_cluster::relabel(&options, &stop, move |event| watching.note(event));
     meter.finish();
@@ -31,6 +33,20 @@ pub(crate) fn relabel(args: &RelabelArgs) -> anyhow::Result<ExitCode> {
         say(format_args!("  {}; the same command goes on from there", meter.kept()));
     }
     tell(args, &outcome?)
+}
+
+/// Counts the input while the job runs: what there is in all may take longer to find than the first answers do. What is wrong with the
+/// input the job itself says.
+fn count(options: RelabelOptions, meter: &Arc<Meter>) -> anyhow::Result<()> {
+    let meter = Arc::clone(meter);
+    let work = move || {
+        let counted = millstream_cluster::count(&options, |counted| meter.counted(counted));
+        if let Ok(counted) = counted {
+            meter.all_counted(counted);
+        }
+    };
+    std::thread::Builder::new().name("count".to_owned()).spawn(work)?;
+    Ok(())
 }
 
 fn options(args: &RelabelArgs) -> RelabelOptions {
@@ -59,17 +75,6 @@ fn options(args: &RelabelArgs) -> RelabelOptions {
         cores: u32::try_from(cores()).unwrap_or(1),
         device: device(args.device.device),
         memory: args.memory,
-    }
-}
-
-fn kind(kind: KindArg) -> Kind {
-    match kind {
-        KindArg::Webdataset => Kind::WebDataset,
-        KindArg::Parquet => Kind::Parquet,
-        KindArg::Csv => Kind::Csv,
-        KindArg::Jsonl => Kind::Jsonl,
-        KindArg::Folder => Kind::Folder,
-        KindArg::Idx => Kind::Idx,
     }
 }
 

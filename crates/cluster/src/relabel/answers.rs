@@ -49,7 +49,7 @@ impl AnswerFiles {
     }
 
     pub(crate) fn classes(&self) -> &[String] {
-        self.set.settings.classes()
+        &self.set.settings.classes
     }
 
     /// The hash of the model.

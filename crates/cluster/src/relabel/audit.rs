@@ -78,8 +78,7 @@ fn check_object(place: &Place, set: &SetFile, name: &str, audit: &mut SetAudit) 
         audit.damage(format!("_millstream/commits/{name}.json"), "is damaged, or of another set");
         return Ok(());
     };
-    let ShardCommit { rows, errors, bytes, .. } = commit;
-    audit.found.add(millstream_dataflow::relabel::ShardResult { rows, errors, bytes });
+    audit.found.add(commit.result());
     let location = place.root.join(&commit.object)?;
     if place.store.find(&location)?.is_none() {
         audit.damage(commit.object, "is not there");

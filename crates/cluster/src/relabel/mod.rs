@@ -7,6 +7,7 @@ mod ensemble;
 mod output;
 mod probe;
 mod settings;
+mod summary;
 mod views;
 
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub(crate) use answers::{AnswerFiles, rows};
 pub use audit::{SetAudit, is_answers, verify_answers};
 pub use bench::{label_alone, label_for_nothing};
 pub use output::Totals;
-pub use probe::{Estimate, probe};
+pub use probe::{Estimate, count, probe};
+pub use summary::{AnswersSummary, describe_answers};
 pub use views::Views;
 
 use crate::error::ClusterError;

@@ -51,6 +51,13 @@ pub(super) struct ShardCommit {
     pub(super) errors: u64,
 }
 
+impl ShardCommit {
+    /// What came of the shard.
+    pub(super) fn result(&self) -> ShardResult {
+        ShardResult { rows: self.rows, errors: self.errors, bytes: self.bytes }
+    }
+}
+
 /// `complete.json`: that all shards are done, and what they come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -98,15 +105,35 @@ impl Place {
         Ok(self.commits()?.join(&format!("{name}.json"))?)
     }
 
-    /// The names of the shards that have commits, in their order.
+    /// The names of the shards that have commits, in their order. A folder that no commit was written to yet has none.
     pub(super) fn shards(&self) -> Result<impl Iterator<Item = Result<String, ClusterError>> + use<>, ClusterError> {
         let commits = self.commits()?;
-        let objects = self.store.list(&commits)?;
+        let listing = match self.store.list(&commits) {
+            Err(DataError::Missing { .. }) => None,
+            listing => Some(listing?),
+        };
         let name = move |object: Result<Object, DataError>| match object {
             Ok(object) => object.location.below(&commits).strip_suffix(".json").map(|name| Ok(name.to_owned())),
             Err(error) => Some(Err(error.into())),
         };
-        Ok(objects.filter_map(name))
+        Ok(listing.into_iter().flatten().filter_map(name))
+    }
+
+    /// Every folder that is written to.
+    fn folders(&self) -> Result<[Location; 3], ClusterError> {
+        Ok([self.root.clone(), self.root.join(FOLDER)?, self.commits()?])
+    }
+
+    /// Removes what killed jobs left half-written. Where that fails it is only told of: it is in nobody's way.
+    fn tidy(&self) -> Result<(), ClusterError> {
+        for folder in self.folders()? {
+            match self.store.remove_leftovers(&folder) {
+                Ok(0) => {}
+                Ok(files) => tracing::info!(%folder, files, "removed what a killed job left half-written"),
+                Err(error) => tracing::warn!(%error, "what a killed job left half-written is still there"),
+            }
+        }
+        Ok(())
     }
 
     /// What one of our files says, if it is there. A damaged one is as good as none, and is told of.
@@ -165,6 +192,9 @@ impl OutputSet {
         {
             return Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences });
         }
+        if !fresh {
+            place.tidy()?;
+        }
         let answers = set.settings.answers();
         Ok(OutputSet { place, set, answers, fresh, failure: Mutex::new(None) })
     }
@@ -174,8 +204,9 @@ impl OutputSet {
         &self.set.settings
     }
 
-    /// Says that all is done.
+    /// Says that all is done. What was too young to be taken for left over when this job began may be old enough now.
     pub(super) fn complete(&self, totals: &Totals) -> Result<(), ClusterError> {
+        self.place.tidy()?;
         self.place.save(&self.place.complete()?, totals)
     }
 
@@ -205,7 +236,7 @@ impl OutputSet {
         }
         let object = self.place.store.find(&self.place.root.join(&commit.object)?)?;
         let whole = object.is_some_and(|object| object.bytes == commit.bytes);
-        Ok(whole.then_some(ShardResult { rows: commit.rows, errors: commit.errors, bytes: commit.bytes }))
+        Ok(whole.then(|| commit.result()))
     }
 
     fn write(&self, shard: &Shard, answers: &[Answer]) -> Result<ShardResult, ClusterError> {
@@ -223,7 +254,7 @@ impl OutputSet {
         };
         self.place.store.put(&self.place.root.join(&commit.object)?, bytes)?;
         self.place.save(&self.place.commit(&shard.name)?, &commit)?;
-        Ok(ShardResult { rows: commit.rows, errors: commit.errors, bytes: commit.bytes })
+        Ok(commit.result())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use millstream_data::answer::{Answer, AnswerSet, Format, Said, encode};
-use millstream_data::corpus::{self, Shard};
+use millstream_data::corpus::{self, Counted, Shard};
 use millstream_data::store::Store;
 use millstream_dataflow::relabel::{BulkEvent, Known, Output, ShardResult};
 use millstream_dataflow::{Stop, TrainerError};
@@ -47,20 +47,16 @@ pub struct Estimate {
 /// Those of [`relabel`](super::relabel()) that data and models are to blame for.
 pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterError> {
     let store = Store::from_env();
-    let open = || corpus::open(&options.inputs, &options.corpus(&store));
     let models = Models::look(&options.models)?;
     let settings = Settings::new(options, &models, None)?;
     let dry = Arc::new(Dry::new(&settings));
     let trial = Arc::new(Mutex::new(Trial::default()));
     let noting = Arc::clone(&trial);
+    let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
     let events = Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event));
     let limited = RelabelOptions { limit: Some(TRIED), ..options.clone() };
-    run(parts(&limited, &models, &settings, open()?, (dry, events), stop))?;
-    let mut counted = Counted::default();
-    let corpus = open()?;
-    for shard in corpus.shards().take_while(|_| stop.reason().is_none()) {
-        counted.add(shard.as_ref().ok());
-    }
+    run(parts(&limited, &models, &settings, corpus, (dry, events), stop))?;
+    let counted = count(options, |_| stop.reason().is_none())?;
     if let Some(reason) = stop.reason() {
         return Err(reason.clone().into());
     }
@@ -68,28 +64,21 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
     Ok(trial.estimate(&counted, options))
 }
 
-/// The shards of a corpus, counted.
-#[derive(Default)]
-struct Counted {
-    shards: u64,
-    lost: u64,
-    bytes: u64,
-    records: u64,
-    /// Shards that do not say how many records they have.
-    unsaid: u64,
-}
-
-impl Counted {
-    fn add(&mut self, shard: Option<&Shard>) {
-        let Some(shard) = shard else {
-            self.lost += 1;
-            return;
-        };
-        self.shards += 1;
-        self.bytes += shard.bytes.unwrap_or(0);
-        self.records += shard.records.unwrap_or(0);
-        self.unsaid += u64::from(shard.records.is_none());
+/// Counts the shards of the input, one after the other as they are found. `go_on` is told after each how many there are so far, and
+/// whether to go on.
+///
+/// # Errors
+/// What is wrong with the input as a whole, as [`corpus::open`] says.
+pub fn count(options: &RelabelOptions, mut go_on: impl FnMut(&Counted) -> bool) -> Result<Counted, ClusterError> {
+    let corpus = corpus::open(&options.inputs, &options.corpus(&Store::from_env()))?;
+    let mut counted = Counted::default();
+    for shard in corpus.shards() {
+        counted.add(shard.as_ref().ok());
+        if !go_on(&counted) {
+            break;
+        }
     }
+    Ok(counted)
 }
 
 /// What a few records took.
@@ -122,7 +111,7 @@ impl Trial {
     fn estimate(&self, counted: &Counted, options: &RelabelOptions) -> Estimate {
         let tried = self.records.max(1) as f64;
         let by_bytes = counted.bytes as f64 / (self.bytes as f64 / tried + AROUND);
-        let all = match counted.unsaid {
+        let all = match counted.without_records {
             0 => Some(counted.records),
             _ if counted.bytes > 0 && self.records > 0 => Some(by_bytes as u64),
             _ => None,

@@ -28,23 +28,23 @@ pub(crate) struct Settings {
     // What is not asked for is not written, so that sets from before it could be are still what they were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) sample: Option<Sample>,
-    limit: Option<u64>,
+    pub(super) limit: Option<u64>,
     /// The hash of each model file.
-    models: Vec<String>,
+    pub(super) models: Vec<String>,
     pub(super) model: String,
-    classes: Vec<String>,
-    mirror: bool,
+    pub(super) classes: Vec<String>,
+    pub(super) mirror: bool,
     #[serde(default, skip_serializing_if = "is_default")]
-    crops: bool,
-    top_k: usize,
-    distribution: bool,
+    pub(super) crops: bool,
+    pub(super) top_k: usize,
+    pub(super) distribution: bool,
     #[serde(default, skip_serializing_if = "is_default")]
-    embedding: Option<usize>,
+    pub(super) embedding: Option<usize>,
     #[serde(default, skip_serializing_if = "is_default")]
-    fingerprint: bool,
+    pub(super) fingerprint: bool,
     pub(super) format: Format,
-    batch: u32,
-    device: String,
+    pub(super) batch: u32,
+    pub(super) device: String,
     pub(super) threads: u32,
 }
 
@@ -93,11 +93,6 @@ impl Settings {
         let text = serde_json::to_vec(self).unwrap_or_default();
         let mut hasher = blake3::Hasher::new_derive_key("millstream: set of answers, version 1");
         hasher.update(&text).finalize().to_hex().to_string()
-    }
-
-    /// The names of the classes.
-    pub(super) fn classes(&self) -> &[String] {
-        &self.classes
     }
 
     /// What the files of the set have in common.

@@ -30,6 +30,20 @@ pub enum Kind {
     Idx,
 }
 
+impl Kind {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::WebDataset => "WebDataset",
+            Kind::Parquet => "Parquet",
+            Kind::Csv => "CSV list",
+            Kind::Jsonl => "JSONL list",
+            Kind::Folder => "folder of images",
+            Kind::Idx => "IDX",
+        }
+    }
+}
+
 /// How many names in a folder are looked at to find out what it holds.
 const LOOK: usize = 1000;
 
@@ -40,14 +54,8 @@ const LOOK: usize = 1000;
 /// [`DataError::Malformed`] where the kind cannot be found out, is not the same for all places, or a pattern is wrong; where
 /// a folder has to be looked into, those of [`Store::list`]; for IDX files, those of [`crate::open`].
 pub fn open(places: &[impl AsRef<str>], options: &Options) -> Result<Box<dyn Corpus>, DataError> {
+    let kind = kind(places, options)?;
     let places: Vec<String> = places.iter().map(|place| place.as_ref().to_string()).collect();
-    let Some(first) = places.first() else {
-        return Err(unknown("nothing", "no place at all"));
-    };
-    let kind = match options.kind {
-        Some(kind) => kind,
-        None => kind_of_all(&places, first, &options.store)?,
-    };
     let options = options.clone();
     Ok(match kind {
         Kind::WebDataset => Box::new(WebDataset::open(options.store, places, options.keys)),
@@ -58,16 +66,28 @@ pub fn open(places: &[impl AsRef<str>], options: &Options) -> Result<Box<dyn Cor
             let roots = places.iter().map(|place| Location::parse(place));
             Box::new(Folders::open(roots.collect::<Result<_, _>>()?, options))
         }
-        Kind::Idx if places.len() > 1 => return Err(unknown(first, "several IDX files")),
-        Kind::Idx => Box::new(Sourced::idx(&Location::parse(first)?, &options)?),
+        Kind::Idx => match &places[..] {
+            [only] => Box::new(Sourced::idx(&Location::parse(only)?, &options)?),
+            several => return Err(unknown(&several.join(" "), "several IDX files")),
+        },
     })
 }
 
-fn kind_of_all(places: &[String], first: &str, store: &Store) -> Result<Kind, DataError> {
-    let kind = kind_of(first, store)?;
-    for place in places {
-        if kind_of(place, store)? != kind {
-            return Err(unknown(place, &format!("another kind of data than {first}")));
+/// What kind of data lies there: what the options say, else what the names do.
+///
+/// # Errors
+/// Those of [`open`] that are about the kind.
+pub fn kind(places: &[impl AsRef<str>], options: &Options) -> Result<Kind, DataError> {
+    let Some((first, others)) = places.split_first() else {
+        return Err(unknown("nothing", "no place at all"));
+    };
+    if let Some(kind) = options.kind {
+        return Ok(kind);
+    }
+    let kind = kind_of(first.as_ref(), &options.store)?;
+    for place in others.iter().map(AsRef::as_ref) {
+        if kind_of(place, &options.store)? != kind {
+            return Err(unknown(place, &format!("another kind of data than {}", first.as_ref())));
         }
     }
     Ok(kind)

@@ -36,6 +36,7 @@
 //! - An error of [`Corpus::shards`] or [`Corpus::read`]: this shard, or what a part of the corpus should hold, is not there.
 //!   The iteration may be gone on with.
 
+mod counted;
 mod folder;
 mod images;
 pub(crate) mod inputs;
@@ -45,6 +46,7 @@ pub(crate) mod parquet;
 mod pattern;
 mod sample;
 mod source;
+mod survey;
 pub(crate) mod tar;
 #[cfg(test)]
 mod tests;
@@ -56,8 +58,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use kind::{Kind, open};
+pub use counted::Counted;
+pub use kind::{Kind, kind, open};
 pub use sample::{Sample, Share, ShareError};
+pub use survey::{Example, Extent, Look, Picture, Reach, Survey, survey};
 
 use crate::store::{Location, Store};
 use crate::{DataError, FolderLayout, Key, KeyKind, Payload};

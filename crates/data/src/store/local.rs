@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::{Location, Object};
-use crate::file::new_temporary;
+use crate::file::{self, new_temporary};
 use crate::{DataError, write_atomically};
 
 /// What is read from the disk at a time.
@@ -77,6 +77,14 @@ pub(super) fn delete(path: &Path) -> Result<bool, DataError> {
         Ok(()) => Ok(true),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(DataError::write(path, cause)),
+    }
+}
+
+/// Removes what killed processes left half-written in a folder. A folder that is not there has nothing of it.
+pub(super) fn remove_leftovers(folder: &Path) -> Result<u64, DataError> {
+    match file::remove_leftovers(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(0),
+        removed => removed.map_err(|cause| DataError::write(folder, cause)),
     }
 }
 

@@ -173,6 +173,17 @@ impl Store {
         }
     }
 
+    /// Removes the temporary files that [`Store::put`] left in a folder of this machine when its process was killed. How many files
+    /// that were; in an object store there are none, for an object shows only once it is whole.
+    ///
+    /// Safe while others write there: their files are locked, and a file that was changed in the last minute is left alone.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn remove_leftovers(&self, folder: &Location) -> Result<u64, DataError> {
+        folder.local().map_or(Ok(0), local::remove_leftovers)
+    }
+
     fn side<'a>(&self, location: &'a Location) -> Result<Side<'a>, DataError> {
         let (base, path) = match location {
             Location::Local(path) => return Ok(Side::Local(path)),

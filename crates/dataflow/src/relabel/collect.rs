@@ -69,7 +69,8 @@ pub(super) fn keep<'scope>(shards: StreamVec<'scope, Time, Complete>, job: &Arc<
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
         let writing = Arc::clone(&job);
         let mut writers = Offload::new("write", WRITERS, activator, move |complete: Complete| {
-            writing.output.keep(&complete.shard, complete.answers).map_err(|error| error.to_string())
+            let kept = writing.output.keep(&complete.shard, complete.answers);
+            kept.map(|result| (result, complete.shard.bytes)).map_err(|error| error.to_string())
         });
         move |input, _output| {
             input.for_each(|capability, shards| {
@@ -80,7 +81,7 @@ pub(super) fn keep<'scope>(shards: StreamVec<'scope, Time, Complete>, job: &Arc<
             writers.finished(|_, results| {
                 for result in results {
                     match result {
-                        Ok(result) => job.finished(result, false),
+                        Ok((result, size)) => job.finished(result, size, false),
                         Err(reason) => job.stop.set(StopReason::Failed(reason)),
                     }
                     job.gates.shards.leave(1);

@@ -102,7 +102,7 @@ fn find(job: &Relabel, send: &Sender<(Shard, u64)>, activator: &SyncActivator) {
 fn todo(job: &Relabel, shard: Shard) -> Option<Shard> {
     match job.output.done(&shard) {
         Ok(None) => return Some(shard),
-        Ok(Some(result)) => job.finished(result, true),
+        Ok(Some(result)) => job.finished(result, shard.bytes, true),
         Err(error) => job.stop.set(StopReason::Failed(error.to_string())),
     }
     None

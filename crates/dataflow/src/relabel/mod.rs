@@ -127,6 +127,8 @@ pub enum BulkEvent {
         result: ShardResult,
         /// Whether it was done before.
         before: bool,
+        /// Its own size in bytes, where the corpus says so.
+        size: Option<u64>,
     },
     /// A shard cannot be found, for this reason.
     Lost(String),
@@ -287,9 +289,9 @@ impl Relabel {
         self.gates.close();
     }
 
-    fn finished(&self, result: ShardResult, before: bool) {
+    fn finished(&self, result: ShardResult, size: Option<u64>, before: bool) {
         self.rows.fetch_add(result.rows, Ordering::SeqCst);
-        (self.events)(BulkEvent::Shard { result, before });
+        (self.events)(BulkEvent::Shard { result, before, size });
     }
 }
 

@@ -39,6 +39,10 @@ impl<'a> Opened<'a> {
         Ok(Self { decoder: Box::new(decoder), format, size, orientation, options })
     }
 
+    pub(super) fn format(&self) -> ImageFormat {
+        self.format
+    }
+
     /// As stored, (width, height).
     pub(super) fn size(&self) -> (u32, u32) {
         self.size
@@ -90,7 +94,8 @@ fn failed(error: image::ImageError, format: ImageFormat, limits: &Limits) -> Ima
     }
 }
 
-fn name(format: ImageFormat) -> String {
+/// What a format is called: PNG, WEBP.
+pub(super) fn name(format: ImageFormat) -> String {
     format.extensions_str().first().map_or_else(|| format!("{format:?}"), |e| e.to_uppercase())
 }
 

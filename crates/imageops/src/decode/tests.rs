@@ -42,6 +42,21 @@ fn keeping(bytes: &[u8]) -> Result<Image, ImageError> {
 }
 
 #[test]
+fn a_header_tells_format_and_size_and_is_enough() {
+    let options = Options { truncated: Truncated::Keep, ..Options::default() };
+    for (format, name) in [(ImageFormat::Png, "PNG"), (ImageFormat::Bmp, "BMP"), (ImageFormat::WebP, "WEBP")] {
+        let header = header(&encode(format), &options).unwrap();
+        assert_eq!((header.format.as_str(), header.width, header.height), (name, 31, 17));
+    }
+    let (jpeg, png) = (jpeg(), encode(ImageFormat::Png));
+    let image = all(&jpeg).unwrap();
+    let said = header(&jpeg[..jpeg.len() / 2], &options).unwrap();
+    assert_eq!(said, Header { format: "JPEG".to_string(), width: image.width, height: image.height });
+    assert_eq!(header(&png[..png.len() / 2], &options).unwrap().width, 31);
+    assert!(header(b"no image", &options).is_err());
+}
+
+#[test]
 fn truncated_files_are_broken_whatever_could_be_shown() {
     let formats = [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::WebP];
     let files = formats.map(encode).into_iter().chain([jpeg(), file("jpeg-420-progressive.jpg")]);
