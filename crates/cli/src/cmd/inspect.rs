@@ -40,7 +40,12 @@ fn answers_text(place: &str, summary: &AnswersSummary) -> String {
     let AnswersSummary { done, inputs, models, classes, .. } = summary;
     let state = if summary.complete { "complete" } else { "not complete: the job has not come to its end" };
     let least = if summary.all_counted { "" } else { "at least " };
-    let views = if summary.mirror { ", each image in a mirror too" } else { "" };
+    let views = match (summary.mirror, summary.crops) {
+        (false, false) => "",
+        (true, false) => ", each image in a mirror too",
+        (false, true) => ", five crops of each image",
+        (true, true) => ", five crops of each image, in a mirror too",
+    };
     let tells = match summary.distribution {
         true => "the probabilities of all classes".to_owned(),
         false => format!("the {} likeliest classes", summary.top_k.min(classes.len())),
@@ -59,6 +64,9 @@ fn answers_text(place: &str, summary: &AnswersSummary) -> String {
         format!("classes: {}: {}", classes.len(), first(classes)),
         format!("told: {tells}"),
     ];
+    lines.extend(summary.embedding.map(|numbers| format!("embeddings: {numbers} numbers each")));
+    lines.extend(summary.fingerprint.then(|| "fingerprints: of every image that could be decoded".to_owned()));
+    lines.extend(summary.sample.map(|sample| format!("sample: {}, seed {}", sample.share, sample.seed)));
     lines.extend(summary.limit.map(|limit| format!("limit: {limit} records")));
     lines.extend((summary.damaged > 0).then(|| format!("damaged: {} commits", summary.damaged)));
     lines.join("\n")

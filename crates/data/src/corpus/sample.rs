@@ -1,5 +1,6 @@
 //! A random share of the records of a corpus.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,13 @@ impl TryFrom<u32> for Share {
 impl From<Share> for u32 {
     fn from(share: Share) -> u32 {
         share.0
+    }
+}
+
+impl fmt::Display for Share {
+    /// As a percentage.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.0) / 1e7)
     }
 }
 
