@@ -234,6 +234,7 @@ fn number(variable: &str) -> Option<u64> {
 
 /// `MILLSTREAM_KILLS` says how often, `MILLSTREAM_SEED` when.
 #[test]
+#[expect(clippy::print_stdout, reason = "whoever sees it fail needs the seed")]
 fn a_job_on_an_object_store_that_is_killed_again_and_again_ends_as_if_it_had_not_been() {
     let bucket = Bucket::new();
     let says = bucket.succeed(&["inspect", INPUT]);
