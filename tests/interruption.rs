@@ -82,7 +82,7 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
     let place = Place::new();
     let often = ["--set", "checkpoint={every: 10, keep: 1}"];
     place.succeed(&args("whole", &[]));
-    for (cut, name, processes) in [("killed", "-KILL", "1"), ("interrupted", "-INT", "2")] {
+    for (cut, name, processes) in [("killed", "-KILL", "1"), ("terminated", "-TERM", "2")] {
         let more = [&often[..], &["--processes", processes]].concat();
         let mut child = place.start(&args(cut, &more));
         let before = wait_for_checkpoint(&place, &mut child, cut, ROUND_ONE);
@@ -97,7 +97,17 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
         assert_eq!(newest_checkpoint(&place, cut), None, "a committed round needs none");
         let figures = |run: &str| place.report(run)["rounds"][1]["loss"].clone();
         assert_eq!(figures(cut), figures("whole"), "the loss of the steps before counts too");
+        assert_eq!(told(&place, cut), told(&place, "whole"), "each step is told of once");
     }
+}
+
+/// Round, step and loss of each line about training.
+fn told(place: &Place, run: &str) -> Vec<(u64, u64, f64)> {
+    let text = std::fs::read_to_string(place.path(&format!("{run}/metrics.jsonl"))).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let training = lines.filter(|line| line["pass"] == "train");
+    let whole = |value: &serde_json::Value| value.as_u64().unwrap();
+    training.map(|line| (whole(&line["round"]), whole(&line["step"]), line["loss"].as_f64().unwrap())).collect()
 }
 
 const HUNDRED: [&str; 4] = ["--set", "rounds.0.training.steps=100", "--set", "checkpoint={every: 5, keep: 2}"];

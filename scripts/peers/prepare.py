@@ -28,7 +28,7 @@ QUICK_IMAGES = 200
 PIPELINE = """
 name: model
 data:
-  sources: {{ photographs: {{ folder: {corpus} }} }}
+  sources: {{ photographs: {{ folder: {{ path: {corpus} }} }} }}
   splits:
     labelled: {{ from: photographs, take: {{ per_class: 1 }} }}
     test: {{ from: photographs, except: labelled, take: {{ per_class: 1 }} }}

@@ -96,7 +96,7 @@ pub(crate) struct RunArgs {
     /// Where this process listens for the others [default: any free port of 127.0.0.1].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Go on after the last finished round of an earlier run.
+    /// Go on with an earlier run where it was: after its last round, or in the middle of one from its last checkpoint.
     #[arg(long, conflicts_with = "overwrite")]
     pub(crate) resume: bool,
     /// Remove an earlier run in the run directory and start anew.

@@ -18,8 +18,8 @@ use tracing_subscriber::EnvFilter;
 use args::{BenchCommand, Cli, Command};
 
 fn main() -> ExitCode {
-    allocations::keep_heaps();
     let cli = Cli::parse();
+    allocations::keep_heaps(matches!(cli.command, Command::Relabel(_) | Command::Bench(BenchCommand::Label(_))));
     start_log(cli.verbose);
     match dispatch(&cli.command) {
         Ok(code) => code,

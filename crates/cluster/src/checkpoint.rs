@@ -212,7 +212,9 @@ fn store(run: &Path, keep: usize, task: &Task) -> Result<(), ClusterError> {
     fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&folder, source))?;
     let Task { snapshot, note } = task;
     let text = serde_json::to_string(note).map_err(|error| ClusterError::write(&folder, error.into()))?;
-    snapshot.write(&folder.join(format!("{:03}-{:010}.safetensors", note.round, note.losses.len())), &text)?;
-    let files = files(run, note.round)?;
-    files.iter().rev().skip(keep).try_for_each(|old| remove(old))
+    let path = folder.join(format!("{:03}-{:010}.safetensors", note.round, note.losses.len()));
+    snapshot.write(&path, &text)?;
+    // A later one is damaged, or this would not be written: it must not crowd out what can be read.
+    let files = files(run, note.round)?.into_iter().filter(|file| *file <= path);
+    files.rev().skip(keep).try_for_each(|old| remove(&old))
 }

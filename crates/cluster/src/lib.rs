@@ -44,6 +44,6 @@ pub use relabel::{
 };
 pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport};
-pub use run::{Outcome, RunOptions, Start, run};
+pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -51,9 +51,10 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes the dead letters of a round that did not end, so that the user can see them; no commit names
-    /// the file. Returns it, if there is any.
+    /// Tells of what is not told of yet, and writes the dead letters of a round that did not end, so that the user can see them; no
+    /// commit names the file. Returns it, if there is any.
     pub(crate) fn abandon(&mut self) -> Result<Option<PathBuf>, ClusterError> {
+        self.journal.pause();
         let Some(round) = self.dead.iter().map(|letter| letter.round).min() else {
             return Ok(None);
         };
@@ -79,6 +80,7 @@ impl Recorder {
         let dead: Vec<DeadLetter> = dead;
         let count = dead.len() as u64;
         names.extend(self.write_dead(folder.clone(), dead)?);
+        self.warn_of_nothing(&result);
         let passes = Passes::of(&result, &self.classes);
         let figures = self.tell(&result, &passes);
         if figures.as_ref().is_some_and(|figures| journal::confusion(&folder, figures)) {
@@ -101,6 +103,21 @@ impl Recorder {
         write_dead_letters(&path, &dead)?;
         let inside = path.strip_prefix(self.dir.path()).unwrap_or(&path);
         Ok(Some(inside.to_string_lossy().into_owned()))
+    }
+
+    /// Warns of a next round that waits for pseudo-labels in vain.
+    fn warn_of_nothing(&self, result: &RoundResult) {
+        let next = self.untold.get(result.round as usize + 1);
+        let nothing = result.selection.as_ref().is_some_and(|stats| stats.accepted == 0);
+        if nothing && next.is_some_and(Option::is_none) && !result.labels.is_empty() {
+            let most = result.labels.iter().map(|label| label.confidence).fold(0.0, f32::max);
+            tracing::warn!(
+                "round {}: no pseudo-label was selected, the highest confidence is {most:.3}; round {} trains on labelled images \
+                 alone. Lower `selection.threshold`",
+                result.round,
+                result.round + 1
+            );
+        }
     }
 
     /// Tells the journal of the validation pass, and gives back what it will be told of the test pass.

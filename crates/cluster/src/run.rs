@@ -102,15 +102,24 @@ pub fn run(
     drive(plan, options, (job, kept), hash, recorder, stop, watch)
 }
 
-/// Builds every round's model once, so that a device that is not there or a model that cannot take the images
-/// is known now and not after hours. Says whether there is a GPU.
-fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<bool, ClusterError> {
+/// Builds every round's model once, so that a device that is not there, a model that cannot take the images or weights that are of
+/// another model are known now and not after hours. Says whether there is a GPU.
+///
+/// # Errors
+/// What [`run`] would end with before its first step.
+pub fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<bool, ClusterError> {
     let config = session_config(plan, manifest.classes().to_vec(), device);
     // More threads would stay with this one, and OpenMP, seeing more of them than cores, would no longer let those of the training
     // node spin between two operations, but put them to sleep.
     let mut session = Session::new(SessionConfig { threads: 1, ..config })?;
     for (number, round) in plan.rounds.iter().enumerate() {
         session.begin(number as u32, &round_config(round, None, 0)?)?;
+        match session.loaded() {
+            // Most often a head for other classes; but a model of another depth would look like this too.
+            Some(loaded) if !loaded.is_whole() => tracing::warn!("round {number}: {loaded}"),
+            Some(loaded) => tracing::info!("round {number}: {loaded}"),
+            None => {}
+        }
     }
     Ok(session.on_gpu())
 }
@@ -205,7 +214,8 @@ fn recorder(
     let generation = committed.max(kept.map_or(0, |kept| kept.generation + 1));
     let count = |records: &[u32]| records.len() as u64;
     let steps = plan.rounds.iter().map(|round| round.training.steps).collect();
-    let journal = Journal::open(dir.path(), steps, (job.first_round, job.first_step), generation);
+    let mark = plan.checkpoint.map(|checkpoint| checkpoint.every);
+    let journal = Journal::open(dir.path(), (steps, mark), (job.first_round, job.first_step), generation);
     let report = Report {
         name: plan.name.clone(),
         seed: plan.seed,

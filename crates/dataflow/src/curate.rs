@@ -6,7 +6,7 @@
 //!                  └─► fingerprints ─► duplicates ─► barred ┘
 //! ```
 //!
-//! Each worker reads its share of the files. Time 0 is when the members are chosen; at time 1, where there are answers that
+//! Each worker reads its share of the files. In round 0 the members are chosen; in round 1, where there are answers that
 //! replace the first ones, they are labelled anew. No order reaches the result.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,7 @@ pub use millstream_labels::{
 
 use crate::run::drive;
 use crate::stop::{Stop, StopReason};
+use crate::time::Time;
 
 /// Where the result comes together.
 const HOME: u64 = 0;
@@ -128,7 +129,7 @@ impl Choosing {
         }
     }
 
-    fn build(&self, scope: Scope<'_, u64>) -> Inputs {
+    fn build(&self, scope: Scope<'_, Time>) -> Inputs {
         let (corrections, corrected) = scope.new_collection();
         let (truth, truths) = scope.new_collection();
         let (prints, printed) = scope.new_collection();
@@ -146,7 +147,7 @@ impl Choosing {
         // Several teachers tell the labels of the data several times.
         let truth_once = if self.parts.teachers.len() > 1 { truths.distinct_total() } else { truths };
         let said = Sayings { corrections: corrected, teachers: told, barred, truth: truth_once };
-        let frozen = (!self.parts.again.is_empty()).then_some(0);
+        let frozen = (!self.parts.again.is_empty()).then_some(Time::end_of(0));
         let Curated { labels, selected: _, stats, pairs } = curate(said, &self.parts.policy, frozen);
         gather(labels, &self.found.labels);
         gather(pairs, &self.found.pairs);
@@ -207,14 +208,14 @@ impl Choosing {
 }
 
 /// Key, teacher, label, time.
-type Upsert = (Key, u32, Option<Pseudo>, u64);
+type Upsert = (Key, u32, Option<Pseudo>, Time);
 
 struct Inputs {
-    corrections: InputSession<u64, (Key, Correction), isize>,
-    truth: InputSession<u64, (Key, u32), isize>,
-    prints: InputSession<u64, (Key, Fingerprint), isize>,
-    tests: InputSession<u64, (Key, Fingerprint), isize>,
-    teachers: InputHandle<u64, CapacityContainerBuilder<Vec<Upsert>>>,
+    corrections: InputSession<Time, (Key, Correction), isize>,
+    truth: InputSession<Time, (Key, u32), isize>,
+    prints: InputSession<Time, (Key, Fingerprint), isize>,
+    tests: InputSession<Time, (Key, Fingerprint), isize>,
+    teachers: InputHandle<Time, CapacityContainerBuilder<Vec<Upsert>>>,
 }
 
 impl Inputs {
@@ -239,17 +240,17 @@ impl Inputs {
         }
     }
 
-    fn say(&mut self, row: Row, teacher: u32, model: &[u8; 32], (time, soft): (u64, bool)) {
-        let label = row.said.ok().map(|told| pseudo(&told, time, model, soft));
-        self.teachers.send((row.key, teacher, label, time));
+    fn say(&mut self, row: Row, teacher: u32, model: &[u8; 32], (round, soft): (u32, bool)) {
+        let label = row.said.ok().map(|told| pseudo(&told, round, model, soft));
+        self.teachers.send((row.key, teacher, label, Time::start_of(round)));
     }
 
     fn advance(&mut self) {
-        self.corrections.advance_to(1);
-        self.truth.advance_to(1);
-        self.prints.advance_to(1);
-        self.tests.advance_to(1);
-        self.teachers.advance_to(1);
+        self.corrections.advance_to(Time::start_of(1));
+        self.truth.advance_to(Time::start_of(1));
+        self.prints.advance_to(Time::start_of(1));
+        self.tests.advance_to(Time::start_of(1));
+        self.teachers.advance_to(Time::start_of(1));
         self.corrections.flush();
         self.truth.flush();
         self.prints.flush();
@@ -257,11 +258,11 @@ impl Inputs {
     }
 }
 
-/// What a teacher says of a record; of the time `round`.
-pub fn pseudo(told: &Told, round: u64, model: &[u8; 32], soft: bool) -> Pseudo {
+/// What a teacher says of a record in a round.
+pub fn pseudo(told: &Told, round: u32, model: &[u8; 32], soft: bool) -> Pseudo {
     let distribution = told.distribution.as_deref().filter(|_| soft).unwrap_or_default();
     let (class, confidence) = (told.summary.class(), told.summary.confidence());
-    Pseudo::new(class, confidence, u32::try_from(round).unwrap_or(u32::MAX), model, distribution)
+    Pseudo::new(class, confidence, round, model, distribution)
 }
 
 /// What comes together at the first worker.
@@ -277,7 +278,7 @@ struct Found {
 /// Changes, not yet summed up.
 type Gathered<D> = Arc<Mutex<Vec<(D, isize)>>>;
 
-fn gather<D: ExchangeData>(changes: VecCollection<'_, u64, D>, into: &Gathered<D>) {
+fn gather<D: ExchangeData>(changes: VecCollection<'_, Time, D>, into: &Gathered<D>) {
     let into = Arc::clone(into);
     changes.inner.exchange(|_| HOME).inspect(move |(data, _, change)| lock(&into).push((data.clone(), *change)));
 }

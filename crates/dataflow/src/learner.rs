@@ -9,7 +9,7 @@ use timely::scheduling::SyncActivator;
 
 use crate::actor::{Actor, Say};
 use crate::calibrator::Calibrator;
-use crate::event::{Calibration, StepTime, Trained};
+use crate::event::{Calibration, Event, EventSink, StepTime, Trained};
 use crate::operators::learn::Prediction;
 use crate::pool::Pool;
 use crate::schedule::Pass;
@@ -95,29 +95,35 @@ pub(crate) type Learner = Actor<Asked, Reply>;
 pub(crate) fn start(
     factory: Arc<TrainerFactory>,
     activator: SyncActivator,
-    parts: Pool,
+    (parts, events): (Pool, EventSink),
     calibrate: Option<f32>,
 ) -> Learner {
-    Actor::start("training node", activator, move |asked, say| serve(&*factory, asked, (parts, calibrate), say))
+    let around = Around { parts, events, calibrate };
+    Actor::start("training node", activator, move |asked, say| serve(&*factory, asked, around, say))
 }
 
-fn serve(
-    factory: &TrainerFactory,
-    asked: Receiver<Asked>,
-    (parts, calibrate): (Pool, Option<f32>),
-    reply: Say<'_, Reply>,
-) {
+/// What a training node works with.
+struct Around {
+    /// Where the pixels of batches go when they are done with.
+    parts: Pool,
+    /// Who hears of each batch: from here, so that what is in a checkpoint has been told of, even if the worker has gone.
+    events: EventSink,
+    calibrate: Option<f32>,
+}
+
+fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, around: Around, reply: Say<'_, Reply>) {
     let trainer = match factory() {
         Ok(trainer) => trainer,
         Err(error) => return reply(Err(error)),
     };
-    let mut rounds = Rounds { trainer, round: None, parts, calibrate };
+    let mut rounds = Rounds { trainer, round: None, around };
     let mut idle = Instant::now();
     let mut next = None;
     while let Some(Asked { time, batch }) = next.take().or_else(|| asked.recv().ok()) {
         let waited = idle.elapsed().as_secs_f64();
         let answer = rounds.answer(time, batch, waited, Ahead::new(&asked, &mut next));
         let failed = answer.is_err();
+        answer.iter().for_each(|reply| (rounds.around.events)(told(time, reply)));
         reply(answer);
         if failed {
             return;
@@ -133,9 +139,16 @@ fn serve(
 struct Rounds {
     trainer: Box<dyn Trainer>,
     round: Option<Current>,
-    /// Where the pixels of batches go when they are done with.
-    parts: Pool,
-    calibrate: Option<f32>,
+    around: Around,
+}
+
+fn told(time: Time, reply: &Reply) -> Event {
+    let Time { round, epoch, step } = time;
+    let images = reply.batch.rows.len() as u32;
+    match Pass::of(&time) {
+        Pass::Train => Event::Stepped { round, step, epoch, images, metrics: reply.metrics, time: reply.time },
+        pass => Event::Predicted { round, pass, images },
+    }
 }
 
 struct Current {
@@ -165,7 +178,7 @@ impl Rounds {
     fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {
         let progress = self.trainer.begin(number)?;
         let (begun, training) = (Instant::now(), Trained::default());
-        let calibrator = self.calibrate.map(Calibrator::new);
+        let calibrator = self.around.calibrate.map(Calibrator::new);
         Ok(Current { number, begun, training, progress, model: None, calibrator })
     }
 
@@ -202,7 +215,7 @@ impl Rounds {
 
     /// Pixels are not needed any more; their buffers are.
     fn clear(&self, batch: &mut Batch) {
-        batch.blocks.drain(..).for_each(|block| self.parts.give(block.0));
+        batch.blocks.drain(..).for_each(|block| self.around.parts.give(block.0));
     }
 
     fn predict(&mut self, round: &mut Current, pass: Pass, mut batch: Batch) -> Result<Reply, TrainerError> {

@@ -52,7 +52,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// `trainer` makes the training node and is called on one worker only; `events` receives news and is called on worker
-    /// 0 only; `stop` ends the run early.
+    /// 0 and on the thread of the training node; `stop` ends the run early.
     pub fn new(trainer: Arc<TrainerFactory>, events: EventSink, stop: Stop) -> Self {
         Surroundings { trainer, events, stop, parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
     }

@@ -17,6 +17,7 @@ pub struct Journal {
     run: PathBuf,
     /// Steps of each round.
     steps: Vec<u32>,
+    mark: Option<u32>,
     generation: u64,
     /// Round and step that it went on with.
     first: (u32, u32),
@@ -52,8 +53,9 @@ impl History {
 impl Journal {
     /// Goes on with `first`, a round and a step of it (0 and 0 is a fresh run), in a run directory; what is there of it and of
     /// all that comes later is removed.
-    /// `steps` holds the steps of every round; `generation` grows with every start of the run.
-    pub fn open(run: &Path, steps: Vec<u32>, first: (u32, u32), generation: u64) -> Journal {
+    /// `steps` holds the steps of every round, and after how many of them a checkpoint is kept; `generation` grows with every start of
+    /// the run.
+    pub fn open(run: &Path, (steps, mark): (Vec<u32>, Option<u32>), first: (u32, u32), generation: u64) -> Journal {
         let path = run.join("metrics.jsonl");
         let (log, lines) = kept(&path, Log::open(&path, first)).unzip();
         let tensorboard = run.join("tensorboard");
@@ -62,7 +64,7 @@ impl Journal {
         lines.into_iter().flatten().for_each(|line| history.add(line));
         let interval = Interval::default();
         let (round, ahead, events) = (first.0, Vec::new(), None);
-        Journal { run: run.to_owned(), steps, generation, first, round, ahead, log, events, interval, history }
+        Journal { run: run.to_owned(), steps, mark, generation, first, round, ahead, log, events, interval, history }
     }
 
     /// Takes note of a step. Those of later rounds wait until the round before them is closed.
@@ -73,10 +75,22 @@ impl Journal {
         }
         let steps = self.steps.get(step.round as usize).copied().unwrap_or(0);
         let before = self.steps_before(step.round);
-        if let Some(point) = self.interval.add(step, steps, before) {
-            self.append(Line::Train(point));
-            self.event(|events| events.train(&point));
+        if let Some(point) = self.interval.add(step, (steps, self.mark), before) {
+            self.train(point);
         }
+    }
+
+    /// Tells of the steps that are not told of yet: the run stops in the middle of a round.
+    pub fn pause(&mut self) {
+        let before = self.steps_before(self.round);
+        if let Some(point) = self.interval.end(before) {
+            self.train(point);
+        }
+    }
+
+    fn train(&mut self, point: Training) {
+        self.append(Line::Train(point));
+        self.event(|events| events.train(&point));
     }
 
     /// Adds the figures of a round's model over the validation split; the round is closed after that.

@@ -48,7 +48,7 @@ fn figures(round: u32) -> Figures {
 
 /// Tells rounds of three steps each.
 fn tell(run: &Path, rounds: std::ops::Range<u32>, generation: u64) {
-    let mut journal = Journal::open(run, vec![3; 3], (rounds.start, 0), generation);
+    let mut journal = Journal::open(run, (vec![3; 3], None), (rounds.start, 0), generation);
     for round in rounds {
         (0..3).for_each(|number| journal.step(&step(round, number)));
         journal.close_round(round, Some(&figures(round)));
@@ -92,7 +92,7 @@ fn tensorboard_reads_every_scalar_at_its_step() {
 #[test]
 fn tensorboard_reads_temperatures() {
     let run = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(run.path(), vec![3; 3], (0, 0), 0);
+    let mut journal = Journal::open(run.path(), (vec![3; 3], None), (0, 0), 0);
     let calibrated = Some(Calibrated { temperature: 2.5, loss: 1.25, ece: 0.125 });
     journal.validate(0, &Figures { calibrated, ..figures(3) });
     journal.close_round(0, Some(&Figures { calibrated, ..figures(0) }));
@@ -114,7 +114,7 @@ fn a_resumed_run_reads_like_a_whole_one() {
     tell(whole.path(), 0..3, 0);
     tell(cut.path(), 0..1, 0);
     // The second round breaks off.
-    let mut journal = Journal::open(cut.path(), vec![3; 3], (1, 0), 1);
+    let mut journal = Journal::open(cut.path(), (vec![3; 3], None), (1, 0), 1);
     (0..2).for_each(|number| journal.step(&Step { loss: 99.0, ..step(1, number) }));
     drop(journal);
     tell(cut.path(), 1..3, 2);

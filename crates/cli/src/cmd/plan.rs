@@ -3,10 +3,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use millstream_cluster::plan_hash;
+use millstream_cluster::{plan_hash, rehearse};
 use millstream_dataflow::Job;
-use millstream_spec::{CalibratePlan, LabelFormat, Plan, RoundPlan, SelectionPlan, TrainingPlan, WeightsPlan};
+use millstream_spec::{
+    CalibratePlan, CheckpointPlan, LabelFormat, ModelPlan, Plan, PrecisionPlan, RoundPlan, SelectionPlan, TrainingPlan,
+    UnlabelledPlan, WeightsPlan,
+};
+use millstream_train::Device;
 use serde::Serialize;
+use serde_json::json;
 
 use super::{load, print, print_json, smallest_step, workers};
 use crate::args::PlanArgs;
@@ -27,6 +32,14 @@ struct Forecast {
     memory_bytes: u64,
     window_steps: usize,
     bad_records_allowed: u64,
+    /// What models compute with.
+    precision: PrecisionPlan,
+    /// Threads of libtorch.
+    threads: u32,
+    /// Whether a GPU uses kernels that give the same bits each time.
+    deterministic: bool,
+    /// When the state of a round in training is kept.
+    checkpoint: Option<CheckpointPlan>,
     /// Which pseudo-labels become training samples.
     selection: SelectionPlan,
     /// In words.
@@ -38,6 +51,8 @@ struct Forecast {
 #[derive(Serialize)]
 struct RoundForecast {
     model: String,
+    /// Its settings, with their defaults.
+    model_settings: ModelPlan,
     /// What its weights start from.
     weights: WeightsPlan,
     steps: u32,
@@ -57,6 +72,8 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let plan = load(&args.pipeline)?;
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
     let hash = blake3_hex(plan_hash(&plan, &manifest)?);
+    // Models that cannot take the images, and weights that cannot be used, end a run: they end its forecast too.
+    rehearse(&plan, &manifest, Device::Cpu)?;
     let job = millstream_dataflow::render(&plan, manifest)?;
     job.check(workers(None, smallest_step(&plan)))?;
     let forecast = forecast(&plan, &job, hash)?;
@@ -89,6 +106,10 @@ fn forecast(plan: &Plan, job: &Job, plan_hash: String) -> anyhow::Result<Forecas
         memory_bytes: job.memory,
         window_steps: job.window(),
         bad_records_allowed: job.max_bad,
+        precision: plan.precision,
+        threads: plan.threads,
+        deterministic: plan.deterministic,
+        checkpoint: plan.checkpoint,
         selection: plan.selection,
         selects: selects(&plan.selection),
         rounds: rounds?,
@@ -103,6 +124,7 @@ fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundFore
     let drawn = u64::from(training.steps) * u64::from(training.batch);
     Ok(RoundForecast {
         model: plan.model.to_string(),
+        model_settings: plan.model,
         weights: plan.weights.clone(),
         steps: training.steps,
         labelled_batch: training.batch,
@@ -110,8 +132,17 @@ fn round_forecast(round: usize, plan: &RoundPlan, job: &Job) -> Result<RoundFore
         epochs: drawn as f64 / job.labelled.len().max(1) as f64,
         training_images: u64::from(training.steps) * images(training, unlabelled_batch),
         noise: millstream_spec::graph::noise(training),
-        settings: serde_json::to_value(training)?,
+        settings: all_settings(training)?,
     })
+}
+
+/// Every setting, in the words of definitions.
+fn all_settings(training: &TrainingPlan) -> Result<serde_json::Value, serde_json::Error> {
+    let mut settings = serde_json::to_value(training)?;
+    if let UnlabelledPlan::Own(own) = &training.unlabelled {
+        settings["unlabelled"] = json!({ own.method(): own });
+    }
+    Ok(settings)
 }
 
 /// Images in a step: each record once for each of its views.
@@ -132,10 +163,15 @@ fn selects(selection: &SelectionPlan) -> String {
 }
 
 fn writes(plan: &Plan, job: &Job) -> Vec<String> {
-    let mut files = vec!["report.json".to_owned(), "plan.json".to_owned()];
+    let told = ["report.json", "plan.json", "metrics.jsonl", "tensorboard/", "plots/"];
+    let mut files: Vec<String> = told.map(str::to_owned).to_vec();
+    files.extend(plan.checkpoint.map(|_| "checkpoints/ (while a round trains)".to_owned()));
     for round in 0..plan.rounds.len() {
         files.push(format!("commits/{round:06}.json"));
         files.push(format!("rounds/{round:03}/model.safetensors"));
+        if !job.test.is_empty() {
+            files.push(format!("rounds/{round:03}/confusion.csv"));
+        }
         if !job.unlabelled.is_empty() {
             files.push(format!("rounds/{round:03}/labels.parquet ({} rows)", job.unlabelled.len()));
             if plan.output.labels == LabelFormat::Csv {
@@ -152,6 +188,32 @@ fn settings(round: &RoundForecast) -> Vec<String> {
     let settings = round.settings.as_object().into_iter().flatten();
     let line = |(key, value): (&String, &serde_json::Value)| format!("{key}: {value}").replace('"', "");
     settings.filter(|(key, value)| !told.contains(&key.as_str()) && !value.is_null()).map(line).collect()
+}
+
+/// "float32, 2 threads, a checkpoint every 1000 steps (2 kept)".
+fn computes(f: &Forecast) -> String {
+    let precision = match f.precision {
+        PrecisionPlan::Float32 => "float32",
+        PrecisionPlan::BFloat16 => "bfloat16",
+    };
+    let kept = f.checkpoint.map_or_else(
+        || "no checkpoints".to_owned(),
+        |CheckpointPlan { every, keep }| format!("a checkpoint every {every} steps ({keep} kept)"),
+    );
+    let deterministic = if f.deterministic { ", deterministic on a GPU too" } else { "" };
+    format!("{precision}, threads {}, {kept}{deterministic}", f.threads)
+}
+
+/// "dropout 0.1, drop path 0.2, fresh weights".
+fn starts(round: &RoundForecast) -> String {
+    let ModelPlan { dropout, drop_path, .. } = round.model_settings;
+    let path = drop_path.map_or_else(String::new, |rate| format!(", drop path {rate}"));
+    let weights = match &round.weights {
+        WeightsPlan::Fresh => "fresh weights".to_owned(),
+        WeightsPlan::Previous => "weights of the round before".to_owned(),
+        WeightsPlan::File(file) => format!("weights of {}", file.display()),
+    };
+    format!("dropout {dropout}{path}, {weights}")
 }
 
 fn text(f: &Forecast) -> String {
@@ -171,12 +233,14 @@ fn text(f: &Forecast) -> String {
         ),
         format!("bad       {} records tolerated", f.bad_records_allowed),
         format!("selects   {}", f.selects),
+        format!("computes  {}", computes(f)),
     ];
     for (number, round) in f.rounds.iter().enumerate() {
         lines.push(format!(
             "round {number}   {}: {} steps of {} labelled + {} unlabelled, {:.1} epochs, {} images",
             round.model, round.steps, round.labelled_batch, round.unlabelled_batch, round.epochs, round.training_images
         ));
+        lines.push(format!("          {}", starts(round)));
         lines.extend(round.noise.iter().chain(&settings(round)).map(|line| format!("          {line}")));
     }
     lines.push(format!("writes    into runs/{}, or --out:", f.name));

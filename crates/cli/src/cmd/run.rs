@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use millstream_cluster::{Outcome, RunOptions, Start};
-use millstream_dataflow::Event;
+use millstream_dataflow::{Event, StopReason};
 use millstream_spec::Plan;
 
 use super::{bad_record, device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
@@ -102,10 +102,12 @@ fn tell(outcome: &Outcome, args: &RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &outcome.unfinished_dead_letters {
         say(format_args!("  the bad records so far: {}", path.display()));
     }
-    say(format_args!(
-        "  {} rounds are kept in {}; `--resume` goes on from there",
-        report.rounds.len(),
-        outcome.run.display()
-    ));
+    let (rounds, run) = (report.rounds.len(), outcome.run.display());
+    let done = if rounds == 1 { "1 round is".to_owned() } else { format!("{rounds} rounds are") };
+    let (more, when) = match reason {
+        StopReason::Interrupted => (", and what the next had come to", ""),
+        _ => ("", "once the cause is mended, "),
+    };
+    say(format_args!("  {done} kept in {run}{more}; {when}`--resume` goes on from there"));
     Ok(ExitCode::from(stop_code(reason)))
 }

@@ -31,7 +31,7 @@ pub fn label_for_nothing(
     run(parts(options, &models, &settings, corpus, (output, events), stop))
 }
 
-/// Asks the models about one batch of gray images in memory again and again, as many at once as a job has, until the stop signal is
+/// Asks the models about one batch of noise in memory again and again, as many at once as a job has, until the stop signal is
 /// given. `watch` hears of each batch how many images it had.
 ///
 /// # Errors
@@ -47,7 +47,9 @@ pub fn label_alone(
     let shape = options.views.rendered(models.shape());
     let row = |record| Row { record, key: Key(0), view: 0, epoch: 0, copy: 0, target: Target::None, labelled: false };
     let rows: Vec<Row> = (0..options.batch).map(row).collect();
-    let blocks = vec![Block(vec![127; shape.bytes() * rows.len()])];
+    // Noise: of one colour all over, processors are slower (numbers close to 0) or faster than on images.
+    let noise = |number: usize| ((number as u32).wrapping_mul(0x9e37_79b9) >> 24) as u8;
+    let blocks = vec![Block((0..shape.bytes() * rows.len()).map(noise).collect())];
     let batch = Batch { shape, blocks, rows, mixing: Vec::new(), dead: Vec::new() };
     let ask = || {
         let mut labeller: Box<dyn Labeller> = make()?;

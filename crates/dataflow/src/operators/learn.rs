@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::event::{Calibration, Event, EventSink, Trained};
+use crate::event::{Calibration, EventSink, Trained};
 use crate::learner::{self, Asked, Learner, Reply};
 use crate::pool::Pool;
 use crate::schedule::Pass;
@@ -92,7 +92,6 @@ pub(crate) fn learn<'scope>(
 /// The operator's side of the training node: what waits for it and what it is at work on, in order.
 struct Desk {
     learner: Learner,
-    events: EventSink,
     stop: Stop,
     waiting: VecDeque<(Capability<Time>, Batch)>,
     asked: VecDeque<Capability<Time>>,
@@ -100,8 +99,8 @@ struct Desk {
 
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
-        let learner = learner::start(node.factory, activator, node.parts, node.calibrate);
-        Desk { learner, events: node.events, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
+        let learner = learner::start(node.factory, activator, (node.parts, node.events), node.calibrate);
+        Desk { learner, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 
     /// Takes what has come back and hands over what there is room for.
@@ -111,7 +110,7 @@ impl Desk {
             match reply {
                 Ok(reply) => {
                     if let Some(capability) = self.asked.pop_front() {
-                        let answers = self.answers(*capability.time(), reply);
+                        let answers = answers(*capability.time(), reply);
                         answered.push((capability, answers));
                     }
                 }
@@ -133,30 +132,19 @@ impl Desk {
         }
         answered
     }
-
-    fn answers(&self, time: Time, mut reply: Reply) -> Vec<Answer> {
-        let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
-        answers.extend(reply.calibration.take().map(|found| Answer::Calibrated(Box::new(found))));
-        let pass = Pass::of(&time);
-        (self.events)(told(time, pass, &reply));
-        match pass {
-            Pass::Train => {}
-            Pass::Validate => answers.push(Answer::Validated(Box::new(reply.tally()))),
-            Pass::Test => {
-                let calibrated = reply.calibrated_tally().map(Box::new);
-                answers.push(Answer::Tested { raw: Box::new(reply.tally()), calibrated });
-            }
-            Pass::Label => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
-        }
-        answers
-    }
 }
 
-fn told(time: Time, pass: Pass, reply: &Reply) -> Event {
-    let Time { round, epoch, step } = time;
-    let images = reply.batch.rows.len() as u32;
-    if pass != Pass::Train {
-        return Event::Predicted { round, pass, images };
+fn answers(time: Time, mut reply: Reply) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
+    answers.extend(reply.calibration.take().map(|found| Answer::Calibrated(Box::new(found))));
+    match Pass::of(&time) {
+        Pass::Train => {}
+        Pass::Validate => answers.push(Answer::Validated(Box::new(reply.tally()))),
+        Pass::Test => {
+            let calibrated = reply.calibrated_tally().map(Box::new);
+            answers.push(Answer::Tested { raw: Box::new(reply.tally()), calibrated });
+        }
+        Pass::Label => answers.extend(reply.predictions(time.round).map(Answer::Labelled)),
     }
-    Event::Stepped { round, step, epoch, images, metrics: reply.metrics, time: reply.time }
+    answers
 }

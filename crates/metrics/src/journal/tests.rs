@@ -21,7 +21,7 @@ fn figures() -> Figures {
 }
 
 fn run(folder: &Path, first_round: u32, generation: u64, last: u32) {
-    let mut journal = Journal::open(folder, STEPS.to_vec(), (first_round, 0), generation);
+    let mut journal = Journal::open(folder, (STEPS.to_vec(), None), (first_round, 0), generation);
     for round in first_round..=last {
         tell(&mut journal, round, STEPS[round as usize]);
         journal.close_round(round, Some(&figures()));
@@ -55,7 +55,7 @@ fn every_step_and_every_test_pass_has_a_line() {
 #[test]
 fn a_validation_pass_has_a_line_with_its_temperature() {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::open(folder.path(), STEPS.to_vec(), (0, 0), 0);
+    let mut journal = Journal::open(folder.path(), (STEPS.to_vec(), None), (0, 0), 0);
     let calibrated = Some(Calibrated { temperature: 2.5, loss: 0.375, ece: 0.0 });
     for round in 0..2 {
         tell(&mut journal, round, 1);
@@ -69,7 +69,7 @@ fn a_validation_pass_has_a_line_with_its_temperature() {
     assert_eq!(lines[1]["calibrated"]["temperature"].as_f64(), Some(2.5));
     assert!(lines[2].get("calibrated").is_none(), "a line without it is as it always was");
     // A redone round takes the place of this line too.
-    let again = Journal::open(folder.path(), STEPS.to_vec(), (1, 0), 1);
+    let again = Journal::open(folder.path(), (STEPS.to_vec(), None), (1, 0), 1);
     assert_eq!(again.history.scores.len(), 1);
     assert_eq!(self::lines(folder.path()).len(), 3);
 }
@@ -80,7 +80,7 @@ fn a_resumed_run_has_the_lines_of_a_whole_one() {
     run(whole.path(), 0, 0, 2);
     run(cut.path(), 0, 0, 0);
     // The second round breaks off after a step, in the middle of a line.
-    let mut journal = Journal::open(cut.path(), STEPS.to_vec(), (1, 0), 1);
+    let mut journal = Journal::open(cut.path(), (STEPS.to_vec(), None), (1, 0), 1);
     tell(&mut journal, 1, 1);
     drop(journal);
     let path = cut.path().join("metrics.jsonl");
@@ -97,10 +97,10 @@ fn a_round_taken_up_in_its_middle_has_the_lines_of_a_whole_one() {
     let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(whole.path(), 0, 0, 2);
     run(cut.path(), 0, 0, 0);
-    let mut journal = Journal::open(cut.path(), STEPS.to_vec(), (1, 0), 1);
+    let mut journal = Journal::open(cut.path(), (STEPS.to_vec(), None), (1, 0), 1);
     tell(&mut journal, 1, 3);
     // The third step was told, but the checkpoint is from after the second.
-    let mut journal = Journal::open(cut.path(), STEPS.to_vec(), (1, 2), 2);
+    let mut journal = Journal::open(cut.path(), (STEPS.to_vec(), None), (1, 2), 2);
     let events = |round: u32| {
         let names = std::fs::read_dir(cut.path().join("tensorboard")).unwrap();
         names.filter(|name| name.as_ref().unwrap().path().to_string_lossy().ends_with(&format!(".{round:06}"))).count()
@@ -119,7 +119,7 @@ fn a_round_taken_up_in_its_middle_has_the_lines_of_a_whole_one() {
 fn steps_that_come_before_the_end_of_the_round_before_are_told_after_it() {
     let (whole, early) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(whole.path(), 0, 0, 2);
-    let mut journal = Journal::open(early.path(), STEPS.to_vec(), (0, 0), 0);
+    let mut journal = Journal::open(early.path(), (STEPS.to_vec(), None), (0, 0), 0);
     (0..3).for_each(|round| tell(&mut journal, round, STEPS[round as usize]));
     (0..3).for_each(|round| journal.close_round(round, Some(&figures())));
     assert_eq!(lines(early.path()), lines(whole.path()));

@@ -54,11 +54,11 @@ pub(super) fn chart<'a, 'b>(
 
 /// A number with as many digits as it needs.
 pub(super) fn short(value: &f64) -> String {
-    // Sums of steps of an axis are not round in binary.
-    format!("{}", (value * 1e4).round() / 1e4)
+    // Sums of steps of an axis are not round in binary, and may be a little below 0.
+    format!("{}", (value * 1e4).round() / 1e4 + 0.0)
 }
 
 /// A whole number; nothing at what lies between.
 pub(super) fn whole(value: &f64) -> String {
-    if (value - value.round()).abs() < 1e-6 { format!("{value:.0}") } else { String::new() }
+    if (value - value.round()).abs() < 1e-6 { format!("{:.0}", value.round() + 0.0) } else { String::new() }
 }

@@ -1,10 +1,10 @@
 //! The reliability diagram: how often a model is right, by how sure it is.
 
 use plotters::element::{PathElement, Rectangle};
-use plotters::style::Color;
+use plotters::style::{Color, RGBColor};
 
 use super::axes::{Labels, chart, short};
-use super::{Area, BLUE, Drawn, GRAY, ORANGE};
+use super::{Area, BLUE, Drawn, GRAY};
 use crate::line::{Bin, Figures};
 
 /// Accuracy by confidence above, and below it how many records have which confidence.
@@ -16,7 +16,7 @@ pub(super) fn draw(area: &Area, round: u32, figures: &Figures) -> Drawn {
     accuracy
         .draw_series(bars(&figures.bins, |bin| 100.0 * bin.accuracy).map(|bar| Rectangle::new(bar, BLUE.filled())))?;
     // From the accuracy of the bin to its confidence: the gaps that the ECE is the mean of.
-    accuracy.draw_series(gaps(&figures.bins).map(|gap| Rectangle::new(gap, ORANGE.mix(0.35).filled())))?;
+    accuracy.draw_series(gaps(&figures.bins).map(|gap| Rectangle::new(gap, GAP.filled())))?;
     accuracy.draw_series([PathElement::new(vec![(0.0, 0.0), (100.0, 100.0)], GRAY.stroke_width(2))])?;
 
     let total = figures.total.max(1) as f64;
@@ -27,6 +27,9 @@ pub(super) fn draw(area: &Area, round: u32, figures: &Figures) -> Drawn {
     counts.draw_series(bars(&figures.bins, share).map(|bar| Rectangle::new(bar, GRAY.filled())))?;
     Ok(())
 }
+
+/// Pale orange: over the blue of accuracies it must not turn gray.
+const GAP: RGBColor = RGBColor(241, 200, 172);
 
 type Bar = [(f64, f64); 2];
 

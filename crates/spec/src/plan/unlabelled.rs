@@ -34,6 +34,18 @@ pub struct OwnPlan {
     pub mean_teacher: bool,
 }
 
+impl OwnPlan {
+    /// What definitions call it.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match (&self.weak, &self.flexible) {
+            (None, _) => "pseudo_label",
+            (_, None) => "fixmatch",
+            (_, Some(_)) => "flexmatch",
+        }
+    }
+}
+
 /// A threshold for each class.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FlexiblePlan {

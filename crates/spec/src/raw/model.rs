@@ -59,13 +59,20 @@ pub(crate) enum Model {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Smallnet {
-    /// Channels of its first block; the second has twice as many, the third four times.
+    /// Channels of its first block; the second has twice as many, the last two four times.
+    #[serde(default = "Smallnet::width")]
     #[schemars(range(min = 1, max = 4096))]
     pub(crate) width: u32,
     /// Probability of dropping a feature before the classifier.
     #[serde(default)]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub(crate) dropout: f64,
+}
+
+impl Smallnet {
+    fn width() -> u32 {
+        16
+    }
 }
 
 /// A net with hidden layers before its classifier.

@@ -122,8 +122,6 @@ fn unknown_keys_come_with_the_known_one() {
 fn missing_keys_come_with_what_they_mean() {
     one("name: demo\n", "", (Code::Missing, 1, "seed", "the pipeline lacks the key `name`"), "The name of the pipeline");
     one("  channels: gray\n", "", (Code::Missing, 13, "stream", "`stream` lacks the key `channels`"), "Gray or colour");
-    one("{ width: 20 }", "{}", (Code::Missing, 27, "smallnet", "`smallnet` lacks the key `width`"), "width: Channels");
-    one("{ smallnet: { width: 20 } }", "smallnet", (Code::Missing, 27, "smallnet", "`smallnet` lacks the key `width`"), "width: Channels");
     one("seed: 3", "seed:", (Code::Missing, 2, "seed", "`seed` has no value"), "a whole number");
     one("  steps: 600\n", "", (Code::Missing, 26, "model", "how many steps round 1 trains"), "training: { steps");
 }

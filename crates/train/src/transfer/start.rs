@@ -82,6 +82,11 @@ impl Loaded {
         Loaded { path: path.to_owned(), loaded, missing, unexpected, reshaped: Vec::new() }
     }
 
+    /// Whether each tensor of the model and each of the file found its like.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.reshaped.is_empty()
+    }
+
     fn note(&mut self, param: &Param, entry: &Entry, change: Option<Change>) {
         if let Some(change) = change {
             let (given, needed) = (entry.shape(), param.tensor.size());
