@@ -89,6 +89,7 @@ fn the_plan_shows_every_setting_of_a_method() {
     let place = two_views();
     let said = place.succeed(&["plan", "pipeline.yaml", "--set", "training.unlabelled=flexmatch"]);
     assert!(said.contains("60 steps of 16 labelled + 32 unlabelled"), "{said}");
-    assert!(said.contains("unlabelled: {own:{flexible:{mapping:convex,warmup:true}"), "{said}");
+    assert!(said.contains("unlabelled: {flexmatch:{flexible:{mapping:convex,warmup:true}"), "{said}");
     assert!(said.contains("threshold:0.95"), "{said}");
+    assert!(said.contains("float32, threads 1") && said.contains("dropout 0.1, fresh weights"), "{said}");
 }

@@ -114,11 +114,9 @@ pub fn rehearse(plan: &Plan, manifest: &Manifest, device: Device) -> Result<bool
     let mut session = Session::new(SessionConfig { threads: 1, ..config })?;
     for (number, round) in plan.rounds.iter().enumerate() {
         session.begin(number as u32, &round_config(round, None, 0)?)?;
-        match session.loaded() {
-            // Most often a head for other classes; but a model of another depth would look like this too.
-            Some(loaded) if !loaded.is_whole() => tracing::warn!("round {number}: {loaded}"),
-            Some(loaded) => tracing::info!("round {number}: {loaded}"),
-            None => {}
+        // Most often a head for other classes; but a model of another depth would look like this too.
+        if let Some(loaded) = session.loaded().filter(|loaded| !loaded.is_whole()) {
+            tracing::warn!("round {number}: {loaded}");
         }
     }
     Ok(session.on_gpu())

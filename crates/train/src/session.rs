@@ -175,7 +175,7 @@ impl Session {
         };
         let loaded = config.weights.as_deref().map(|path| transfer::load(path, &net.params)).transpose()?;
         if let Some(loaded) = &loaded {
-            tracing::debug!("{loaded}");
+            tracing::info!("{loaded}");
         }
         config.transfer.apply(&mut net.params)?;
         let features = (config.transfer.freeze == Freeze::Body).then(|| Features::new(config.features_keep));
