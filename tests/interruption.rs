@@ -91,14 +91,24 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
         let kept = newest_checkpoint(&place, cut).unwrap();
         assert!(kept >= before && kept.as_str() < "001-0000000150", "{kept} after {before}");
         let says = place.tell(&args(cut, &[&more[..], &["--resume", "-v"]].concat()));
-        let step: u32 = kept[4..14].parse().unwrap();
+        let step = step_of(&kept);
         assert!(says.contains(&format!("goes on from a checkpoint round=1 step={step}")), "{says}");
         assert!(place.succeed(&["verify", "whole", cut]).starts_with("identical"));
         assert_eq!(newest_checkpoint(&place, cut), None, "a committed round needs none");
         let figures = |run: &str| place.report(run)["rounds"][1]["loss"].clone();
         assert_eq!(figures(cut), figures("whole"), "the loss of the steps before counts too");
-        assert_eq!(told(&place, cut), told(&place, "whole"), "each step is told of once");
+        // The first steps of a round wait in memory while the round before is summed up, and may be lost with it. All others are told of
+        // once, and alike.
+        let (whole, cut) = (told(&place, "whole"), told(&place, cut));
+        let lost = whole.iter().filter(|line| !cut.contains(line));
+        assert!(lost.into_iter().all(|(round, step, _)| *round == 1 && *step < u64::from(step_of(&kept))));
+        assert!(cut.windows(2).all(|pair| pair[0] < pair[1]) && cut.iter().all(|line| whole.contains(line)));
     }
+}
+
+/// The steps that a checkpoint holds, by its name.
+fn step_of(checkpoint: &str) -> u32 {
+    checkpoint[4..14].parse().unwrap()
 }
 
 /// Round, step and loss of each line about training.
