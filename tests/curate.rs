@@ -1,32 +1,26 @@
 //! `curate` and `export`: from what teachers and people say to a training set.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 
 use image::GrayImage;
 use millstream_data::answer::{Row, decode};
 use millstream_data::store::{Location, Store};
 use millstream_data::{Key, LabelRow, read_labels};
 
-use crate::support::{Place, root};
+use crate::support::{Place, unpacked_mnist};
 
 /// Digits of the corpus.
 const DIGITS: usize = 300;
 /// Digits after those, held out.
 const HELD_OUT: usize = 300;
 
-/// What an IDX file holds behind its head.
-fn idx(name: &str, head: usize) -> Vec<u8> {
-    let file = std::fs::File::open(root().join("data/mnist").join(name)).unwrap();
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
-    bytes.split_off(head)
-}
-
 /// Real digits in folders by class, `corpus` and `held_out`, and what two models of other seeds say of them: `a` and `b`.
 fn taught() -> Place {
     let place = Place::new();
-    let (pixels, classes) = (idx("test-images-idx3-ubyte.gz", 16), idx("test-labels-idx1-ubyte.gz", 8));
+    let (pixels, classes) = (
+        unpacked_mnist("test-images-idx3-ubyte.gz").split_off(16),
+        unpacked_mnist("test-labels-idx1-ubyte.gz").split_off(8),
+    );
     for number in 0..DIGITS + HELD_OUT {
         let folder = if number < DIGITS { "corpus" } else { "held_out" };
         let folder = place.path(&format!("{folder}/{}", classes[number]));
@@ -129,8 +123,7 @@ fn teachers_agree_people_overrule_them_and_pipelines_learn_from_it() {
 
     // What was chosen trains a model and is labelled again.
     let source = format!("csv: {{ path: people.csv, root: {} }}", place.path("").display());
-    let mnist = place.path("pipeline.yaml");
-    let text = std::fs::read_to_string(&mnist).unwrap();
+    let text = std::fs::read_to_string(place.path("pipeline.yaml")).unwrap();
     let start = text.find("    train: {").unwrap();
     let end = start + text[start..].find('\n').unwrap();
     let text = text.replace(&text[start..end], &format!("    train: {{ {source} }}"));

@@ -109,13 +109,7 @@ fn another_seed_is_another_run() {
 fn one_changed_pixel_changes_the_plan_hash() {
     let place = Place::new();
     let data = crate::support::root().join("data/mnist");
-    let read = |name: &str| {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(data.join(name)).unwrap();
-        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut bytes).unwrap();
-        bytes
-    };
-    let mut images = read("train-images-idx3-ubyte.gz");
+    let mut images = crate::support::unpacked_mnist("train-images-idx3-ubyte.gz");
     place.edit(&data.join("train-images-idx3-ubyte.gz").display().to_string(), "images-idx3-ubyte");
     let hash = |images: &[u8]| {
         std::fs::write(place.path("images-idx3-ubyte"), images).unwrap();

@@ -1,7 +1,6 @@
 //! `relabel`: a corpus in bulk, exactly once, whatever happens.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use millstream_data::corpus::Sample;
 use millstream_data::store::{Location, Store};
 use millstream_imageops::{Picture, Renderer, SampleKey, View};
 
-use crate::support::{Place, root};
+use crate::support::{Place, root, unpacked_mnist};
 
 mod s3;
 
@@ -59,10 +58,7 @@ fn train<'a>(out: &'a str, seed: &'a str) -> Vec<&'a str> {
 
 /// The pixels of the test digits, 784 each.
 fn pixels() -> Vec<u8> {
-    let file = std::fs::File::open(root().join("data/mnist/test-images-idx3-ubyte.gz")).unwrap();
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
-    bytes.split_off(16)
+    unpacked_mnist("test-images-idx3-ubyte.gz").split_off(16)
 }
 
 /// A tar archive (ustar).

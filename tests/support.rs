@@ -1,5 +1,6 @@
 //! A folder of its own for each test, with a small pipeline over the real digits of this repository.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -11,6 +12,14 @@ pub(crate) fn millstream() -> Command {
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// What one of the files of digits in `data/mnist` holds, unpacked.
+pub(crate) fn unpacked_mnist(name: &str) -> Vec<u8> {
+    let file = std::fs::File::open(root().join("data/mnist").join(name)).unwrap();
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// A folder in which a test may do as it likes.

@@ -16,6 +16,7 @@ from pathlib import Path
 import machine
 import numpy as np
 import psutil
+from rows import LABELLING
 
 # Of pixels scaled to 0..1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -25,8 +26,8 @@ FASHION_STD = (0.3530,)
 
 # What one image of a batch must look like; all are float32.
 SHAPES = {"basic": (3, 224, 224), "randaug": (3, 224, 224), "eval": (3, 224, 224), "fmnist": (1, 28, 28)}
-SHAPES |= dict.fromkeys(("label_lite0", "label_resnet18"), (3, 224, 224))
-BATCHES = {"basic": 64, "randaug": 64, "eval": 64, "fmnist": 256, "label_lite0": 64, "label_resnet18": 64}
+SHAPES |= dict.fromkeys(LABELLING, (3, 224, 224))
+BATCHES = {"basic": 64, "randaug": 64, "eval": 64, "fmnist": 256, **dict.fromkeys(LABELLING, 64)}
 # Images beyond the last pass, so that it too ends while the workers are busy.
 SLACK = 1024
 MIB = 2**20

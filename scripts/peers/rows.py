@@ -20,6 +20,8 @@ TRAINING = {
 }
 # The models that label.
 LABELLING = {"label_lite0": "efficientnet_lite0", "label_resnet18": "resnet18"}
+SAME_LABELS = dict.fromkeys(LABELLING, "yes")
+ONE_BATCH = dict.fromkeys(LABELLING, "the model alone, one batch in memory")
 # Steps to warm up, and steps of a measured pass.
 STEPS = {"smallnet": (10, 100), "resnet18": (4, 25)}
 NO_ANTIALIAS = "no: no antialias"
@@ -49,8 +51,7 @@ ROWS = (
             "fmnist": "yes",
             "smallnet": "more: its stream shuffles, crops and flips the images of every batch",
             "resnet18": "more: its stream shuffles, crops and flips the images of every batch",
-            "label_lite0": "yes, norms folded into convolutions",
-            "label_resnet18": "yes, norms folded into convolutions",
+            **dict.fromkeys(LABELLING, "yes, norms folded into convolutions"),
         },
     ),
     Row(
@@ -99,21 +100,15 @@ ROWS = (
     Row(
         "millstream, model alone",
         "millstream",
-        {"label_lite0": "the model alone, one batch in memory", "label_resnet18": "the model alone, one batch in memory"},
+        ONE_BATCH,
         options=("--synthetic",),
     ),
-    Row("timm", "timm_inference.py", {"label_lite0": "yes", "label_resnet18": "yes"}, "main"),
-    Row(
-        "timm, channels last",
-        "timm_inference.py",
-        {"label_lite0": "yes", "label_resnet18": "yes"},
-        "main",
-        ("--channels-last",),
-    ),
+    Row("timm", "timm_inference.py", SAME_LABELS, "main"),
+    Row("timm, channels last", "timm_inference.py", SAME_LABELS, "main", ("--channels-last",)),
     Row(
         "timm, model alone",
         "timm_inference.py",
-        {"label_lite0": "the model alone, one batch in memory", "label_resnet18": "the model alone, one batch in memory"},
+        ONE_BATCH,
         "main",
         ("--channels-last", "--alone"),
     ),
@@ -173,10 +168,13 @@ REQUIREMENTS = (
     Requirement("smallnet", EAGER, 0.95, aim=True),
     Requirement("resnet18", EAGER, 0.95, ours="millstream, one batch"),
     Requirement("resnet18", EAGER, 0.95, aim=True),
-    Requirement("label_lite0", TIMM, 1.15),
-    Requirement("label_lite0", ALONE, 0.93),
-    Requirement("label_lite0", OWN_ALONE, 0.93, aim=True),
-    Requirement("label_resnet18", TIMM, 1.15),
-    Requirement("label_resnet18", ALONE, 0.93),
-    Requirement("label_resnet18", OWN_ALONE, 0.93, aim=True),
+    *(
+        requirement
+        for task in LABELLING
+        for requirement in (
+            Requirement(task, TIMM, 1.15),
+            Requirement(task, ALONE, 0.93),
+            Requirement(task, OWN_ALONE, 0.93, aim=True),
+        )
+    ),
 )

@@ -216,15 +216,15 @@ impl Teachers {
                 "soft labels and means need the probabilities of all classes; label anew with `--distribution`",
             );
         }
-        let prints = self.first.iter().chain(&self.test);
-        if let Some(poor) = prints.into_iter().find(|set| options.duplicates.is_some() && !set.set().fingerprint) {
+        let mut printed = self.first.iter().chain(&self.test).filter(|_| options.duplicates.is_some());
+        if let Some(poor) = printed.find(|set| !set.set().fingerprint) {
             return refuse(
                 poor,
                 "duplicates are found by fingerprints, which they lack; label anew with `--fingerprint`",
             );
         }
-        let pairs = self.held_out.iter().zip(&self.first);
-        if let Some((set, _)) = pairs.into_iter().find(|(held_out, own)| held_out.model() != own.model()) {
+        let mut pairs = self.held_out.iter().zip(&self.first);
+        if let Some((set, _)) = pairs.find(|(held_out, own)| held_out.model() != own.model()) {
             return refuse(
                 set,
                 "another model gave them; thresholds need answers of the same models, in the same order",
@@ -237,7 +237,7 @@ impl Teachers {
     fn thresholds(&self, store: &Store, agreement: Agreement, precision: f64) -> Result<Vec<f32>, ClusterError> {
         let mut said: BTreeMap<Key, (u32, Vec<Pseudo>)> = BTreeMap::new();
         for set in &self.held_out {
-            let model = blake3::Hash::from_hex(set.model()).map(|hash| *hash.as_bytes()).unwrap_or_default();
+            let model = set.set().model_hash();
             for row in rows(store, std::iter::once(set)) {
                 let row = row?;
                 let label = row.label.as_deref().and_then(|label| class_of(label, self.classes()));

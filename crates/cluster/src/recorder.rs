@@ -68,10 +68,11 @@ impl Recorder {
         let base = round_folder(result.round);
         let mut names = vec![format!("{base}/model.safetensors")];
         if !result.labels.is_empty() {
-            write_labels(&folder.join("labels.parquet"), result.labels.iter().cloned().map(Ok))?;
+            let labels = || result.labels.iter().cloned().map(Ok);
+            write_labels(&folder.join("labels.parquet"), labels())?;
             names.push(format!("{base}/labels.parquet"));
             if self.csv {
-                write_labels_csv(&folder.join("labels.csv"), result.labels.iter().cloned().map(Ok))?;
+                write_labels_csv(&folder.join("labels.csv"), labels())?;
                 names.push(format!("{base}/labels.csv"));
             }
         }

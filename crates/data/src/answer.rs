@@ -75,6 +75,11 @@ pub struct AnswerSet {
 }
 
 impl AnswerSet {
+    /// The hash of the model; zeros where what stands there is none.
+    pub fn model_hash(&self) -> [u8; 32] {
+        blake3::Hash::from_hex(&self.model).map(|hash| *hash.as_bytes()).unwrap_or_default()
+    }
+
     /// How many of the likeliest classes each answer has.
     pub(crate) fn kept(&self) -> usize {
         self.top_k.clamp(1, self.classes.len().max(1))
@@ -206,7 +211,8 @@ impl FromStr for Format {
 /// null, or empty in CSV.
 ///
 /// - Parquet: `top_classes` (indices) and `top_probabilities` are lists, `distribution` and `embedding` lists of fixed size of
-///   16-bit floats, where numbers beyond 65504 become that; `phash` is an unsigned number of 64 bits. The set is JSON in the file's metadata under `millstream.answers`.
+///   16-bit floats, where numbers beyond 65504 become that; `phash` is an unsigned number of 64 bits. The set is JSON in the
+///   file's metadata under `millstream.answers`.
 /// - CSV and JSONL: `phash` is 16 hexadecimal digits, because few programs read whole numbers beyond 2^53 exactly.
 /// - CSV: `class_1`, `probability_1` and so on; a distribution or embedding is numbers with spaces between them.
 /// - JSONL: `top` is a list of objects; what there is not is left out, but for the label.

@@ -32,6 +32,22 @@ pub enum Payload {
     Encoded(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
+impl Payload {
+    /// What was read, as it is stored.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes,
+        }
+    }
+
+    /// The same, to keep.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes,
+        }
+    }
+}
+
 /// The shape of every sample of a stream.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {

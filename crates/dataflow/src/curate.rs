@@ -132,17 +132,17 @@ impl Choosing {
     fn build(&self, scope: Scope<'_, Time>) -> Inputs {
         let (corrections, corrected) = scope.new_collection();
         let (truth, truths) = scope.new_collection();
-        let (prints, printed) = scope.new_collection();
-        let (tests, tested) = scope.new_collection();
         let (teachers, told) = scope.new_input();
-        let barred = match &self.parts.duplicates {
+        let (prints, barred) = match &self.parts.duplicates {
             Some(search) => {
+                let ((own, printed), (tests, tested)) = (scope.new_collection(), scope.new_collection());
                 let found = duplicates(printed, tested, search.distance);
                 gather(found.leaks.clone(), &self.found.leaks);
                 gather(found.copies.clone(), &self.found.copies);
-                found.barred(search.policy)
+                (Some(Prints { own, tests }), found.barred(search.policy))
             }
-            None => printed.map(|(key, _): (Key, Fingerprint)| key).filter(|_| false),
+            // Of an input that nobody holds comes nothing.
+            None => (None, scope.new_collection().1),
         };
         // Several teachers tell the labels of the data several times.
         let truth_once = if self.parts.teachers.len() > 1 { truths.distinct_total() } else { truths };
@@ -153,7 +153,7 @@ impl Choosing {
         gather(pairs, &self.found.pairs);
         let last = Arc::clone(&self.found.stats);
         stats.inspect(move |(_, stats)| *lock(&last) = stats.clone());
-        Inputs { corrections, truth, prints, tests, teachers }
+        Inputs { corrections, truth, prints, teachers }
     }
 
     /// Reads this worker's files of both times.
@@ -187,7 +187,7 @@ impl Choosing {
         let all = (0..).zip(teachers).flat_map(|(teacher, files)| files.iter().map(move |file| (teacher, file)));
         for (teacher, file) in all.skip(worker.index()).step_by(worker.peers()) {
             let rows = decode(&self.parts.store, file)?;
-            let model = blake3::Hash::from_hex(&rows.set().model).map(|hash| *hash.as_bytes()).unwrap_or_default();
+            let model = rows.set().model_hash();
             for (row, number) in rows.zip(1_usize..) {
                 hand(inputs, teacher, row?, &model);
                 if number.is_multiple_of(BITE) {
@@ -213,9 +213,15 @@ type Upsert = (Key, u32, Option<Pseudo>, Time);
 struct Inputs {
     corrections: InputSession<Time, (Key, Correction), isize>,
     truth: InputSession<Time, (Key, u32), isize>,
-    prints: InputSession<Time, (Key, Fingerprint), isize>,
-    tests: InputSession<Time, (Key, Fingerprint), isize>,
+    /// Where duplicates are looked for.
+    prints: Option<Prints>,
     teachers: InputHandle<Time, CapacityContainerBuilder<Vec<Upsert>>>,
+}
+
+/// The fingerprints of the records, and of the test images.
+struct Prints {
+    own: InputSession<Time, (Key, Fingerprint), isize>,
+    tests: InputSession<Time, (Key, Fingerprint), isize>,
 }
 
 impl Inputs {
@@ -229,14 +235,14 @@ impl Inputs {
             Some(class) => self.truth.insert((row.key, class)),
             None => {}
         }
-        if let Some(print) = row.fingerprint {
-            self.prints.insert((row.key, print));
+        if let (Some(prints), Some(print)) = (&mut self.prints, row.fingerprint) {
+            prints.own.insert((row.key, print));
         }
     }
 
     fn test(&mut self, row: &Row) {
-        if let Some(print) = row.fingerprint {
-            self.tests.insert((row.key, print));
+        if let (Some(prints), Some(print)) = (&mut self.prints, row.fingerprint) {
+            prints.tests.insert((row.key, print));
         }
     }
 
@@ -245,16 +251,18 @@ impl Inputs {
         self.teachers.send((row.key, teacher, label, Time::start_of(round)));
     }
 
+    /// Ends the first round.
     fn advance(&mut self) {
-        self.corrections.advance_to(Time::start_of(1));
-        self.truth.advance_to(Time::start_of(1));
-        self.prints.advance_to(Time::start_of(1));
-        self.tests.advance_to(Time::start_of(1));
-        self.teachers.advance_to(Time::start_of(1));
+        let second = Time::start_of(1);
+        self.corrections.advance_to(second);
         self.corrections.flush();
+        self.truth.advance_to(second);
         self.truth.flush();
-        self.prints.flush();
-        self.tests.flush();
+        for prints in self.prints.iter_mut().flat_map(|prints| [&mut prints.own, &mut prints.tests]) {
+            prints.advance_to(second);
+            prints.flush();
+        }
+        self.teachers.advance_to(second);
     }
 }
 

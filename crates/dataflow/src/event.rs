@@ -10,7 +10,8 @@ use crate::schedule::Pass;
 use crate::tally::Tally;
 use crate::trainer::{ModelHash, StepMetrics};
 
-/// News from the stream, in the order in which worker 0 learns of it.
+/// News from the stream: of batches as soon as the training node is through with them, of all else in the order in which worker 0
+/// learns of it.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A training step ended.

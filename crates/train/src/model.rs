@@ -19,6 +19,7 @@ mod tests;
 use millstream_data::Shape;
 use tch::Tensor;
 
+pub(crate) use layers::Linear;
 pub(crate) use params::{Builder, Init, Map, Origin, Param, Params, Role};
 
 use crate::random::Seeded;
@@ -40,18 +41,15 @@ pub(crate) trait Model: Send {
     /// Features, `rows x width`, of images, `rows x channels x height x width`, normalised.
     fn body(&self, images: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError>;
 
-    /// What the last linear layer takes, `rows x embedding_width`, of features.
+    /// What the last linear layer takes, `rows x its width`, of features.
     fn embedding(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError>;
 
-    /// Logits, `rows x classes`, of what the last linear layer takes.
-    fn logits(&self, embedding: &Tensor) -> Result<Tensor, tch::TchError>;
-
-    /// How many numbers the last linear layer takes of an image.
-    fn embedding_width(&self) -> i64;
+    /// The last linear layer, from embeddings to logits, `rows x classes`.
+    fn last(&self) -> &Linear;
 
     /// Logits, `rows x classes`, of features: the linear layers at the end.
     fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor, tch::TchError> {
-        self.logits(&self.embedding(features, mode)?)
+        self.last().forward(&self.embedding(features, mode)?)
     }
 
     /// Logits of images.

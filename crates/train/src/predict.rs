@@ -56,7 +56,7 @@ impl Crop {
 pub(crate) fn predictions(model: &dyn Model, images: &Tensor, embed: bool) -> Result<Predictions, TrainError> {
     let ran = model.body(images, Mode::Predict).and_then(|features| {
         let embedding = model.embedding(&features, Mode::Predict)?;
-        Ok((model.logits(&embedding)?, embedding))
+        Ok((model.last().forward(&embedding)?, embedding))
     });
     let (logits, embedding) = ran.during("running the model")?;
     let embeddings = if embed { numbers(&embedding).during("reading embeddings")? } else { Vec::new() };

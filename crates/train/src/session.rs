@@ -321,7 +321,7 @@ impl Session {
     /// # Errors
     /// There is no model.
     pub fn embedding_width(&self) -> Result<usize, TrainError> {
-        let width = self.predictor("the width of an embedding")?.1.model.embedding_width();
+        let width = self.predictor("the width of an embedding")?.1.model.last().width();
         Ok(usize::try_from(width).unwrap_or_default())
     }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use millstream_dataflow::curate::MOST_DISTANCE;
 
 use super::JsonArgs;
 
 #[derive(Debug, Args)]
-#[command(next_line_help = false)]
 pub(crate) struct CurateArgs {
     /// Answers that `relabel` wrote, as Parquet. Several: each is another teacher of the same records, or of others.
     #[arg(value_name = "ANSWERS", required = true)]
@@ -48,7 +48,7 @@ pub(crate) struct CurateArgs {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) duplicates: Option<DuplicatesArg>,
     /// Bits in which the perceptual hashes of near duplicates may differ.
-    #[arg(long, value_name = "BITS", default_value_t = 3, requires = "duplicates", value_parser = clap::value_parser!(u32).range(0..=16))]
+    #[arg(long, value_name = "BITS", default_value_t = 3, requires = "duplicates", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_DISTANCE)))]
     pub(crate) distance: u32,
     /// Answers about the test images, with fingerprints: what repeats one of them is a leak.
     #[arg(long, value_name = "ANSWERS", requires = "duplicates")]

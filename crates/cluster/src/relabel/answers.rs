@@ -21,9 +21,8 @@ impl AnswerFiles {
     /// # Errors
     /// [`ClusterError::NoAnswers`], or [`ClusterError::Answers`] for a job that has not come to its end or another format.
     pub(crate) fn open(store: &Store, place: &str) -> Result<Self, ClusterError> {
-        let at = Place { store: store.clone(), root: Location::parse(place)? };
-        let none = || ClusterError::NoAnswers { place: place.to_owned() };
-        let set: SetFile = at.load(&at.set()?)?.ok_or_else(none)?;
+        let at = Place::parse(store.clone(), place)?;
+        let set = at.answers()?;
         let refuse = |problem: &str| ClusterError::Answers { place: place.to_owned(), problem: problem.to_owned() };
         let unfinished = || refuse("their job has not come to its end; start it again, and it goes on from there");
         at.load::<Totals>(&at.complete()?)?.ok_or_else(unfinished)?;

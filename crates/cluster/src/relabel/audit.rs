@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use millstream_data::answer::{Format, decode};
 use millstream_data::corpus::{self, Corpus, Sample, Shard};
-use millstream_data::store::{Location, Store, into_data_error};
+use millstream_data::store::{Store, into_data_error};
 use serde::Serialize;
 
 use super::output::{Place, SetFile, ShardCommit, Totals};
@@ -40,7 +40,7 @@ impl SetAudit {
 
 /// Whether answers of a bulk job lie there.
 pub fn is_answers(place: &str) -> Result<bool, ClusterError> {
-    let place = Place { store: Store::from_env(), root: Location::parse(place)? };
+    let place = Place::parse(Store::from_env(), place)?;
     Ok(place.store.find(&place.set()?)?.is_some())
 }
 
@@ -50,10 +50,8 @@ pub fn is_answers(place: &str) -> Result<bool, ClusterError> {
 /// # Errors
 /// [`ClusterError::NoAnswers`], or what cannot be read.
 pub fn verify_answers(place: &str, inputs: &[String]) -> Result<SetAudit, ClusterError> {
-    let root = Location::parse(place)?;
-    let place = Place { store: Store::from_env(), root };
-    let set: SetFile =
-        place.load(&place.set()?)?.ok_or_else(|| ClusterError::NoAnswers { place: place.root.to_string() })?;
+    let place = Place::parse(Store::from_env(), place)?;
+    let set = place.answers()?;
     let mut audit = SetAudit { complete: place.load(&place.complete()?)?, ..SetAudit::default() };
     for name in place.shards()? {
         check_object(&place, &set, &name?, &mut audit)?;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
 use millstream_data::corpus::{self, Corpus, Kind, Sample};
-use millstream_data::store::{Location, Store};
+use millstream_data::store::Store;
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel};
 use millstream_train::Device;
@@ -32,7 +32,7 @@ pub use views::Views;
 use crate::error::ClusterError;
 use crate::group::{Group, on_workers};
 use ensemble::{Ensemble, Models};
-use output::{Done, OutputSet};
+use output::{Done, OutputSet, Place};
 use settings::Settings;
 
 /// What is labelled, by what, and where the answers go.
@@ -104,8 +104,8 @@ pub fn relabel(
     let store = Store::from_env();
     let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
     let models = Models::look(&options.models)?;
-    let root = Location::parse(&options.out)?;
-    let output = Arc::new(OutputSet::open(store, root, |there| Settings::new(options, &models, there))?);
+    let place = Place::parse(store, &options.out)?;
+    let output = Arc::new(OutputSet::open(place, |there| Settings::new(options, &models, there))?);
     let done = Arc::new(Done::default());
     let events = note(Arc::clone(&done), watch);
     run(parts(options, &models, output.settings(), corpus, (Arc::clone(&output) as _, events), stop))?;
@@ -137,7 +137,7 @@ fn parts(
         stop: stop.clone(),
         shape: options.views.rendered(models.shape()),
         classes: models.classes().len(),
-        embedding: settings.answers().embedding,
+        embedding: settings.embedding,
         fingerprint: options.fingerprint,
         batch: options.batch,
         sample: options.sample,

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use millstream_data::DataError;
 use millstream_data::answer::{Answer, AnswerSet, Failure, Format, Said, encode};
-use millstream_data::corpus::{Label, Shard};
+use millstream_data::corpus::Shard;
 use millstream_data::store::{Location, Object, Store};
 use millstream_dataflow::TrainerError;
 use millstream_dataflow::relabel::{BulkEvent, Known, Output, ShardResult};
@@ -89,6 +89,19 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Reads what was typed.
+    pub(super) fn parse(store: Store, text: &str) -> Result<Self, ClusterError> {
+        Ok(Place { store, root: Location::parse(text)? })
+    }
+
+    /// What the answers that lie here are.
+    ///
+    /// # Errors
+    /// [`ClusterError::NoAnswers`], or what cannot be read.
+    pub(super) fn answers(&self) -> Result<SetFile, ClusterError> {
+        self.load(&self.set()?)?.ok_or_else(|| ClusterError::NoAnswers { place: self.root.to_string() })
+    }
+
     pub(super) fn set(&self) -> Result<Location, ClusterError> {
         Ok(self.root.join(&format!("{FOLDER}/set.json"))?)
     }
@@ -170,11 +183,9 @@ pub(super) struct OutputSet {
 impl OutputSet {
     /// Begins a set, or goes on with one of the same settings. `settings` are told of those that are there.
     pub(super) fn open(
-        store: Store,
-        root: Location,
+        place: Place,
         settings: impl Fn(Option<&Settings>) -> Result<Settings, ClusterError>,
     ) -> Result<Self, ClusterError> {
-        let place = Place { store, root };
         let location = place.set()?;
         let mut there: Option<SetFile> = place.load(&location)?;
         let wanted = settings(there.as_ref().map(|there| &there.settings))?;
@@ -279,7 +290,7 @@ pub(super) fn answer(record: Known, said: Option<Said>) -> Answer {
         None => Ok(said.unwrap_or_default()),
     };
     let Known { key, place, label, fingerprint, .. } = record;
-    Answer { key, place, label: label.map(text), fingerprint, said }
+    Answer { key, place, label: label.map(|label| label.to_string()), fingerprint, said }
 }
 
 /// What the answers of a shard are called.
@@ -289,13 +300,6 @@ pub(super) fn object_name(shard: &str, format: Format) -> String {
 
 pub(super) fn hex(hash: [u8; 32]) -> String {
     blake3::Hash::from(hash).to_hex().to_string()
-}
-
-fn text(label: Label) -> String {
-    match label {
-        Label::Index(index) => index.to_string(),
-        Label::Name(name) => name,
-    }
 }
 
 /// What is done so far.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millstream_data::answer::Format;
 use millstream_data::corpus::Sample;
-use millstream_data::store::{Location, Store};
+use millstream_data::store::Store;
 use serde::Serialize;
 
 use super::output::{Place, SetFile, ShardCommit, Totals};
@@ -58,9 +58,8 @@ pub struct AnswersSummary {
 /// # Errors
 /// [`ClusterError::NoAnswers`], or what cannot be read.
 pub fn describe_answers(place: &str, patience: Duration) -> Result<AnswersSummary, ClusterError> {
-    let place = Place { store: Store::from_env(), root: Location::parse(place)? };
-    let set: Option<SetFile> = place.load(&place.set()?)?;
-    let set = set.ok_or_else(|| ClusterError::NoAnswers { place: place.root.to_string() })?;
+    let place = Place::parse(Store::from_env(), place)?;
+    let set = place.answers()?;
     match place.load(&place.complete()?)? {
         Some(done) => Ok(summary(set, true, Found { done, all: true, damaged: 0 })),
         None => {

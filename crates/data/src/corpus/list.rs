@@ -1,7 +1,7 @@
 //! Lists of images: CSV with a header, or one JSON object a line, cut into shards while they are read.
 //!
-//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to the folder of the list
-//! (or to the root that was given), an absolute path, or a URL. There may be a `label` (a name, or in JSON a number) and a
+//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to the
+//! folder of the list (or to the root that was given), an absolute path, or a URL. There may be a `label` (a name, or in JSON a number) and a
 //! `key` of 32 hexadecimal digits; whatever else there is, is left alone. A line that says none of this is a record that
 //! cannot be had.
 

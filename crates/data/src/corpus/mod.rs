@@ -52,7 +52,7 @@ pub(crate) mod tar;
 mod tests;
 pub(crate) mod webdataset;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -139,6 +139,15 @@ pub enum Label {
     Name(String),
 }
 
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Index(index) => write!(f, "{index}"),
+            Label::Name(name) => f.write_str(name),
+        }
+    }
+}
+
 /// How a corpus is read.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -182,7 +191,7 @@ impl Default for Options {
 /// The key of the record at `position` of `place`.
 pub(crate) fn key_of(kind: KeyKind, payload: &Result<Payload, DataError>, place: &str, position: u64) -> Key {
     match (kind, payload) {
-        (KeyKind::Content, Ok(Payload::Encoded(bytes) | Payload::Pixels { bytes, .. })) => Key::of_content(bytes),
+        (KeyKind::Content, Ok(payload)) => Key::of_content(payload.bytes()),
         _ => Key::of_place(place, position),
     }
 }

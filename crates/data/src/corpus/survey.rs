@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Corpus, Counted, Item, Label, Shard};
+use super::{Corpus, Counted, Item, Shard};
 use crate::{DataError, Payload};
 
 /// Shards that records are looked at in: the first ones, so that none has to be listed ahead.
@@ -167,12 +167,12 @@ impl Survey {
     fn record(&mut self, item: Item, enough: usize, look: &mut Look<'_>) {
         let Item { key, place, label, payload } = item;
         self.looked_at += 1;
-        let label = label.map(text);
+        let label = label.map(|label| label.to_string());
         if let Some(label) = &label {
             self.labelled += 1;
             *self.labels.entry(label.clone()).or_default() += 1;
         }
-        let bytes = payload.as_ref().map_or(0, size);
+        let bytes = payload.as_ref().map_or(0, |payload| payload.bytes().len() as u64);
         let seen = payload.map_err(|error| error.to_string()).and_then(|payload| picture(&payload, look));
         let seen = seen.inspect(|picture| self.picture(picture, bytes));
         let error = seen.as_ref().err().cloned();
@@ -196,25 +196,12 @@ impl Survey {
     }
 }
 
-fn size(payload: &Payload) -> u64 {
-    match payload {
-        Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes.len() as u64,
-    }
-}
-
 fn picture(payload: &Payload, look: &mut Look<'_>) -> Result<Picture, String> {
     match payload {
         Payload::Encoded(bytes) => look(bytes),
         Payload::Pixels { width, height, .. } => {
             Ok(Picture { format: "pixels".to_string(), width: *width, height: *height })
         }
-    }
-}
-
-fn text(label: Label) -> String {
-    match label {
-        Label::Index(index) => index.to_string(),
-        Label::Name(name) => name,
     }
 }
 

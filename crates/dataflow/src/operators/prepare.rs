@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_data::{Block, DeadLetter, Key, Payload, Row, Stage};
-use millstream_imageops::{Image, Picture, Renderer, SampleKey, View};
+use millstream_imageops::{Image, ImageError, Picture, Renderer, SampleKey, View};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -37,6 +37,11 @@ pub(crate) struct Part {
     pub(crate) pixels: Block,
     /// Records of the share that failed here or before, where this worker has not said so yet.
     pub(crate) dead: Vec<DeadLetter>,
+}
+
+/// Where a record failed of which an image could not be made.
+pub(crate) fn stage_of(error: &ImageError) -> Stage {
+    if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment }
 }
 
 /// What was read of a record, as the renderer takes it.
@@ -192,11 +197,9 @@ impl Kitchen {
         let job = Arc::clone(&self.job);
         let views = job.views(time, slot.labelled);
         let done = self.render_views(&job, views, time, slot, picture(&payload), out);
-        let bytes = match payload {
-            Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes,
-        };
+        let bytes = payload.into_bytes();
         let done = done.map_err(|error| {
-            let stage = if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment };
+            let stage = stage_of(&error);
             Failure { stage, reason: error.to_string(), bytes_hash: Some(*blake3::hash(&bytes).as_bytes()) }
         });
         self.buffers.files.give(bytes);

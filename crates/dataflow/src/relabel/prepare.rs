@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_data::{Block, Fingerprint, Key, Payload, Stage};
+use millstream_data::{Block, Fingerprint, Key};
 use millstream_imageops::{ImageError, Options, PHASH_SIDE, Picture, Renderer, SampleKey, phash};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -14,7 +14,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use super::read::{Fetched, Piece};
 use super::{Failure, Known, Relabel};
-use crate::operators::prepare::picture;
+use crate::operators::prepare::{picture, stage_of};
 use crate::time::Time;
 
 /// How long records are prepared before the other operators of the worker get their turn.
@@ -110,12 +110,12 @@ impl Step {
         }
         let Fetched { key, place, label, payload } = record;
         let rendered = payload.and_then(|payload| {
-            self.bytes += size(&payload) as u64;
+            self.bytes += payload.bytes().len() as u64;
             // A failed record leaves no gap: the next one takes its place.
             let out = &mut self.pixels[self.images * bytes..][..bytes];
             let sample = SampleKey { seed: 0, round: 0, epoch: 0, key: key.0, copy: 0, view: 0 };
             let look = rendered(job, renderer, picture(&payload), &sample, out).map_err(undecoded)?;
-            Ok(look.map(|perceptual| Fingerprint { content: content(&payload), perceptual }))
+            Ok(look.map(|perceptual| Fingerprint { content: Key::of_content(payload.bytes()), perceptual }))
         });
         self.images += usize::from(rendered.is_ok());
         let (fingerprint, failure) = match rendered {
@@ -155,19 +155,5 @@ fn rendered(
 }
 
 fn undecoded(error: ImageError) -> Failure {
-    let stage = if error.is_in_the_bytes() { Stage::Decode } else { Stage::Augment };
-    Failure { stage, reason: error.to_string() }
-}
-
-/// The hash of the bytes of an image, which is the key of a record that is known by them.
-fn content(payload: &Payload) -> Key {
-    match payload {
-        Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => Key::of_content(bytes),
-    }
-}
-
-fn size(payload: &Payload) -> usize {
-    match payload {
-        Payload::Encoded(bytes) | Payload::Pixels { bytes, .. } => bytes.len(),
-    }
+    Failure { stage: stage_of(&error), reason: error.to_string() }
 }

@@ -180,8 +180,8 @@ impl<'a> Cutter<'a> {
             self.job.gates.steps.enter(1).ok_or(Over)?;
         }
         self.in_step += 1;
-        if let Ok(Payload::Encoded(bytes) | Payload::Pixels { bytes, .. }) = &record.payload {
-            self.bytes += bytes.len() as u64;
+        if let Ok(payload) = &record.payload {
+            self.bytes += payload.bytes().len() as u64;
         }
         self.piece.records.push_back(record);
         if self.in_step == self.job.batch {

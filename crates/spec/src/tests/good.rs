@@ -35,6 +35,15 @@ fn a_round_replaces_the_common_training_key_by_key() {
 }
 
 #[test]
+fn a_small_net_has_a_width_by_itself() {
+    for written in ["smallnet", "{ smallnet: {} }"] {
+        let plan = parse_text(&changed("{ smallnet: { width: 20 } }", written)).unwrap();
+        let widths: Vec<_> = plan.rounds.iter().map(|round| round.model.width).collect();
+        assert_eq!(widths, [Some(16); 2], "{written}");
+    }
+}
+
+#[test]
 fn splits_come_after_what_they_refer_to() {
     let text = changed(
         "    labelled: { from: train, take: { per_class: 10 } }",

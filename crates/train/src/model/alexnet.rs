@@ -108,13 +108,8 @@ impl Model for AlexNet {
         second.forward(&dropout(&hidden, self.dropout, mode)?)?.f_relu_()
     }
 
-    fn logits(&self, embedding: &Tensor) -> Result<Tensor, TchError> {
-        let [.., head] = &self.classifier;
-        head.forward(embedding)
-    }
-
-    fn embedding_width(&self) -> i64 {
-        let [.., head] = &self.classifier;
-        head.width()
+    fn last(&self) -> &Linear {
+        let [.., last] = &self.classifier;
+        last
     }
 }

@@ -291,7 +291,7 @@ impl ConvNorm {
 }
 
 /// A matrix product and a bias, in float32 whatever it was computed with. The first of a model begins its head.
-pub(super) struct Linear {
+pub(crate) struct Linear {
     weight: Tensor,
     bias: Tensor,
     /// How many numbers it takes.
@@ -315,11 +315,12 @@ impl Linear {
         })
     }
 
-    pub(super) fn width(&self) -> i64 {
+    /// How many numbers it takes of an image.
+    pub(crate) fn width(&self) -> i64 {
         self.width
     }
 
-    pub(super) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
+    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
         let [input, weight, bias] = [input, &self.weight, &self.bias].map(|tensor| tensor.f_to_kind(self.compute));
         input?.f_linear(&weight?, Some(&bias?))?.f_to_kind(Kind::Float)
     }

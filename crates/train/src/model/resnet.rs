@@ -130,11 +130,7 @@ impl Model for ResNet {
         dropout(features, self.dropout, mode)
     }
 
-    fn logits(&self, embedding: &Tensor) -> Result<Tensor, TchError> {
-        self.head.forward(embedding)
-    }
-
-    fn embedding_width(&self) -> i64 {
-        self.head.width()
+    fn last(&self) -> &Linear {
+        &self.head
     }
 }

@@ -113,7 +113,7 @@ fn images(shape: &[i64]) -> Tensor {
 fn check_embedding(kind: &ModelKind, net: &Net, images: &Tensor) {
     let features = net.model.body(images, Mode::Predict).unwrap();
     let embedding = net.model.embedding(&features, Mode::Predict).unwrap();
-    assert_eq!(embedding.size(), [2, net.model.embedding_width()], "{kind:?}");
+    assert_eq!(embedding.size(), [2, net.model.last().width()], "{kind:?}");
     let [.., weight, bias] = net.params.entries() else { unreachable!() };
     let logits = embedding.matmul(&weight.tensor.tr()) + &bias.tensor;
     let expected = net.model.forward(images, Mode::Predict).unwrap();

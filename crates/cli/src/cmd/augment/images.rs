@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::bail;
 use millstream_cluster::unlabelled;
-use millstream_data::{FolderLayout, Key, KeyKind, Manifest, Payload, SourceConfig};
+use millstream_data::{FolderLayout, Key, KeyKind, Manifest, SourceConfig};
 
 use crate::exit::Request;
 
@@ -76,7 +76,7 @@ impl Images {
         match &self.source {
             Source::File(path) => std::fs::read(path).map_err(|error| error.to_string()),
             Source::Folder(manifest) => match manifest.read(number as u32, Vec::new()) {
-                Ok(Payload::Encoded(bytes) | Payload::Pixels { bytes, .. }) => Ok(bytes),
+                Ok(payload) => Ok(payload.into_bytes()),
                 Err(error) => Err(error.to_string()),
             },
         }
