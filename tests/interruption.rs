@@ -235,7 +235,8 @@ fn a_directory_with_a_run_is_not_overwritten_unasked() {
     let place = Place::new();
     let quick = ["run", "pipeline.yaml", "--set", "training.steps=2", "--set", "rounds.0.training.steps=2"];
     let call = |more: &[&'static str]| [&quick[..], more].concat();
-    place.succeed(&call(&[]));
+    let says = place.tell(&call(&["--resume"]));
+    assert!(says.contains("runs/small holds neither a round nor a checkpoint"), "{says}");
     place.fail(&call(&[]), 2, &["runs/small already holds a run (3 rounds done)", "--resume", "--overwrite"]);
     place.fail(&call(&["--resume", "--set", "seed=9"]), 2, &["another pipeline or other data"]);
     place.succeed(&call(&["--overwrite", "--set", "seed=9"]));

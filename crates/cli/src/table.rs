@@ -1,6 +1,7 @@
-//! The table of rounds.
+//! The look of tables, and the table of rounds.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table};
 use millstream_cluster::RoundReport;
 use millstream_dataflow::Evaluation;
 
@@ -37,8 +38,7 @@ pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
     let calibrated = rounds.iter().find_map(|round| round.calibration.as_ref()).map(|_| CALIBRATED);
     let calibrated = calibrated.into_iter().flatten();
     let columns: Vec<Column> = ABOUT.into_iter().chain(top5).chain(error).chain(calibrated).chain(SPEED).collect();
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    let mut table = ruled();
     table.set_header(columns.iter().map(|(name, _)| *name));
     for round in rounds {
         table.add_row(columns.iter().map(|(_, says)| says(round)));
@@ -47,6 +47,14 @@ pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+/// An empty table with a line above, below and under its header, as wide as it needs to be.
+pub(crate) fn ruled() -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
 }
 
 /// The top-5 accuracy, where there are enough classes for it to say something.

@@ -93,6 +93,9 @@ pub fn run(
     let commit = resume_point(&dir, options.start, &hex)?;
     restore(&mut job, &dir, commit.as_ref())?;
     let kept = take_up(&mut job, &dir, options.start, &hex)?;
+    if options.start == Start::Resume && commit.is_none() && kept.is_none() {
+        tracing::warn!("{} holds neither a round nor a checkpoint to go on from: the run starts anew", path.display());
+    }
     let recorder = recorder(plan, &job, options, &dir, hex, (commit, kept.as_ref()));
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
     recorder.report.write(dir.path())?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::CellAlignment;
 use millstream_cluster::{CurateOptions, Curation, DuplicateOptions};
 use millstream_dataflow::curate::{Agreement, Balance, Deduplication, Label, Policy, Provenance, Rule};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::{cores, label_file, print, print_json, stop_on_interrupt};
 use crate::args::{AgreementArg, CurateArgs, DuplicatesArg};
 use crate::exit::{BadData, Request};
 use crate::say::say;
+use crate::table::ruled;
 
 /// Where precision alone decides: the least threshold that balancing counts in. Each class has one of its own then.
 const ANY: f32 = 0.01;
@@ -132,8 +133,7 @@ fn in_words(args: &CurateArgs, curation: &Curation) -> String {
 
 /// What was chosen of each class.
 fn table(curation: &Curation) -> String {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    let mut table = ruled();
     table.set_header(["class", "labelled", "chosen", "copies", "threshold", "precision"]);
     for (name, class) in curation.classes.iter().zip(&curation.chosen.stats.per_class) {
         table.add_row([
