@@ -21,7 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// What only some crates may know.
 const KNOWLEDGE: &[(&str, &[&str])] = &[
-    ("tch", &["train"]),
+    ("tch", &["c10d", "train"]),
     ("pytorch-reader", &["train"]),
     ("libloading", &["c10d", "train"]),
     ("cc", &["imageops", "c10d"]),

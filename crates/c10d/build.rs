@@ -1,17 +1,19 @@
-//! Compiles the page of C++ that stands between libtorch's classes and Rust, against the headers of `.libtorch`.
+//! Compiles the pages of C++ that stand between libtorch's classes and Rust, against the headers of `.libtorch`.
 
 use std::env;
 use std::path::PathBuf;
 
 fn main() {
-    let source = "src/shim.cpp";
-    println!("cargo::rerun-if-changed={source}");
+    println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     let root = PathBuf::from(env::var_os("LIBTORCH").unwrap_or_default());
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .file(source)
+        .files(["src/shim.cpp", "src/group.cpp"])
+        .define("USE_C10D_GLOO", None)
+        // Stand-ins for the headers of Gloo, which are not part of libtorch.
+        .include("src")
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", "1")

@@ -1,11 +1,14 @@
-//! What tch lacks of libtorch, behind a page of C++: its CUDA part is loaded at run time, streams of a GPU, deterministic kernels.
+//! What tch lacks of libtorch, behind two pages of C++: process groups, its CUDA part loaded at run time, streams of a GPU,
+//! deterministic kernels.
 //!
-//! This is the only crate that knows C++. It knows no tensors.
+//! This is the only crate that knows C++.
 
 mod cuda;
+mod group;
 mod shim;
 mod stream;
 
 pub use cuda::load as load_cuda;
+pub use group::{Pending, ProcessGroup, Rendezvous, RendezvousError};
 pub use shim::{C10Error, deterministic};
 pub use stream::SideStream;

@@ -1,29 +1,16 @@
 // The classes of libtorch that tch does not offer, behind plain functions. All of them are in the CPU part: c10 asks whatever
-// device library is loaded. An exception becomes a message in `error`, and the answer is 1 instead of 0.
+// device library is loaded.
 
 #include <ATen/Context.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
-#include <exception>
+
+#include "guarded.h"
 
 namespace {
-
-template <typename Work>
-int guarded(char* error, size_t room, Work work) noexcept {
-  try {
-    work();
-    return 0;
-  } catch (const std::exception& problem) {
-    std::snprintf(error, room, "%s", problem.what());
-  } catch (...) {
-    std::snprintf(error, room, "an exception of no known kind");
-  }
-  return 1;
-}
 
 c10::Device gpu(int8_t index) { return {c10::DeviceType::CUDA, index}; }
 

@@ -24,7 +24,7 @@ unsafe extern "C" {
 const ROOM: usize = 1024;
 
 /// Calls a function that says 0, or another number and why in the buffer.
-fn call(doing: &'static str, function: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), C10Error> {
+pub(crate) fn call(doing: &'static str, function: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), C10Error> {
     let mut error = [0u8; ROOM];
     if function(error.as_mut_ptr().cast(), error.len()) == 0 {
         return Ok(());
