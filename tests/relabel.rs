@@ -14,6 +14,7 @@ use millstream_imageops::{Picture, Renderer, SampleKey, View};
 
 use crate::support::{Place, root, unpacked_mnist};
 
+mod guards;
 mod s3;
 
 /// Archives of the corpus, and images in each.

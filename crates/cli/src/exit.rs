@@ -92,6 +92,9 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Teacher { .. }
         | ClusterError::OtherAnswers { .. }
         | ClusterError::ShardChanged { .. }
+        | ClusterError::SameShard { .. }
+        | ClusterError::OutInInput { .. }
+        | ClusterError::InTheWay { .. }
         | ClusterError::Ensemble { .. }
         | ClusterError::Embeddings { .. }
         | ClusterError::NoAnswers { .. }

@@ -122,9 +122,37 @@ pub enum ClusterError {
         /// What is there and what is asked for.
         differences: String,
     },
+    /// Two shards of a corpus have one name.
+    #[error(
+        "{first} and {second} would both be answered in {name}: give each part of the input once, and files of one name as one folder"
+    )]
+    SameShard {
+        /// The first.
+        first: String,
+        /// The second.
+        second: String,
+        /// Their name.
+        name: String,
+    },
+    /// The answers would lie where the input does.
+    #[error("the answers would lie in {out}, which is in the input {input}: choose a place outside of it with `--out`")]
+    OutInInput {
+        /// Where the answers were to go.
+        out: String,
+        /// The part of the input.
+        input: String,
+    },
+    /// A file is where answers should go.
+    #[error(
+        "{file} is there already, and is not what this job would write: choose an empty place with `--out`, or remove it"
+    )]
+    InTheWay {
+        /// The file.
+        file: String,
+    },
     /// A shard has changed since it was labelled.
     #[error(
-        "{shard} has changed since {place}/{name} was made of it. Choose another place with `--out`, or remove `_millstream/commits/{name}.json` there to label it anew"
+        "{shard} has changed since {place}/{name} was made of it. Choose another place with `--out`, or remove `{name}.*` and `_millstream/commits/{name}.json` there to label it anew"
     )]
     ShardChanged {
         /// The shard.

@@ -39,8 +39,8 @@ pub use member::serve;
 pub use mesh::MeshError;
 pub use plan_hash::plan_hash;
 pub use relabel::{
-    AnswersSummary, Estimate, RelabelOptions, SetAudit, Totals, Views, count, describe_answers, is_answers,
-    label_alone, label_for_nothing, probe, relabel, verify_answers,
+    AnswersSummary, Estimate, ReadOptions, RelabelOptions, SetAudit, Totals, Views, count, describe_answers,
+    is_answers, label_alone, label_for_nothing, probe, relabel, verify_answers,
 };
 pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport};

@@ -72,6 +72,18 @@ pub(crate) struct RelabelArgs {
     /// Each folder in INPUT is a class, and its name the label of its images.
     #[arg(long)]
     pub(crate) class_folders: bool,
+    /// What the paths in a list are relative to [default: the folder of the list].
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) root: Option<String>,
+    /// The column of Parquet files that has the images [default: `image`, or the only one that can be it].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) image_column: Option<String>,
+    /// The column of Parquet files that has labels [default: `label`, where there is one].
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label_column: Option<String>,
+    /// The IDX file with the labels of an IDX file of images.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     /// Records of a shard, where INPUT has no shards of its own: folders, lists, IDX files.
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) records: u32,

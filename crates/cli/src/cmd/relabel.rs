@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use millstream_cluster::{Estimate, RelabelOptions, Totals, Views};
-use millstream_data::FolderLayout;
+use millstream_cluster::{Estimate, ReadOptions, RelabelOptions, Totals, Views};
 use millstream_data::answer::Format;
 use millstream_data::corpus::Sample;
 
@@ -52,9 +51,15 @@ fn count(options: RelabelOptions, meter: &Arc<Meter>) -> anyhow::Result<()> {
 fn options(args: &RelabelArgs) -> RelabelOptions {
     RelabelOptions {
         inputs: args.inputs.clone(),
-        kind: args.kind.map(kind),
-        records: args.records as usize,
-        layout: if args.class_folders { FolderLayout::Classes } else { FolderLayout::Flat },
+        reading: ReadOptions {
+            kind: args.kind.map(kind),
+            records: args.records as usize,
+            class_folders: args.class_folders,
+            root: args.root.clone(),
+            image_column: args.image_column.clone(),
+            label_column: args.label_column.clone(),
+            labels: args.labels.clone(),
+        },
         models: args.models.clone(),
         out: args.out.clone(),
         format: match args.format {

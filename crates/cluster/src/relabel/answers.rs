@@ -25,16 +25,26 @@ impl AnswerFiles {
         let set = at.answers()?;
         let refuse = |problem: &str| ClusterError::Answers { place: place.to_owned(), problem: problem.to_owned() };
         let unfinished = || refuse("their job has not come to its end; start it again, and it goes on from there");
-        at.load::<Totals>(&at.complete()?)?.ok_or_else(unfinished)?;
+        let complete = at.load::<Totals>(&at.complete()?)?.ok_or_else(unfinished)?;
         if set.settings.format != Format::Parquet {
             return Err(refuse("they are not in Parquet; label anew with `--format parquet`"));
         }
-        let mut files = Vec::new();
+        let (mut files, mut found) = (Vec::new(), Totals::default());
         for name in at.shards()? {
             let commit: Option<ShardCommit> = at.load(&at.commit(&name?)?)?;
             let commit = commit.filter(|commit| commit.set == set.id);
             let commit = commit.ok_or_else(|| refuse("a commit is damaged; `millstream verify` says which"))?;
+            found.add(commit.result());
             files.push(at.root.join(&commit.object)?);
+        }
+        if found != complete {
+            let Totals { shards, rows, .. } = complete;
+            let (theirs, ours) =
+                (format!("{rows} answers in {shards} files"), format!("{} in {}", found.rows, found.shards));
+            return Err(refuse(&format!(
+                "their job ended with {theirs}, but there are {ours}: start it again; if they differ after that, the input has \
+                 lost or changed shards, so label it anew into another place"
+            )));
         }
         Ok(AnswerFiles { place: place.to_owned(), set, files })
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use millstream_data::Key;
 use millstream_data::answer::{Format, decode};
-use millstream_data::corpus::{self, Corpus, Sample, Shard};
+use millstream_data::corpus::{self, Corpus, Shard};
 use millstream_data::store::{Store, into_data_error};
 use serde::Serialize;
 
-use super::output::{Place, SetFile, ShardCommit, Totals};
+use super::output::{Place, SetFile, ShardCommit, Totals, hex, object_name};
 use crate::error::ClusterError;
 use crate::run_dir::Damage;
 
@@ -52,6 +53,10 @@ pub fn is_answers(place: &str) -> Result<bool, ClusterError> {
 pub fn verify_answers(place: &str, inputs: &[String]) -> Result<SetAudit, ClusterError> {
     let place = Place::parse(Store::from_env(), place)?;
     let set = place.answers()?;
+    if !inputs.is_empty() && set.settings.format != Format::Parquet {
+        let problem = "only answers in Parquet can be held against the input: leave `--input` out".to_owned();
+        return Err(ClusterError::Answers { place: place.root.to_string(), problem });
+    }
     let mut audit = SetAudit { complete: place.load(&place.complete()?)?, ..SetAudit::default() };
     for name in place.shards()? {
         check_object(&place, &set, &name?, &mut audit)?;
@@ -59,7 +64,14 @@ pub fn verify_answers(place: &str, inputs: &[String]) -> Result<SetAudit, Cluste
     match audit.complete {
         None => audit.damage("_millstream/complete.json", "is not there: the job has not come to its end"),
         Some(complete) if complete != audit.found => {
-            audit.damage("_millstream/complete.json", format!("says {complete:?}, the commits say {:?}", audit.found));
+            let told = |totals: &Totals| {
+                let Totals { shards, rows, errors, bytes } = totals;
+                format!("{rows} answers ({errors} errors) in {shards} files of {bytes} bytes")
+            };
+            audit.damage(
+                "_millstream/complete.json",
+                format!("says {}, the commits say {}", told(&complete), told(&audit.found)),
+            );
         }
         Some(_) => {}
     }
@@ -91,64 +103,96 @@ fn check_object(place: &Place, set: &SetFile, name: &str, audit: &mut SetAudit) 
     Ok(())
 }
 
-/// Holds each shard of the input against its answers.
+/// Holds each shard of the input against its answers, and the answers against the shards. Hashes of the names of shards are held.
 fn compare(place: &Place, set: &SetFile, inputs: &[String], audit: &mut SetAudit) -> Result<(), ClusterError> {
-    if set.settings.format != Format::Parquet {
-        audit.damage("--input", "only answers in Parquet can be held against the input");
-        return Ok(());
-    }
-    let (kind, records) = (set.settings.kind, set.settings.records);
-    let options = corpus::Options { kind, records, store: place.store.clone(), ..corpus::Options::default() };
-    let corpus = corpus::open(inputs, &options)?;
+    let settings = &set.settings;
+    let corpus = corpus::open(inputs, &settings.reading.options(&place.store))?;
+    let mut left = settings.limit.unwrap_or(u64::MAX);
+    let mut names = BTreeSet::new();
     for shard in corpus.shards() {
+        if left == 0 {
+            break;
+        }
         match shard {
-            Ok(shard) => compare_shard(place, set.settings.sample, corpus.as_ref(), &shard, audit)?,
+            Ok(shard) => {
+                names.insert(*blake3::hash(shard.name.as_bytes()).as_bytes());
+                compare_shard(place, set, corpus.as_ref(), &shard, &mut left, audit)?;
+            }
             Err(error) => audit.damage("--input", error.to_string()),
         }
     }
+    for name in place.shards()? {
+        let name = name?;
+        if !names.contains(blake3::hash(name.as_bytes()).as_bytes()) {
+            audit.damage(object_name(&name, settings.format), "has answers to a shard that is not in the input");
+        }
+    }
     Ok(())
+}
+
+/// The keys that an object answers, and how many rows it has.
+fn answered(place: &Place, commit: &ShardCommit) -> Result<(BTreeSet<Key>, u64), ClusterError> {
+    let mut keys = BTreeSet::new();
+    let mut rows = 0;
+    for row in decode(&place.store, &place.root.join(&commit.object)?)? {
+        keys.insert(row?.key);
+        rows += 1;
+    }
+    Ok((keys, rows))
 }
 
 /// Each record of a shard, or of the sample of it, must have its answer, and nothing else may have one. Keys of one shard are
 /// held.
 fn compare_shard(
     place: &Place,
-    sample: Option<Sample>,
+    set: &SetFile,
     corpus: &dyn Corpus,
     shard: &Shard,
+    left: &mut u64,
     audit: &mut SetAudit,
 ) -> Result<(), ClusterError> {
     let Some(commit) = place.load::<ShardCommit>(&place.commit(&shard.name)?)? else {
         audit.damage(&shard.name, format!("{} has no answers", shard.place));
         return Ok(());
     };
-    let mut answered = BTreeSet::new();
-    let mut rows = 0;
-    for row in decode(&place.store, &place.root.join(&commit.object)?)? {
-        answered.insert(row?.key);
-        rows += 1;
+    if commit.fingerprint != hex(shard.fingerprint) {
+        audit.damage(&commit.object, format!("{} has changed since it was labelled", shard.place));
+        return Ok(());
     }
-    if rows != answered.len() as u64 || rows != commit.rows {
-        let problem = format!("has {rows} rows of {} keys, its commit says {}", answered.len(), commit.rows);
-        audit.damage(&commit.object, problem);
+    let (mut answered, rows) = match answered(place, &commit) {
+        Ok(answered) => answered,
+        Err(error) => {
+            audit.damage(&commit.object, format!("cannot be read: {error}"));
+            return Ok(());
+        }
+    };
+    if rows != commit.rows {
+        audit.damage(&commit.object, format!("has {rows} rows, its commit says {}", commit.rows));
     }
-    // What of a shard cannot be read has one row of its own.
-    let mut rest = 0;
+    let mut there = BTreeSet::new();
     for item in corpus.read(shard)? {
+        if *left == 0 {
+            break;
+        }
         let Ok(item) = item else {
-            rest = 1;
+            // What of a shard cannot be read has one row of its own.
+            *left -= 1;
+            answered.remove(&Key::of_place(&shard.place, u64::MAX));
             break;
         };
-        if sample.is_some_and(|sample| !sample.has(item.key)) {
+        if set.settings.sample.is_some_and(|sample| !sample.has(item.key)) {
             continue;
         }
+        *left -= 1;
         audit.compared += 1;
-        if !answered.remove(&item.key) {
+        // A list may name a record twice.
+        if !answered.remove(&item.key) && !there.contains(&item.key) {
             audit.damage(&commit.object, format!("has no answer to {} ({})", item.place, item.key));
         }
+        there.insert(item.key);
     }
-    if answered.len() > rest {
-        let part = if sample.is_some() { "the sample of " } else { "" };
+    if !answered.is_empty() {
+        let part = if set.settings.sample.is_some() { "the sample of " } else { "" };
         audit.damage(&commit.object, format!("has {} answers to what is not in {part}{}", answered.len(), shard.place));
     }
     Ok(())

@@ -6,17 +6,17 @@ mod bench;
 mod ensemble;
 mod output;
 mod probe;
+mod reading;
 mod settings;
 mod summary;
 mod views;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_data::FolderLayout;
 use millstream_data::answer::Format;
-use millstream_data::corpus::{self, Corpus, Kind, Sample};
-use millstream_data::store::Store;
+use millstream_data::corpus::{self, Corpus, Sample};
+use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
 use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel};
 use millstream_train::Device;
@@ -26,6 +26,7 @@ pub use audit::{SetAudit, is_answers, verify_answers};
 pub use bench::{label_alone, label_for_nothing};
 pub use output::Totals;
 pub use probe::{Estimate, count, probe};
+pub use reading::ReadOptions;
 pub use summary::{AnswersSummary, describe_answers};
 pub use views::Views;
 
@@ -40,12 +41,8 @@ use settings::Settings;
 pub struct RelabelOptions {
     /// Places of the corpus, all of one kind.
     pub inputs: Vec<String>,
-    /// Their kind; found out by the names if none.
-    pub kind: Option<Kind>,
-    /// Records of a shard, where the data has no shards of its own.
-    pub records: usize,
-    /// What the folders in a folder of images mean.
-    pub layout: FolderLayout,
+    /// How they are read.
+    pub reading: ReadOptions,
     /// Model files or run directories; the probabilities of several are averaged.
     pub models: Vec<PathBuf>,
     /// A folder, or a place in an object store.
@@ -83,8 +80,7 @@ pub struct RelabelOptions {
 impl RelabelOptions {
     /// How the corpus is read.
     pub fn corpus(&self, store: &Store) -> corpus::Options {
-        let (kind, records, layout) = (self.kind, self.records.max(1), self.layout);
-        corpus::Options { kind, records, layout, store: store.clone(), ..corpus::Options::default() }
+        self.reading.options(store)
     }
 }
 
@@ -105,6 +101,7 @@ pub fn relabel(
     let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
     let models = Models::look(&options.models)?;
     let place = Place::parse(store, &options.out)?;
+    apart(&place, &options.inputs)?;
     let output = Arc::new(OutputSet::open(place, |there| Settings::new(options, &models, there))?);
     let done = Arc::new(Done::default());
     let events = note(Arc::clone(&done), watch);
@@ -118,6 +115,28 @@ pub fn relabel(
         (_, _, totals) if totals.rows == 0 => Err(ClusterError::NoRecords),
         (_, _, totals) => output.complete(&totals).map(|()| totals),
     }
+}
+
+/// Answers that lie in a folder of the input would be part of it the next time.
+fn apart(place: &Place, inputs: &[String]) -> Result<(), ClusterError> {
+    let out = absolute(&place.root);
+    for input in inputs.iter().filter(|input| !input.contains('{')) {
+        let folder = Location::parse(input)?;
+        let is_folder = folder.local().is_none_or(Path::is_dir);
+        let folder = absolute(&folder);
+        if out == folder || (is_folder && out.below(&folder) != out.to_string()) {
+            return Err(ClusterError::OutInInput { out: place.root.to_string(), input: input.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// A place as it is called from everywhere; what is not there yet as its folder is called.
+fn absolute(location: &Location) -> Location {
+    let Some(path) = location.local() else { return location.clone() };
+    let there = path.ancestors().find_map(|there| Some((there, there.canonicalize().ok()?)));
+    let whole = there.and_then(|(there, whole)| Some(whole.join(path.strip_prefix(there).ok()?)));
+    Location::Local(whole.or_else(|| std::path::absolute(path).ok()).unwrap_or_else(|| path.to_owned()))
 }
 
 /// What a job is made of. `output` is where answers go, and who is told.

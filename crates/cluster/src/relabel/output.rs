@@ -4,6 +4,7 @@
 //! what no commit names is garbage, and the next job writes it again. Objects and commits of equal jobs have equal bytes, so
 //! two jobs at once into one place do each other's work, and no harm.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use millstream_data::DataError;
@@ -176,38 +177,53 @@ pub(super) struct OutputSet {
     answers: AnswerSet,
     /// Whether this job began it: then nothing is done yet.
     fresh: bool,
+    /// Whether it is said to be complete no more.
+    begun: OnceLock<()>,
+    /// Which shard has which name, by the hash of the name.
+    names: Mutex<BTreeMap<[u8; 32], String>>,
     /// What went wrong first.
     failure: Mutex<Option<ClusterError>>,
 }
 
 impl OutputSet {
+    /// In what a job of these settings differs from the answers that are there, if there are any.
+    ///
+    /// # Errors
+    /// [`ClusterError::OtherAnswers`].
+    pub(super) fn check(
+        place: &Place,
+        settings: impl Fn(Option<&Settings>) -> Result<Settings, ClusterError>,
+    ) -> Result<Settings, ClusterError> {
+        let there: Option<SetFile> = place.load(&place.set()?)?;
+        let wanted = settings(there.as_ref().map(|there| &there.settings))?;
+        match there.and_then(|there| wanted.differences(&there.settings)) {
+            Some(differences) => Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences }),
+            None => Ok(wanted),
+        }
+    }
+
     /// Begins a set, or goes on with one of the same settings. `settings` are told of those that are there.
     pub(super) fn open(
         place: Place,
         settings: impl Fn(Option<&Settings>) -> Result<Settings, ClusterError>,
     ) -> Result<Self, ClusterError> {
         let location = place.set()?;
-        let mut there: Option<SetFile> = place.load(&location)?;
-        let wanted = settings(there.as_ref().map(|there| &there.settings))?;
+        let wanted = Self::check(&place, &settings)?;
         let set = SetFile { id: wanted.id(), settings: wanted };
-        let fresh = there.is_none() && place.store.put_if_absent(&location, json(&set))?;
-        if there.is_none() && !fresh {
-            // Begun by another job at this moment, or damaged.
-            there = place.load(&location)?;
-            if there.is_none() {
+        let fresh = place.store.put_if_absent(&location, json(&set))?;
+        if !fresh {
+            // There before, or begun by another job at this moment, or damaged.
+            Self::check(&place, &settings)?;
+            if place.load::<SetFile>(&location)?.is_none() {
                 place.save(&location, &set)?;
             }
-        }
-        if let Some(there) = &there
-            && let Some(differences) = set.settings.differences(&there.settings)
-        {
-            return Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences });
         }
         if !fresh {
             place.tidy()?;
         }
         let answers = set.settings.answers();
-        Ok(OutputSet { place, set, answers, fresh, failure: Mutex::new(None) })
+        let (begun, names, failure) = Default::default();
+        Ok(OutputSet { place, set, answers, fresh, begun, names, failure })
     }
 
     /// What decides about the answers.
@@ -235,12 +251,21 @@ impl OutputSet {
         })
     }
 
+    /// What came of a shard, if it is done. Each is asked for once.
     fn result_of(&self, shard: &Shard) -> Result<Option<ShardResult>, ClusterError> {
+        let name = *blake3::hash(shard.name.as_bytes()).as_bytes();
+        let before = self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name, shard.place.clone());
+        if let Some(before) = before {
+            return Err(ClusterError::SameShard {
+                first: before,
+                second: shard.place.clone(),
+                name: shard.name.clone(),
+            });
+        }
         if self.fresh {
             return Ok(None);
         }
-        let commit: Option<ShardCommit> = self.place.load(&self.place.commit(&shard.name)?)?;
-        let Some(commit) = commit.filter(|commit| commit.set == self.set.id) else { return Ok(None) };
+        let Some(commit) = self.commit_of(shard)? else { return Ok(None) };
         if commit.fingerprint != hex(shard.fingerprint) {
             let (place, name) = (self.place.root.to_string(), shard.name.clone());
             return Err(ClusterError::ShardChanged { shard: shard.place.clone(), place, name });
@@ -263,9 +288,36 @@ impl OutputSet {
             rows: answers.len() as u64,
             errors: answers.iter().filter(|answer| answer.said.is_err()).count() as u64,
         };
-        self.place.store.put(&self.place.root.join(&commit.object)?, bytes)?;
+        let location = self.place.root.join(&commit.object)?;
+        self.refuse_others(shard, &location, &bytes)?;
+        self.no_longer_complete()?;
+        self.place.store.put(&location, bytes)?;
         self.place.save(&self.place.commit(&shard.name)?, &commit)?;
         Ok(commit.result())
+    }
+
+    /// A file that no commit names is other people's, if it has not the very bytes that a killed job or another one, at this moment,
+    /// would have written.
+    fn refuse_others(&self, shard: &Shard, location: &Location, bytes: &[u8]) -> Result<(), ClusterError> {
+        let Some(there) = self.place.store.find(location)? else { return Ok(()) };
+        let length = bytes.len() as u64;
+        let ours = self.commit_of(shard)?.is_some()
+            || (there.bytes == length && self.place.store.read(location, length)? == bytes);
+        if ours { Ok(()) } else { Err(ClusterError::InTheWay { file: location.to_string() }) }
+    }
+
+    /// The commit of a shard, if it is of this set.
+    fn commit_of(&self, shard: &Shard) -> Result<Option<ShardCommit>, ClusterError> {
+        let commit: Option<ShardCommit> = self.place.load(&self.place.commit(&shard.name)?)?;
+        Ok(commit.filter(|commit| commit.set == self.set.id))
+    }
+
+    /// Before the first answers are added: whoever reads a set that is being added to must not take it for whole.
+    fn no_longer_complete(&self) -> Result<(), ClusterError> {
+        if self.begun.set(()).is_ok() && !self.fresh {
+            self.place.store.delete(&self.place.complete()?)?;
+        }
+        Ok(())
     }
 }
 

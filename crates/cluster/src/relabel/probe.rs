@@ -4,20 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use millstream_data::answer::{Answer, AnswerSet, Format, Said, encode};
-use millstream_data::corpus::{self, Counted, Shard};
+use millstream_data::corpus::{self, Counted, Kind, Shard};
 use millstream_data::store::Store;
 use millstream_dataflow::relabel::{BulkEvent, Known, Output, ShardResult};
 use millstream_dataflow::{Stop, TrainerError};
 use serde::Serialize;
 
 use super::ensemble::Models;
+use super::output::{OutputSet, Place};
 use super::settings::Settings;
-use super::{RelabelOptions, output, parts, run};
+use super::{RelabelOptions, apart, output, parts, run};
 use crate::error::ClusterError;
 
 /// Records that are tried.
 const TRIED: u64 = 200;
-/// About what an archive has of a record besides its bytes: headers and padding.
+/// About what a tar archive has of a record besides its bytes: headers and padding.
 const AROUND: f64 = 1024.0;
 
 /// What a bulk job would take.
@@ -44,24 +45,31 @@ pub struct Estimate {
 /// Counts the shards and labels the first 200 records. Writes nothing.
 ///
 /// # Errors
-/// Those of [`relabel`](super::relabel()) that data and models are to blame for.
+/// Those of [`relabel`](super::relabel()) that data, models and the output that is there are to blame for.
 pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterError> {
     let store = Store::from_env();
     let models = Models::look(&options.models)?;
-    let settings = Settings::new(options, &models, None)?;
+    let place = Place::parse(store.clone(), &options.out)?;
+    apart(&place, &options.inputs)?;
+    let settings = OutputSet::check(&place, |there| Settings::new(options, &models, there))?;
     let dry = Arc::new(Dry::new(&settings));
     let trial = Arc::new(Mutex::new(Trial::default()));
     let noting = Arc::clone(&trial);
     let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
     let events = Box::new(move |event| noting.lock().unwrap_or_else(PoisonError::into_inner).note(&event));
-    let limited = RelabelOptions { limit: Some(TRIED), ..options.clone() };
+    let around = match corpus::kind(&options.inputs, &options.corpus(&store))? {
+        Kind::WebDataset => AROUND,
+        _ => 0.0,
+    };
+    let limit = options.limit.unwrap_or(u64::MAX).min(TRIED);
+    let limited = RelabelOptions { limit: Some(limit), ..options.clone() };
     run(parts(&limited, &models, &settings, corpus, (dry, events), stop))?;
     let counted = count(options, |_| stop.reason().is_none())?;
     if let Some(reason) = stop.reason() {
         return Err(reason.clone().into());
     }
     let trial = trial.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(trial.estimate(&counted, options))
+    Ok(trial.estimate(&counted, options, limit, around))
 }
 
 /// Counts the shards of the input, one after the other as they are found. `go_on` is told after each how many there are so far, and
@@ -108,16 +116,24 @@ impl Trial {
         }
     }
 
-    fn estimate(&self, counted: &Counted, options: &RelabelOptions) -> Estimate {
-        let tried = self.records.max(1) as f64;
-        let by_bytes = counted.bytes as f64 / (self.bytes as f64 / tried + AROUND);
+    /// The records that a job would label, about: of an input that has fewer than were to be tried, as many as were.
+    fn records(&self, counted: &Counted, options: &RelabelOptions, tried: u64, around: f64) -> Option<u64> {
+        if self.records < tried {
+            return Some(self.records);
+        }
+        let by_bytes = counted.bytes as f64 / (self.bytes as f64 / self.records.max(1) as f64 + around);
         let all = match counted.without_records {
             0 => Some(counted.records),
             _ if counted.bytes > 0 && self.records > 0 => Some(by_bytes as u64),
             _ => None,
         };
         let asked = all.map(|all| options.sample.map_or(all, |sample| sample.of(all)));
-        let records = asked.map(|asked| asked.min(options.limit.unwrap_or(u64::MAX)));
+        asked.map(|asked| asked.max(self.records).min(options.limit.unwrap_or(u64::MAX)))
+    }
+
+    fn estimate(&self, counted: &Counted, options: &RelabelOptions, limit: u64, around: f64) -> Estimate {
+        let tried = self.records.max(1) as f64;
+        let records = self.records(counted, options, limit, around);
         let rate = self.first.zip(self.last).and_then(|((begun, cold), ended)| {
             let (seconds, warm) = (ended.duration_since(begun).as_secs_f64(), self.records - cold);
             (warm > 0 && seconds > 0.0).then(|| warm as f64 / seconds)

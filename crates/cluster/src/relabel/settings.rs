@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use millstream_data::FolderLayout;
 use millstream_data::answer::{AnswerSet, Format};
-use millstream_data::corpus::{Kind, Sample};
+use millstream_data::corpus::Sample;
 use millstream_train::resolved;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::RelabelOptions;
 use super::ensemble::Models;
+use super::{ReadOptions, RelabelOptions};
 use crate::error::ClusterError;
 
 /// The version of the computation. Raise it when the same models and images give other answers than before.
@@ -21,10 +20,8 @@ const COMPUTATION: u32 = 2;
 pub(crate) struct Settings {
     computation: u32,
     pub(super) inputs: Vec<String>,
-    pub(super) kind: Option<Kind>,
-    pub(super) records: usize,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) class_folders: bool,
+    #[serde(flatten)]
+    pub(super) reading: ReadOptions,
     // What is not asked for is not written, so that sets from before it could be are still what they were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) sample: Option<Sample>,
@@ -60,9 +57,7 @@ impl Settings {
         Ok(Settings {
             computation: COMPUTATION,
             inputs: options.inputs.clone(),
-            kind: options.kind,
-            records: options.records,
-            class_folders: options.layout == FolderLayout::Classes,
+            reading: options.reading.clone(),
             sample: options.sample,
             limit: options.limit,
             models: models.hashes().to_vec(),
@@ -122,7 +117,7 @@ impl Settings {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

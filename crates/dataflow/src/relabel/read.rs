@@ -1,6 +1,7 @@
 //! `read`: the records of a shard in their order, a few at a time, read by a thread of its own.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread;
 
@@ -123,8 +124,12 @@ fn records(job: &Relabel, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Ov
             for item in items.filter(|item| over() || asked(job, item)).take(take) {
                 match item {
                     _ if over() => return Err(Over),
+                    Ok(Item { payload: Err(error), .. }) if is_passing(&error) => return Err(fail(job, shard, &error)),
                     Ok(item) => cutter.add(fetched(item))?,
-                    Err(error) => cutter.add(rest_of(job, shard, &error)?)?,
+                    Err(error) => {
+                        cutter.add(rest_of(job, shard, &error)?)?;
+                        break;
+                    }
                 }
             }
         }
@@ -146,11 +151,26 @@ fn fetched(item: Item) -> Fetched {
     Fetched { key: item.key, place: item.place, label: item.label, payload: item.payload.map_err(unread) }
 }
 
+/// Whether it is no property of a record that it cannot be had: a network or a disk fails, and may be mended. That a file may not
+/// be read by us, or is a folder, is.
+fn is_passing(error: &DataError) -> bool {
+    match error {
+        DataError::Store { .. } => true,
+        DataError::Read { cause, .. } => !matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::IsADirectory),
+        _ => false,
+    }
+}
+
+/// Ends the job, which is to go on with the shard when it is started again.
+fn fail(job: &Relabel, shard: &Shard, error: &DataError) -> Over {
+    job.stop.set(StopReason::Failed(format!("{error}. Start again to go on with {}", shard.name)));
+    Over
+}
+
 /// What stands for the rest of a shard.
 fn rest_of(job: &Relabel, shard: &Shard, error: &DataError) -> Result<Fetched, Over> {
     if matches!(error, DataError::Read { .. } | DataError::Store { .. }) {
-        job.stop.set(StopReason::Failed(format!("{error}. Start again to go on with {}", shard.name)));
-        return Err(Over);
+        return Err(fail(job, shard, error));
     }
     let reason = format!("the rest of the shard cannot be read: {error}");
     let failure = Failure { stage: Stage::Read, reason };

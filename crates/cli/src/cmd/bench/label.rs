@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::bail;
-use millstream_cluster::{ClusterError, RelabelOptions, Views, label_alone, label_for_nothing};
-use millstream_data::FolderLayout;
+use millstream_cluster::{ClusterError, ReadOptions, RelabelOptions, Views, label_alone, label_for_nothing};
 use millstream_data::answer::Format;
 use millstream_data::corpus;
 use millstream_dataflow::relabel::BulkEvent;
@@ -65,9 +64,7 @@ fn options(args: &BenchLabelArgs) -> RelabelOptions {
     RelabelOptions {
         // One pass to warm up, and one that is left when the last is over: its end would be slower.
         inputs: vec![args.corpus.clone(); args.passes as usize + 2],
-        kind: None,
-        records: RECORDS,
-        layout: FolderLayout::Flat,
+        reading: ReadOptions { records: RECORDS, ..ReadOptions::default() },
         models: vec![args.model.clone()],
         out: String::new(),
         format: Format::Parquet,
