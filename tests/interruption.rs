@@ -106,6 +106,32 @@ fn a_run_killed_in_the_middle_of_a_round_goes_on_from_its_checkpoint_to_the_same
     }
 }
 
+/// The training nodes of two processes stop at the same step; and where one of them dies, the other does not wait for it.
+#[test]
+fn two_training_nodes_that_are_stopped_go_on_together() {
+    let place = Place::new();
+    let often = ["--set", "checkpoint={every: 10, keep: 1}", "--processes", "2", "--ranks", "2"];
+    place.succeed(&args("whole", &often));
+    for (cut, name, code) in [("killed", "-KILL", None), ("terminated", "-TERM", Some(130)), ("bereft", "", Some(4))] {
+        let mut child = place.start(&args(cut, &often));
+        wait_for_checkpoint(&place, &mut child, cut, ROUND_ONE);
+        match name {
+            "" => {
+                let helpers =
+                    std::process::Command::new("pgrep").args(["-P", &child.id().to_string()]).output().unwrap();
+                let helper = String::from_utf8(helpers.stdout).unwrap();
+                let killed = std::process::Command::new("kill").args(["-KILL", helper.trim()]).status().unwrap();
+                assert!(killed.success());
+            }
+            name => signal(&child, name),
+        }
+        assert_eq!(child.wait().unwrap().code(), code, "{cut}");
+        place.succeed(&args(cut, &[&often[..], &["--resume"]].concat()));
+        let verdict = place.succeed(&["verify", "whole", cut]);
+        assert!(verdict.starts_with("identical"), "{cut}: {verdict}");
+    }
+}
+
 /// The steps that a checkpoint holds, by its name.
 fn step_of(checkpoint: &str) -> u32 {
     checkpoint[4..14].parse().unwrap()

@@ -11,6 +11,7 @@ mod interruption;
 mod methods;
 mod metrics;
 mod pictures;
+mod ranks;
 mod relabel;
 mod structure;
 mod support;

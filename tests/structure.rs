@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("c10d", &[]),
     ("train", &["data", "c10d"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),
-    ("cluster", &["spec", "data", "dataflow", "train", "metrics"]),
+    ("cluster", &["spec", "data", "dataflow", "train", "metrics", "c10d"]),
     ("cli", &["spec", "imageops", "data", "dataflow", "train", "metrics", "cluster"]),
 ];
 

@@ -7,8 +7,10 @@ mod cuda;
 mod group;
 mod shim;
 mod stream;
+mod table;
 
 pub use cuda::load as load_cuda;
 pub use group::{Pending, ProcessGroup, Rendezvous, RendezvousError};
 pub use shim::{C10Error, deterministic};
 pub use stream::SideStream;
+pub use table::Table;

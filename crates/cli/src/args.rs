@@ -93,6 +93,9 @@ pub(crate) struct RunArgs {
     /// Processes on this machine; the result does not depend on it.
     #[arg(long, short = 'p', value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) processes: u16,
+    /// How many of the processes train, each with its part of every batch. Float sums depend on it, so the last digits of a model do.
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) ranks: u16,
     /// Where this process listens for the others [default: any free port of 127.0.0.1].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,

@@ -7,12 +7,18 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_dataflow::{Stop, StopReason};
+use millstream_train::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
+
+/// How often processes are looked at.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long a process may take for the step that it is at when the run stops.
+const LAST_STEP: Duration = Duration::from_secs(10);
 
 /// What a process is told when it is started. It travels over its standard input: the secret must not be
 /// seen in a list of processes.
@@ -28,6 +34,10 @@ pub struct Orders {
     pub processes: usize,
     /// Worker threads of each.
     pub workers: usize,
+    /// How many of them train, the first ones.
+    pub ranks: usize,
+    /// Where models are trained.
+    pub device: Device,
     /// The incarnation of the process group.
     pub generation: u64,
     /// Where process 0 listens.
@@ -45,8 +55,8 @@ pub struct Orders {
 /// The processes started by this one. They are killed when this is dropped.
 pub(crate) struct Children {
     running: Arc<Mutex<Vec<(usize, Child)>>>,
-    /// Kept open while this process lives, so that the others see its end.
-    inputs: Vec<ChildStdin>,
+    /// Kept open until the run is over or this process ends, so that the others see that.
+    inputs: Arc<Mutex<Vec<ChildStdin>>>,
     ending: Arc<AtomicBool>,
     watch: Option<JoinHandle<()>>,
 }
@@ -55,12 +65,14 @@ impl Children {
     /// Starts one process for each order: this program, with the hidden command `worker`.
     pub(crate) fn start(orders: Vec<Orders>, stop: &Stop) -> Result<Self, ClusterError> {
         let mut children =
-            Children { running: Arc::default(), inputs: Vec::new(), ending: Arc::default(), watch: None };
+            Children { running: Arc::default(), inputs: Arc::default(), ending: Arc::default(), watch: None };
         for order in orders {
             let index = order.index as usize;
             let (child, input) = spawn(&order)
                 .map_err(|error| ClusterError::Process { index, problem: format!("could not be started: {error}") })?;
-            children.inputs.extend(input);
+            if let Ok(mut inputs) = children.inputs.lock() {
+                inputs.extend(input);
+            }
             if let Ok(mut running) = children.running.lock() {
                 running.push((index, child));
             }
@@ -74,11 +86,28 @@ impl Children {
         self.ending.store(true, Ordering::SeqCst);
     }
 
-    /// Stops the run as soon as a process fails.
+    /// Stops the run as soon as a process fails; and ends the others as soon as it stops for whatever reason, since the training node of
+    /// this process waits for theirs.
     fn watch_over(&self, stop: Stop) -> Option<JoinHandle<()>> {
-        let (running, ending) = (Arc::clone(&self.running), Arc::clone(&self.ending));
+        let (running, ending, inputs) = (Arc::clone(&self.running), Arc::clone(&self.ending), Arc::clone(&self.inputs));
         let watch = move || {
+            let mut patience = None;
             while !ending.load(Ordering::SeqCst) {
+                if stop.reason().is_some() {
+                    if let Ok(mut inputs) = inputs.lock() {
+                        inputs.clear();
+                    }
+                    let until = *patience.get_or_insert_with(|| Instant::now() + LAST_STEP);
+                    if Instant::now() > until
+                        && let Ok(mut children) = running.lock()
+                    {
+                        // Fails only for those that have ended already.
+                        children.iter_mut().for_each(|(_, child)| drop(child.kill()));
+                        return;
+                    }
+                    std::thread::sleep(PAUSE);
+                    continue;
+                }
                 let Ok(mut children) = running.lock() else {
                     return;
                 };
@@ -92,7 +121,7 @@ impl Children {
                     }
                 }
                 drop(children);
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(PAUSE);
             }
         };
         std::thread::Builder::new().name("watch".to_owned()).spawn(watch).ok()

@@ -15,6 +15,7 @@ mod group;
 mod handshake;
 mod journal;
 mod launch;
+mod meeting;
 mod member;
 mod mesh;
 mod node;

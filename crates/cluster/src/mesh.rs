@@ -41,6 +41,9 @@ pub enum MeshError {
     /// A socket failed.
     #[error("connecting the processes failed: {0}")]
     Io(#[from] std::io::Error),
+    /// The training nodes did not find each other.
+    #[error(transparent)]
+    Group(#[from] millstream_c10d::C10Error),
     /// The run is stopping, so nobody needs to come any more.
     #[error("stopped while the processes were gathering")]
     Stopped,

@@ -3,9 +3,11 @@
 mod training;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use millstream_c10d::ProcessGroup;
 use millstream_data::Batch;
-use millstream_dataflow::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError};
+use millstream_dataflow::{Ahead, Job, ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};
 use millstream_spec::{ModelPlan, Plan, RoundPlan, TargetsPlan, TrainingPlan, WeightsPlan};
 use millstream_train::{Device, ModelKind, ModelSettings, RoundConfig, Session, SessionConfig, TrainError};
 
@@ -22,17 +24,37 @@ pub(crate) struct TrainingNode {
     kept: Option<Kept>,
 }
 
-impl TrainingNode {
-    pub(crate) fn new(
-        config: SessionConfig,
-        rounds: Vec<RoundConfig>,
-        run: PathBuf,
+/// What each training node of a run is made by.
+pub(crate) struct NodeSettings {
+    pub(crate) session: SessionConfig,
+    pub(crate) rounds: Vec<RoundConfig>,
+    pub(crate) run: PathBuf,
+}
+
+impl NodeSettings {
+    /// Makes the node of this process on the thread where it will live. Only the first of several keeps checkpoints.
+    pub(crate) fn trainer(
+        self,
         checkpoints: Option<Checkpoints>,
         kept: Option<Kept>,
-    ) -> Result<Self, TrainerError> {
-        Ok(TrainingNode { session: Session::new(config)?, rounds, run, checkpoints, kept })
+        peers: Option<ProcessGroup>,
+    ) -> Arc<TrainerFactory> {
+        let own = Mutex::new(Some((checkpoints, kept, peers)));
+        Arc::new(move || {
+            let own = own.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (checkpoints, kept, peers) = own.ok_or("this process has a training node already")?;
+            let session = Session::new(self.session.clone())?;
+            let session = match peers {
+                Some(peers) => session.with_peers(peers),
+                None => session,
+            };
+            let (rounds, run) = (self.rounds.clone(), self.run.clone());
+            Ok(Box::new(TrainingNode { session, rounds, run, checkpoints, kept }))
+        })
     }
+}
 
+impl TrainingNode {
     /// Keeps what the round has come to, where checkpoints are kept and this one is wanted.
     fn checkpoint_if(
         &mut self,
@@ -69,6 +91,10 @@ impl Trainer for TrainingNode {
         self.checkpoint_if(|checkpoints| checkpoints.is_news(round, progress), round, progress)
     }
 
+    fn meet(&mut self) -> Result<(), TrainerError> {
+        Ok(self.session.meet()?)
+    }
+
     fn step(&mut self, step: u32, batch: &Batch, next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError> {
         self.session.launch(step, batch)?;
         if self.session.on_gpu()
@@ -90,6 +116,9 @@ impl Trainer for TrainingNode {
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {
         // The commit of the round removes its checkpoints: none may come after that.
         self.checkpoints.iter_mut().for_each(Checkpoints::settle);
+        if self.session.rank() > 0 {
+            return Ok(self.session.hash()?);
+        }
         Ok(self.session.save(&model_file(&self.run, round))?)
     }
 
@@ -142,6 +171,13 @@ pub(crate) fn session_config(plan: &Plan, classes: Vec<String>, device: Device) 
         deterministic: plan.deterministic,
         threads: plan.threads,
     }
+}
+
+/// The settings of all rounds of a job, whose models lie in a run directory.
+pub(crate) fn round_configs(plan: &Plan, job: &Job, run: &Path) -> Result<Vec<RoundConfig>, TrainError> {
+    let before = |number: usize| number.checked_sub(1).map(|before| model_file(run, before as u32));
+    let unlabelled = job.untold().len();
+    plan.rounds.iter().enumerate().map(|(number, round)| round_config(round, before(number), unlabelled)).collect()
 }
 
 /// The settings of a round, as the plan has them. `previous` is the model file of the round before, if there is one yet; there are

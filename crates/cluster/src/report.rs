@@ -116,8 +116,16 @@ pub struct Environment {
     pub workers: usize,
     /// Processes.
     pub processes: usize,
+    /// Training nodes: float sums depend on it.
+    #[serde(default = "one")]
+    pub ranks: usize,
     /// Cores that the system reports.
     pub cores: usize,
+}
+
+/// What reports from before there could be several say.
+fn one() -> usize {
+    1
 }
 
 /// The report of a run, complete or not.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
+use millstream_c10d::ProcessGroup;
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
+use millstream_dataflow::{Event, EventSink, Job, Ranks, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
 use millstream_spec::Plan;
 use millstream_train::{Device, Session, SessionConfig};
@@ -19,12 +20,13 @@ use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
 use crate::handshake::{Identity, fresh_bytes};
 use crate::launch::{Children, Orders};
+use crate::meeting::meet;
 use crate::mesh::{gather, listen, loopback};
-use crate::node::{TrainingNode, round_config, session_config};
+use crate::node::{NodeSettings, round_config, round_configs, session_config};
 use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
-use crate::run_dir::{RunDir, audit, model_file, round_folder};
+use crate::run_dir::{RunDir, audit, round_folder};
 
 /// What to do with what lies in the run directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub workers: usize,
     /// Processes on this machine, this one included.
     pub processes: usize,
+    /// How many of them train, each with its part of every batch; at least 1. Float sums depend on it.
+    pub ranks: usize,
     /// Where process 0 listens for the others; any free port of the loopback by default.
     pub listen: Option<SocketAddr>,
     /// Where models are trained.
@@ -82,6 +86,7 @@ pub fn run(
     let hash = plan_hash(plan, &manifest)?;
     let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
+    job.ranks = Ranks { count: options.ranks as u32, workers: options.workers };
     job.check(options.workers * options.processes)?;
 
     if rehearse(plan, &manifest, options.device)? {
@@ -271,6 +276,7 @@ fn environment(plan: &Plan, options: &RunOptions) -> Environment {
         threads: plan.threads,
         workers: options.workers,
         processes: options.processes,
+        ranks: options.ranks,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
@@ -298,13 +304,21 @@ fn drive(
     }
     let run = recorder.dir.path().to_owned();
     let checkpoint = kept.as_ref().map(|kept| kept.path.clone());
-    let (group, children) = assemble(options, (&job, checkpoint), hash, recorder.generation, &run, stop)?;
+    let Assembly { group, peers, children } =
+        assemble(options, (&job, checkpoint), hash, recorder.generation, &run, stop)?;
     let (send, receive) = channel();
     let events: EventSink = Arc::new(move |event| {
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });
-    let trainer = trainer(plan, &job, options.device, &recorder, kept)?;
+    let rounds = round_configs(plan, &job, &run)?;
+    let checkpoints = plan.checkpoint.map(|settings| {
+        let (hash, generation) = (recorder.report.plan_hash.clone(), recorder.generation);
+        Checkpoints::new(settings, &run, hash, generation)
+    });
+    let node =
+        NodeSettings { session: session_config(plan, job.classes.clone(), options.device), rounds, run: run.clone() };
+    let trainer = node.trainer(checkpoints, kept, peers);
     let around = Surroundings::new(trainer, events, stop.clone());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
@@ -333,6 +347,14 @@ fn conclude(
     Ok(Outcome { run, report: recorder.report, stopped: stop.reason().cloned(), unfinished_dead_letters })
 }
 
+/// The processes of a run, as this one sees them.
+struct Assembly {
+    group: Group,
+    /// The other training nodes, if there are any.
+    peers: Option<ProcessGroup>,
+    children: Option<Children>,
+}
+
 /// This process alone, or together with others that it starts.
 fn assemble(
     options: &RunOptions,
@@ -341,10 +363,10 @@ fn assemble(
     generation: u64,
     run: &Path,
     stop: &Stop,
-) -> Result<(Group, Option<Children>), ClusterError> {
+) -> Result<Assembly, ClusterError> {
     let workers = options.workers;
     if options.processes == 1 {
-        return Ok((Group::alone(workers), None));
+        return Ok(Assembly { group: Group::alone(workers), peers: None, children: None });
     }
     let listener = listen(options.listen.unwrap_or_else(loopback))?;
     let address = listener.local_addr().map_err(crate::mesh::MeshError::Io)?;
@@ -355,6 +377,8 @@ fn assemble(
         index,
         processes: options.processes,
         workers,
+        ranks: options.ranks,
+        device: options.device,
         generation,
         chief: address,
         secret,
@@ -365,33 +389,15 @@ fn assemble(
     let children = Children::start(orders.collect(), stop)?;
     let me = Identity { index: 0, generation, plan: hash, port: address.port() };
     let sockets = gather(&listener, me, options.processes, &secret, || stop.reason().is_some());
-    match (sockets, stop.reason()) {
+    let met = sockets.and_then(|sockets| Ok((meet(&sockets, 0, options.ranks)?, sockets)));
+    match (met, stop.reason()) {
         // What a process itself reported is the cause; that it did not come is only what followed.
         (Err(_), Some(reason)) => Err(ClusterError::Stopped(reason.clone())),
-        (sockets, _) => Ok((Group::of(workers, 0, sockets?), Some(children))),
+        (met, _) => {
+            let (peers, sockets) = met?;
+            Ok(Assembly { group: Group::of(workers, 0, sockets), peers, children: Some(children) })
+        }
     }
-}
-
-fn trainer(
-    plan: &Plan,
-    job: &Job,
-    device: Device,
-    recorder: &Recorder,
-    kept: Option<Kept>,
-) -> Result<Arc<millstream_dataflow::TrainerFactory>, ClusterError> {
-    let config = session_config(plan, job.classes.clone(), device);
-    let before = |number: usize| number.checked_sub(1).map(|before| model_file(recorder.dir.path(), before as u32));
-    let unlabelled = job.untold().len();
-    let round = |(number, round)| round_config(round, before(number), unlabelled);
-    let rounds = plan.rounds.iter().enumerate().map(round);
-    let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
-    let (run, hash, generation) =
-        (recorder.dir.path().to_owned(), recorder.report.plan_hash.clone(), recorder.generation);
-    let settings = plan.checkpoint;
-    Ok(Arc::new(move || {
-        let checkpoints = settings.map(|settings| Checkpoints::new(settings, &run, hash.clone(), generation));
-        Ok(Box::new(TrainingNode::new(config.clone(), rounds.clone(), run.clone(), checkpoints, kept.clone())?))
-    }))
 }
 
 type Recorded = (Recorder, Option<ClusterError>);

@@ -7,6 +7,7 @@ use millstream_imageops::{Options, View};
 use millstream_labels::Rule;
 
 use crate::job::{Job, RoundJob, RoundView};
+use crate::ranks::Ranks;
 
 /// Batches without end to them: epoch after epoch, each in a fresh order, as a training node would get them.
 #[derive(Clone, Debug)]
@@ -55,6 +56,7 @@ impl Feed {
             rule: Rule { threshold: 0.5, balance: None, seed: self.seed, classes: classes.len() as u32 },
             calibrate: false,
             keep_distribution: false,
+            ranks: Ranks::ONE,
             classes,
             manifest,
         }

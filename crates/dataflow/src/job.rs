@@ -8,6 +8,7 @@ use millstream_data::{Key, Manifest, Shape};
 use millstream_imageops::{Mixing, Options, View};
 use millstream_labels::{Pseudo, Rule};
 
+use crate::ranks::{Lane, Ranks};
 use crate::schedule::Pass;
 use crate::time::Time;
 
@@ -57,6 +58,8 @@ pub struct Job {
     pub calibrate: bool,
     /// Whether full distributions are kept beside the most probable class.
     pub keep_distribution: bool,
+    /// The training nodes.
+    pub ranks: Ranks,
 }
 
 /// One round of a job.
@@ -132,9 +135,9 @@ impl RoundJob {
         (0..).zip(&self.views).filter(meant).map(|(number, view)| (number, &view.view))
     }
 
-    /// Samples in the first `slots` slots of a step.
-    fn rows_before(&self, slots: u32) -> usize {
-        let labelled = slots.min(self.batch);
+    /// Samples in the first `slots` slots of a lane.
+    fn rows_before(&self, lane: Lane, slots: u32) -> usize {
+        let labelled = slots.min(lane.count(self.batch));
         let rows = |slots: u32, labelled| slots as usize * self.views_of(labelled).count();
         rows(labelled, true) + rows(slots - labelled, false)
     }
@@ -200,14 +203,18 @@ impl Job {
         self.unlabelled.iter().copied().filter(|record| !told.contains(record)).collect()
     }
 
-    /// Leaves it to the training node to mix pixels: on a device that is there in no time.
+    /// Leaves it to the training node to mix pixels: on a device that is there in no time. Several nodes get them mixed.
     pub fn mix_on_device(&mut self) {
+        if self.ranks.count > 1 {
+            return;
+        }
         self.rounds.iter_mut().filter_map(|round| round.mix.as_mut()).for_each(|mix| mix.on_device = true);
     }
 
     /// The bytes of pixels in the largest step.
     pub fn largest_step(&self) -> u64 {
-        let train = self.rounds.iter().map(|r| r.rows_before(r.batch + r.unlabelled_batch)).max().unwrap_or(0);
+        let train =
+            self.rounds.iter().map(|r| r.rows_before(Lane::ALL, r.batch + r.unlabelled_batch)).max().unwrap_or(0);
         train.max(self.eval_batch as usize) as u64 * self.shape.bytes() as u64
     }
 
@@ -220,10 +227,10 @@ impl Job {
         training.into_iter().flatten().chain(asking)
     }
 
-    /// The rows of a batch that the samples of these slots of its step are, if none is bad.
-    pub(crate) fn rows_of(&self, time: &Time, slots: Range<u32>) -> Range<usize> {
+    /// The rows of a batch that the samples of these slots of a lane of its step are, if none is bad.
+    pub(crate) fn rows_of(&self, time: &Time, lane: Lane, slots: Range<u32>) -> Range<usize> {
         let before = |slots: u32| match (Pass::of(time), self.rounds.get(time.round as usize)) {
-            (Pass::Train, Some(round)) => round.rows_before(slots),
+            (Pass::Train, Some(round)) => round.rows_before(lane, slots),
             _ => slots as usize,
         };
         before(slots.start)..before(slots.end)

@@ -121,6 +121,11 @@ fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, around: Around, reply
     let mut next = None;
     while let Some(Asked { time, batch }) = next.take().or_else(|| asked.recv().ok()) {
         let waited = idle.elapsed().as_secs_f64();
+        if let Err(error) = rounds.meet(&time) {
+            // What the steps before have come to is whole.
+            rounds.leave();
+            return reply(Err(error));
+        }
         let answer = rounds.answer(time, batch, waited, Ahead::new(&asked, &mut next));
         let failed = answer.is_err();
         answer.iter().for_each(|reply| (rounds.around.events)(told(time, reply)));
@@ -130,9 +135,7 @@ fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, around: Around, reply
         }
         idle = Instant::now();
     }
-    if let Err(error) = rounds.pause() {
-        tracing::error!(%error, "what the round had come to could not be kept");
-    }
+    rounds.leave();
 }
 
 /// Follows the rounds: begins one with its first batch, and ends its training with the first batch of another pass.
@@ -165,7 +168,13 @@ impl Rounds {
         let pass = Pass::of(&time);
         let mut round = match self.round.take() {
             Some(round) if round.number == time.round => round,
-            _ => self.begin(time.round)?,
+            before => {
+                // A node that none of the passes after training came to.
+                if let Some(Current { number, model: None, .. }) = before {
+                    self.trainer.finish(number)?;
+                }
+                self.begin(time.round)?
+            }
         };
         let reply = match pass {
             Pass::Train => self.train(&mut round, time.step, batch, waited, next)?,
@@ -173,6 +182,19 @@ impl Rounds {
         };
         self.round = Some(round);
         Ok(reply)
+    }
+
+    /// Before a step of the round at work; the first step of a round begins it.
+    fn meet(&mut self, time: &Time) -> Result<(), TrainerError> {
+        let begun = self.round.as_ref().is_some_and(|round| round.number == time.round);
+        if begun && Pass::of(time) == Pass::Train { self.trainer.meet() } else { Ok(()) }
+    }
+
+    /// Keeps what the round has come to, as far as that can be.
+    fn leave(&mut self) {
+        if let Err(error) = self.pause() {
+            tracing::error!(%error, "what the round had come to could not be kept");
+        }
     }
 
     fn begin(&mut self, number: u32) -> Result<Current, TrainerError> {

@@ -11,6 +11,7 @@ use millstream_spec::{
 };
 
 use crate::job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
+use crate::ranks::Ranks;
 
 /// Opens the sources of a plan and draws its splits.
 pub fn open(plan: &Plan) -> Result<Manifest, DataError> {
@@ -112,6 +113,7 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
         rule: Rule { threshold: 0.5, balance: None, seed: 0, classes: classes.len() as u32 },
         calibrate: false,
         keep_distribution: true,
+        ranks: Ranks::ONE,
         classes,
         manifest,
     })
@@ -143,6 +145,7 @@ fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         rule: rule(plan, classes.len()),
         calibrate: plan.selection.calibrate.is_some(),
         keep_distribution: plan.rounds.iter().any(soft),
+        ranks: Ranks::ONE,
         classes,
         manifest,
     })

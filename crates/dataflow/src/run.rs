@@ -27,9 +27,6 @@ use crate::stop::Stop;
 use crate::time::{Rounds, Time};
 use crate::trainer::TrainerFactory;
 
-/// The worker that holds the training node.
-const RANK_WORKER: usize = 0;
-
 /// How long an idle worker sleeps before it looks at the stop signal.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -51,7 +48,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// `trainer` makes the training node and is called on one worker only; `events` receives news and is called on worker
+    /// `trainer` makes the training node and is called for the worker that holds one; `events` receives news and is called on worker
     /// 0 and on the thread of the training node; `stop` ends the run early.
     pub fn new(trainer: Arc<TrainerFactory>, events: EventSink, stop: Stop) -> Self {
         Surroundings { trainer, events, stop, parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
@@ -88,9 +85,10 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let buffers = Buffers { files: Pool::new(SPARE_FILES, LARGEST_FILE), parts: around.parts.clone() };
     let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
     let parts = prepare(records, Arc::clone(job), room.clone(), buffers);
-    let batches = batch(parts, job.shape, RANK_WORKER as u64);
+    let batches = batch(parts, job.shape, job.ranks);
     let batches = mix(batches, Arc::clone(job), around.parts.clone());
-    let node = (scope.index() == RANK_WORKER).then(|| Node {
+    let node = job.ranks.at(scope.index()).map(|rank| Node {
+        rank,
         factory: Arc::clone(&around.trainer),
         events: Arc::clone(&around.events),
         stop: around.stop.clone(),

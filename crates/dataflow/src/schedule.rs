@@ -11,6 +11,7 @@ use millstream_labels::Selected;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, RoundJob, Unlabelled};
+use crate::ranks::Lane;
 use crate::time::Time;
 
 /// What a batch is for. The passes of a round follow each other in this order; those without records are left out.
@@ -51,15 +52,19 @@ impl Pass {
 /// The slots of a step that one worker fills.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Share {
+    /// The slots of the step that this is about, and by which they are numbered here.
+    pub(crate) lane: Lane,
     pub(crate) slots: Range<u32>,
-    /// How many slots the step has, over all workers.
+    /// How many slots there are in the lane, over all workers.
     pub(crate) width: u32,
+    /// The ranks that get them.
+    pub(crate) ranks: Range<u32>,
 }
 
 /// One place in a batch and the record that fills it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Slot {
-    /// Position within the step, over all workers.
+    /// Position within the lane of its share, over all workers.
     pub(crate) number: u32,
     /// The positions that this worker fills.
     pub(crate) share: Share,
@@ -183,13 +188,34 @@ impl Schedule {
         all.saturating_sub(first).min(u64::from(job.eval_batch)) as u32
     }
 
+    /// What one of so many workers does of a step. What trains is dealt out to the ranks, each of which has workers of its own; but
+    /// where samples are mixed with each other all ranks need all of them. What only asks goes to one rank as a whole, since
+    /// answers depend a little on what else is in a batch; but all must hear what the model is calibrated by.
+    pub(crate) fn share(&self, job: &Job, time: &Time, (index, peers): (usize, usize)) -> Share {
+        let (width, ranks) = (self.width(job, time), job.ranks.count);
+        let mixed = job.rounds[self.round as usize].mix.is_some();
+        match Pass::of(time) {
+            Pass::Train if !mixed => {
+                let (rank, mine) = job.ranks.served_by(index, peers);
+                let lane = Lane { rank, ranks };
+                share(lane, lane.count(width), mine, rank..rank + 1)
+            }
+            Pass::Train | Pass::Validate => share(Lane::ALL, width, (index, peers), 0..ranks),
+            Pass::Test | Pass::Label => {
+                let rank = time.step % ranks;
+                share(Lane::ALL, width, (index, peers), rank..rank + 1)
+            }
+        }
+    }
+
     /// What fills a slot.
     pub(crate) fn slot(&mut self, job: &Job, time: &Time, number: u32, share: Share) -> Slot {
         let pass = Pass::of(time);
         if pass == Pass::Train {
             return self.train_slot(job, time.step, number, share);
         }
-        let record = pass.records(job)[time.step as usize * job.eval_batch as usize + number as usize];
+        let place = share.lane.global(number);
+        let record = pass.records(job)[time.step as usize * job.eval_batch as usize + place as usize];
         let labelled = pass != Pass::Label;
         let target = if labelled { label_of(job, record) } else { Target::None };
         Slot { number, share, record, epoch: 0, copy: 0, target, labelled }
@@ -198,12 +224,13 @@ impl Schedule {
     fn train_slot(&mut self, job: &Job, step: u32, number: u32, share: Share) -> Slot {
         let round = &job.rounds[self.round as usize];
         let position = |batch: u32, j: u32| u64::from(step) * u64::from(batch) + u64::from(j);
-        if number < round.batch {
-            let (epoch, index) = self.labelled.draw(position(round.batch, number));
+        let place = share.lane.global(number);
+        if place < round.batch {
+            let (epoch, index) = self.labelled.draw(position(round.batch, place));
             let record = job.labelled[index];
             return Slot { number, share, record, epoch, copy: 0, target: label_of(job, record), labelled: true };
         }
-        let (epoch, index) = self.unlabelled.draw(position(round.unlabelled_batch, number - round.batch));
+        let (epoch, index) = self.unlabelled.draw(position(round.unlabelled_batch, place - round.batch));
         let Pseudo { record, copy, target } = &self.pseudo[index];
         Slot { number, share, record: *record, epoch, copy: *copy, target: target.clone(), labelled: false }
     }
@@ -234,10 +261,10 @@ fn copies(record: u32, chosen: &Selected, round: &RoundJob) -> Vec<Pseudo> {
     (0..chosen.copies).map(|copy| Pseudo { record, copy, target: target.clone() }).collect()
 }
 
-/// A worker's share of a step: contiguous, so that parts are joined by whole blocks.
-pub(crate) fn share(width: u32, index: usize, peers: usize) -> Share {
+/// A worker's share of a lane: contiguous, so that parts are joined by whole blocks.
+fn share(lane: Lane, width: u32, (index, peers): (usize, usize), ranks: Range<u32>) -> Share {
     let cut = |i: usize| (u64::from(width) * i as u64 / peers as u64) as u32;
-    Share { slots: cut(index)..cut(index + 1), width }
+    Share { lane, slots: cut(index)..cut(index + 1), width, ranks }
 }
 
 #[cfg(test)]
@@ -247,7 +274,7 @@ mod tests {
     #[test]
     fn shares_cover_a_step_once() {
         for (width, peers) in [(64, 3), (5, 5), (2, 7), (256, 1)] {
-            let all: Vec<u32> = (0..peers).flat_map(|i| share(width, i, peers).slots).collect();
+            let all: Vec<u32> = (0..peers).flat_map(|i| share(Lane::ALL, width, (i, peers), 0..1).slots).collect();
             assert_eq!(all, (0..width).collect::<Vec<_>>());
         }
     }

@@ -11,13 +11,17 @@ pub type TrainerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One training node: it owns models and lives on a thread of its own.
 ///
-/// For each round the stream calls [`begin`](Trainer::begin), then [`step`](Trainer::step) and [`keep`](Trainer::keep) once for each
-/// batch of training in order, then [`finish`](Trainer::finish), and then
+/// For each round the stream calls [`begin`](Trainer::begin), then [`meet`](Trainer::meet), [`step`](Trainer::step) and
+/// [`keep`](Trainer::keep) once for each batch of training in order, then [`finish`](Trainer::finish), and then
 /// [`predict`](Trainer::predict) for each batch of the passes that only ask: validation, test, labelling.
 pub trait Trainer {
     /// Starts a round: a fresh model, or a loaded one where the job does not train. Says how far the round has come: where
     /// the job starts in the middle of a round, the node has kept what it was then.
     fn begin(&mut self, round: u32) -> Result<Progress, TrainerError>;
+    /// Waits until all training nodes are ready for a step. Where that fails nothing of the step has been done.
+    fn meet(&mut self) -> Result<(), TrainerError> {
+        Ok(())
+    }
     /// One optimisation step. A batch may be empty when all of its records were bad. A node that works on a device of its own may
     /// look at the batch that comes next in the meantime.
     fn step(&mut self, step: u32, batch: &Batch, next: &mut Ahead<'_>) -> Result<StepMetrics, TrainerError>;

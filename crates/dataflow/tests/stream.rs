@@ -3,13 +3,14 @@
 mod calibration;
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_data::Target;
 use millstream_dataflow::{Event, StopReason, Unlabelled};
 use millstream_imageops::{Mixing, Per};
-use support::{Corpus, Setting, Views, broken_folder, rss_bytes, run};
+use support::{Corpus, Outcome, Setting, Views, broken_folder, rss_bytes, run};
 
 #[test]
 fn the_loop_closes_once_a_round_and_ends() {
@@ -35,6 +36,42 @@ fn batches_do_not_depend_on_the_number_of_workers() {
     }
     let other_seed = run(Setting { seed: 2, ..Setting::default() });
     assert_ne!(one.batches, other_seed.batches);
+}
+
+/// What the ranks of each step saw, put together in one order.
+fn together(outcome: &Outcome) -> BTreeMap<(u32, u32), Vec<String>> {
+    let mut steps: BTreeMap<(u32, u32), Vec<String>> = BTreeMap::new();
+    for seen in &outcome.batches {
+        let rows = steps.entry((seen.round, seen.step)).or_default();
+        for (at, record) in seen.records.iter().enumerate() {
+            rows.push(format!("{record} {} {:?} {:?}", seen.views[at], seen.targets[at], seen.pixels[at]));
+        }
+    }
+    steps.values_mut().for_each(|rows| rows.sort_unstable());
+    steps
+}
+
+/// Two training nodes see what one sees, each its half: of what people labelled as of the rest, mixed or not.
+#[test]
+fn steps_are_dealt_out_to_the_training_nodes() {
+    let mixing = Some(Mixing { cutmix: 1.0, mixup: 0.4, p: 1.0, switch: 0.5, per: Per::Element });
+    let plain = Setting { views: Views::WeakAndStrong, ..Setting::default() };
+    for setting in [plain, Setting { mixing, ..Setting::default() }] {
+        let one = run(setting.clone());
+        for (ranks, workers) in [(2, 2), (2, 4), (3, 3)] {
+            let many = run(Setting { ranks, workers, ..setting.clone() });
+            assert_eq!(together(&one), together(&many), "{ranks} ranks, {workers} workers");
+            assert_eq!(one.labels(), many.labels());
+            assert_eq!(many.batches.len(), one.batches.len() * ranks as usize);
+            let tests = |outcome: &Outcome| outcome.rounds.iter().map(|round| round.test.clone()).collect::<Vec<_>>();
+            assert_eq!(tests(&one), tests(&many));
+        }
+    }
+    let halves = run(Setting { ranks: 2, workers: 2, ..Setting::default() });
+    let whole = run(Setting::default());
+    let widths = |outcome: &Outcome| outcome.batches.iter().map(|batch| batch.rows).collect::<Vec<_>>();
+    assert_eq!(widths(&halves)[..2], [2, 2]);
+    assert_eq!(widths(&whole)[0], 4);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Consistency {
     config: ConsistencyConfig,
     /// FlexMatch's.
     curriculum: Option<Curriculum>,
+    /// The images of this step, by record, that the model was sure of, and its word on them.
+    sure: Vec<[i64; 2]>,
 }
 
 /// What a step trains on.
@@ -33,7 +35,7 @@ pub(crate) struct Lesson<'a> {
     pub(crate) places: Vec<usize>,
     /// These rows, each with a target.
     pub(crate) rows: Cow<'a, [Row]>,
-    /// The weight of each in the loss.
+    /// What each counts among its like, 0 or 1; weighed, its weight in the loss.
     pub(crate) weights: Vec<f32>,
     /// Images that the model was asked about, and those about which it was sure enough.
     pub(crate) asked: u32,
@@ -54,7 +56,7 @@ impl Consistency {
     pub(crate) fn new(config: &ConsistencyConfig, classes: usize) -> Consistency {
         let flexible = matches!(config.threshold, Threshold::Flexible { .. });
         let curriculum = flexible.then(|| Curriculum::new(config.images, classes));
-        Consistency { config: config.clone(), curriculum }
+        Consistency { config: config.clone(), curriculum, sure: Vec::new() }
     }
 
     /// Whether the averaged weights are asked.
@@ -72,15 +74,8 @@ impl Consistency {
         (0..rows.len()).filter(|at| weak(&rows[*at])).collect()
     }
 
-    /// What to train on, given the probabilities that the model gave `asked`, row after row; `done` is the share of the round
-    /// that is behind.
-    pub(crate) fn lesson(
-        &mut self,
-        rows: &[Row],
-        asked: &[usize],
-        probabilities: &[f32],
-        done: f64,
-    ) -> Lesson<'static> {
+    /// What to train on, given the probabilities that the model gave `asked`, row after row.
+    pub(crate) fn lesson(&mut self, rows: &[Row], asked: &[usize], probabilities: &[f32]) -> Lesson<'static> {
         let classes = probabilities.len() / asked.len().max(1);
         let thresholds = self.thresholds(classes);
         let answers: BTreeMap<Subject, Answer> = asked
@@ -99,8 +94,31 @@ impl Consistency {
                 lesson.push(at, Row { target: target.clone(), ..row.clone() }, f32::from(u8::from(*accepted)));
             }
         }
-        lesson.weigh(self.config.weight * ramp(self.config.ramp, done));
         lesson
+    }
+
+    /// The weight of a labelled row and of any other, of so many, after a share of the round: 1 is spread over the labelled rows, and
+    /// the weight of that moment over the others.
+    pub(crate) fn weights(&self, [labelled, others]: [f64; 2], done: f64) -> [f32; 2] {
+        let share = |side: f64, rows: f64| (side / rows.max(1.0)) as f32;
+        [share(1.0, labelled), share(self.config.weight * ramp(self.config.ramp, done), others)]
+    }
+
+    /// Takes to heart what the model was sure of in a step: records and their classes, over all ranks.
+    pub(crate) fn learn(&mut self, sure: &[[i64; 2]]) {
+        for [record, class] in sure {
+            if let (Some(curriculum), Ok(record), Ok(class)) =
+                (&mut self.curriculum, u32::try_from(*record), u32::try_from(*class))
+            {
+                curriculum.learnt(record, class);
+            }
+        }
+    }
+
+    /// What the step before told of single records, where that is kept: only then ranks have to tell each other.
+    pub(crate) fn sure(&mut self) -> Option<Vec<[i64; 2]>> {
+        self.curriculum.as_ref()?;
+        Some(std::mem::take(&mut self.sure))
     }
 
     fn thresholds(&self, classes: usize) -> Vec<f64> {
@@ -116,10 +134,10 @@ impl Consistency {
     fn answer(&mut self, row: &Row, shares: &[f32], thresholds: &[f64]) -> Answer {
         let class = most_probable(shares);
         let confidence = f64::from(shares.get(class as usize).copied().unwrap_or_default());
-        if let (Some(curriculum), Threshold::Flexible { tau, .. }) = (&mut self.curriculum, self.config.threshold)
+        if let Threshold::Flexible { tau, .. } = self.config.threshold
             && confidence >= tau
         {
-            curriculum.learnt(row.record, class);
+            self.sure.push([i64::from(row.record), i64::from(class)]);
         }
         let target = match self.config.soft {
             Some(temperature) => Target::Soft(temper(shares, temperature)),
@@ -144,7 +162,8 @@ impl Consistency {
 
 impl<'a> Lesson<'a> {
     /// All rows of a batch, with the targets that they have.
-    pub(crate) fn given(rows: &'a [Row], weights: Vec<f32>) -> Lesson<'a> {
+    pub(crate) fn given(rows: &'a [Row]) -> Lesson<'a> {
+        let weights = vec![1.0; rows.len()];
         Lesson { places: (0..rows.len()).collect(), rows: Cow::Borrowed(rows), weights, asked: 0, accepted: 0 }
     }
 
@@ -159,11 +178,8 @@ impl<'a> Lesson<'a> {
         self.weights.push(weight);
     }
 
-    /// Spreads 1 over the labelled rows and `weight` over the others, of which those that are not accepted lose their share.
-    fn weigh(&mut self, weight: f64) {
-        let labelled = self.rows.iter().filter(|row| row.labelled).count();
-        let share = |side: f64, rows: usize| (side / rows.max(1) as f64) as f32;
-        let (human, other) = (share(1.0, labelled), share(weight, self.rows.len() - labelled));
+    /// Weighs labelled rows and the others.
+    pub(crate) fn weigh(&mut self, [human, other]: [f32; 2]) {
         for (row, weight) in self.rows.iter().zip(&mut self.weights) {
             *weight *= if row.labelled { human } else { other };
         }

@@ -44,7 +44,7 @@ pub(crate) fn gradients(
             None => sum = Some(part),
         }
     }
-    sum.ok_or_else(|| TrainError::Batch("it has no rows".to_owned()))
+    sum.map_or_else(|| Gradients::none(trained).during("making gradients"), Ok)
 }
 
 /// What is made of the rows in so many parts, one after the other, joined again.
@@ -65,6 +65,12 @@ fn split(rows: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl Gradients {
+    /// What a batch without rows has to teach: other ranks may have some.
+    fn none(trained: &[Tensor]) -> Result<Gradients, TchError> {
+        let tensors = trained.iter().map(|tensor| tensor.detach().f_zeros_like()).collect::<Result<_, _>>()?;
+        Ok(Gradients { tensors, loss: Tensor::f_zeros([], (tch::Kind::Float, tch::Device::Cpu))?, guesses: Vec::new() })
+    }
+
     fn of(trained: &[Tensor], targets: Targets, logits: &Tensor) -> Result<Gradients, TrainError> {
         let loss = targets.loss(logits).during("computing the loss")?;
         let tensors = Tensor::f_run_backward(&[&loss], trained, false, false).during("computing gradients")?;

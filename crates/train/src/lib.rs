@@ -22,6 +22,7 @@ mod loss;
 mod mixing;
 mod model;
 mod optim;
+mod parallel;
 mod predict;
 mod random;
 mod schedule;

@@ -43,8 +43,9 @@ struct Term {
 }
 
 impl Targets {
-    /// The targets of rows, each with its weight in the loss. A row without a target, where that is allowed, is left to a teacher.
-    pub(crate) fn new(rows: &[Row], weights: &[f32], labels: &Labels) -> Result<Targets, TrainError> {
+    /// The targets of rows, each with its weight in the loss. A row without a target, where that is allowed, is left to a teacher;
+    /// those that have one weigh `whole` together, over all ranks.
+    pub(crate) fn new(rows: &[Row], weights: &[f32], whole: f64, labels: &Labels) -> Result<Targets, TrainError> {
         let mut distribution = Vec::with_capacity(rows.len() * labels.classes);
         let mut labelled = Vec::new();
         for (index, row) in rows.iter().enumerate() {
@@ -53,7 +54,7 @@ impl Targets {
                 labelled.push((index, target));
             }
         }
-        let terms = || Ok((terms(rows, &distribution, weights, labels)?, matrix(weights, rows.len(), 1)?));
+        let terms = || Ok((terms(rows, &distribution, (weights, whole), labels)?, matrix(weights, rows.len(), 1)?));
         let (terms, weights) = terms().during("preparing targets")?;
         Ok(Targets { terms, weights, labelled })
     }
@@ -135,12 +136,24 @@ fn matrix(values: &[f32], rows: usize, columns: usize) -> Result<Tensor, TchErro
     Tensor::f_from_slice(values)?.f_reshape([rows as i64, columns as i64])
 }
 
-/// The terms of given labels: one, and one more at its temperature for the rows that are distilled. Where some rows have no target,
-/// those that have one share the whole weight.
-fn terms(rows: &[Row], distribution: &[f32], weights: &[f32], labels: &Labels) -> Result<Vec<Term>, TchError> {
-    let told = |row: &Row| row.target != Target::None;
+fn told(row: &Row) -> bool {
+    row.target != Target::None
+}
+
+/// How many rows have no target, and what those that have one weigh.
+pub(crate) fn told_weight(rows: &[Row], weights: &[f32]) -> [f64; 2] {
     let share = |(row, weight): (&Row, &f32)| if told(row) { f64::from(*weight) } else { 0.0 };
-    let whole = if rows.iter().all(told) { 1.0 } else { rows.iter().zip(weights).map(share).sum::<f64>() };
+    let untold = rows.iter().filter(|row| !told(row)).count();
+    [untold as f64, rows.iter().zip(weights).map(share).sum()]
+}
+
+/// The terms of given labels: one, and one more at its temperature for the rows that are distilled.
+fn terms(
+    rows: &[Row],
+    distribution: &[f32],
+    (weights, whole): (&[f32], f64),
+    labels: &Labels,
+) -> Result<Vec<Term>, TchError> {
     let term = |temperature: Option<f64>| {
         let ours = |row: &Row| told(row) && labels.distilled.filter(|_| distilled(row)) == temperature;
         let weights: Vec<f32> = rows
@@ -192,19 +205,38 @@ fn push_distribution(distribution: &mut Vec<f32>, row: &Row, labels: &Labels) ->
     }
 }
 
-/// The weight of each row where labelled and pseudo-labelled rows are a side each, which share the loss as 1 to `weight`:
+/// How many labelled rows there are, and how many others.
+pub(crate) fn sides(rows: &[Row]) -> [f64; 2] {
+    let labelled = rows.iter().filter(|row| row.labelled).count();
+    [labelled as f64, (rows.len() - labelled) as f64]
+}
+
+/// The weight of a labelled row and of any other, of so many, where labelled and pseudo-labelled rows are a side each, which share the loss as 1 to `weight`:
 /// `(mean_lab + w mean_unl) / (1 + w)`. That is the Noisy Student loss (of its paper's code) up to the division, which keeps the
 /// learning rate independent of `w`. A side without rows falls away together with its weight.
-pub(crate) fn shared(rows: &[Row], weight: f64) -> Vec<f32> {
-    let labelled = rows.iter().filter(|row| row.labelled).count();
-    let unlabelled = rows.len() - labelled;
-    let sides = [(labelled, 1.0), (unlabelled, weight)].map(|(rows, weight)| if rows == 0 { 0.0 } else { weight });
+pub(crate) fn shared([labelled, others]: [f64; 2], weight: f64) -> [f32; 2] {
+    let sides = [(labelled, 1.0), (others, weight)].map(|(rows, weight)| if rows == 0.0 { 0.0 } else { weight });
     let total = sides[0] + sides[1];
-    let share = |side: f64, rows: usize| {
-        if total > 0.0 { (side / total / rows as f64) as f32 } else { 0.0 }
+    let share = |side: f64, rows: f64| {
+        if total > 0.0 && rows > 0.0 { (side / total / rows) as f32 } else { 0.0 }
     };
-    let (human, pseudo) = (share(sides[0], labelled), share(sides[1], unlabelled));
-    rows.iter().map(|row| if row.labelled { human } else { pseudo }).collect()
+    [share(sides[0], labelled), share(sides[1], others)]
+}
+
+/// The weights of the rows of a session that is alone.
+#[cfg(test)]
+pub(crate) fn shared_by(rows: &[Row], weight: f64) -> Vec<f32> {
+    let [human, other] = shared(sides(rows), weight);
+    rows.iter().map(|row| if row.labelled { human } else { other }).collect()
+}
+
+#[cfg(test)]
+impl Targets {
+    /// The targets of a session that is alone.
+    pub(crate) fn alone(rows: &[Row], weights: &[f32], labels: &Labels) -> Result<Targets, TrainError> {
+        let [untold, told] = told_weight(rows, weights);
+        Targets::new(rows, weights, if untold == 0.0 { 1.0 } else { told }, labels)
+    }
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ impl Seeded {
 pub(crate) enum Purpose {
     /// The initial weights of a round's model.
     Weights,
-    /// Dropout and drop path in one step.
-    Step(u32),
+    /// Dropout and drop path in one step, at one rank.
+    Step(u32, usize),
 }
 
 /// Seeds libtorch's generator for one purpose of one round, until the guard is dropped.
@@ -58,10 +58,13 @@ pub(crate) fn seeded(seed: u64, round: u32, purpose: Purpose) -> Seeded {
 fn mix(seed: u64, round: u32, purpose: Purpose) -> i64 {
     let (kind, step) = match purpose {
         Purpose::Weights => (0u8, 0),
-        Purpose::Step(step) => (1, step),
+        Purpose::Step(step, _) => (1, step),
     };
     let mut hasher = blake3::Hasher::new_derive_key("millstream train seed v1");
     hasher.update(&seed.to_le_bytes()).update(&round.to_le_bytes()).update(&[kind]).update(&step.to_le_bytes());
+    if let Purpose::Step(_, rank @ 1..) = purpose {
+        hasher.update(&(rank as u64).to_le_bytes());
+    }
     let mut bytes = [0; 8];
     hasher.finalize_xof().fill(&mut bytes);
     i64::from_le_bytes(bytes)

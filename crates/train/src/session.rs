@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::path::Path;
 
+use millstream_c10d::ProcessGroup;
 use millstream_data::{Batch, Row, Shape};
-use tch::{TchError, Tensor};
+use tch::{Kind, TchError, Tensor};
 
 use crate::consistency::{Consistency, Lesson, probabilities};
 use crate::device;
@@ -15,6 +16,7 @@ use crate::input::{Normalise, select};
 use crate::loss::{self, Labels, Targets};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::optim::{Optimizer, optimizer};
+use crate::parallel::Peers;
 use crate::predict::{Crop, Predictions, predictions};
 use crate::random::{Purpose, seeded};
 use crate::schedule::learning_rate;
@@ -64,6 +66,7 @@ pub struct Session {
     uploads: Option<Uploads>,
     current: Option<Current>,
     under_way: Option<UnderWay>,
+    peers: Peers,
 }
 
 /// A step that the device was given to do.
@@ -116,7 +119,20 @@ impl Session {
         }
         let normalise = Normalise::new(&config.mean, &config.std, device)?;
         let uploads = Uploads::to(device)?;
-        Ok(Session { config, device, normalise, uploads, current: None, under_way: None })
+        let peers = Peers::default();
+        Ok(Session { config, device, normalise, uploads, current: None, under_way: None, peers })
+    }
+
+    /// Trains together with other sessions from now on, one a rank: all begin the same rounds and do the same steps, each with its part of
+    /// the batch, and have the same model.
+    #[must_use]
+    pub fn with_peers(self, group: ProcessGroup) -> Session {
+        Session { peers: Peers::of(group), ..self }
+    }
+
+    /// Which of the sessions that train together this one is, from 0.
+    pub fn rank(&self) -> usize {
+        self.peers.rank()
     }
 
     /// Reads a model file for predictions. The configuration comes from the file; its seed is 0.
@@ -177,6 +193,7 @@ impl Session {
         if let Some(loaded) = &loaded {
             tracing::info!("{loaded}");
         }
+        self.peers.agree(net.params.entries().iter().map(|param| &param.tensor))?;
         config.transfer.apply(&mut net.params)?;
         let features = (config.transfer.freeze == Freeze::Body).then(|| Features::new(config.features_keep));
         let ema = config.ema.map(|ema| Ema::new(&config.model, dimensions, &net.params, ema)).transpose()?;
@@ -207,6 +224,14 @@ impl Session {
         self.conclude()
     }
 
+    /// Waits until all sessions that train together are about to do a step. Where that fails the session is as the step before left it.
+    ///
+    /// # Errors
+    /// Another session is gone.
+    pub fn meet(&self) -> Result<(), TrainError> {
+        self.peers.meet()
+    }
+
     /// Gives the device a step to do, of which [`conclude`](Self::conclude) tells. A GPU works on it in the meantime.
     ///
     /// # Errors
@@ -218,25 +243,35 @@ impl Session {
         };
         let metrics = StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() };
         let mut under_way = UnderWay { round: training.round, step, metrics, gradients: None, _pixels: None };
-        if batch.rows.is_empty() {
-            self.under_way = Some(under_way);
-            return Ok(());
-        }
         let at = (self.config.seed, step);
         let there = self.uploads.as_mut().map(|uploads| uploads.receive(batch)).transpose()?.flatten();
-        let images = self.normalise.images(batch, &self.config.shape, there.as_ref())?;
-        let lesson = training.lesson(net, step, &images, &batch.rows)?;
-        if lesson.rows.is_empty() {
+        // Other ranks may have rows where this one has none: it takes part all the same.
+        let images = match batch.rows.is_empty() {
+            true => Tensor::f_zeros([0], (Kind::Float, self.device)).during("preparing images")?,
+            false => self.normalise.images(batch, &self.config.shape, there.as_ref())?,
+        };
+        let mut lesson = training.lesson(net, step, &images, &batch.rows, &self.peers)?;
+        let sides = self.peers.total(loss::sides(&lesson.rows))?;
+        if sides == [0.0; 2] {
             self.under_way = Some(under_way);
             return Ok(());
         }
+        lesson.weigh(training.weights(sides, step));
         let images = lesson.images(images).during("choosing images")?;
-        let mut targets = Targets::new(&lesson.rows, &lesson.weights, &training.labels(self.config.classes.len()))?;
-        if let Some(teacher) = &training.teacher {
+        let whole = match &training.teacher {
+            None => 1.0,
+            Some(_) => match self.peers.total(loss::told_weight(&lesson.rows, &lesson.weights))? {
+                [0.0, _] => 1.0,
+                [_, told] => told,
+            },
+        };
+        let labels = training.labels(self.config.classes.len());
+        let mut targets = Targets::new(&lesson.rows, &lesson.weights, whole, &labels)?;
+        if let Some(teacher) = training.teacher.as_ref().filter(|_| !lesson.rows.is_empty()) {
             teacher.teach(&images, training.config.accumulate, &mut targets)?;
         }
         under_way.metrics = lesson.count(metrics);
-        under_way.gradients = Some(training.step(net, at, (&images, &lesson.rows), &targets)?);
+        under_way.gradients = Some(training.step(net, at, (&images, &lesson.rows), &targets, &self.peers)?);
         under_way._pixels = there;
         self.under_way = Some(under_way);
         Ok(())
@@ -259,10 +294,15 @@ impl Session {
             self.under_way.take().ok_or(TrainError::NoRound { asked: "the end of a step" })?;
         let Some(gradients) = gradients else { return Ok(metrics) };
         let Score { loss, labelled, labelled_correct } = gradients.score().during("reading the loss")?;
+        let [asked, accepted] = [metrics.asked, metrics.accepted].map(f64::from);
+        let own = [loss, f64::from(labelled), f64::from(labelled_correct), asked, accepted];
+        let [loss, labelled, labelled_correct, asked, accepted] = self.peers.total(own)?;
         if !loss.is_finite() {
             return Err(TrainError::Diverged { round, step, loss });
         }
-        Ok(StepMetrics { loss, labelled, labelled_correct, ..metrics })
+        let [labelled, labelled_correct, asked, accepted] =
+            [labelled, labelled_correct, asked, accepted].map(|count| count as u32);
+        Ok(StepMetrics { loss, labelled, labelled_correct, asked, accepted, ..metrics })
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).
@@ -355,6 +395,15 @@ impl Session {
         weights::save(path, &net.params, &Card::new(kind.clone(), self.config.clone()))
     }
 
+    /// The hash that [`save`](Session::save) would return.
+    ///
+    /// # Errors
+    /// There is no model.
+    pub fn hash(&self) -> Result<[u8; 32], TrainError> {
+        let (kind, net) = self.predictor("its hash")?;
+        weights::hash(&net.params, &Card::new(kind.clone(), self.config.clone()))
+    }
+
     /// The network that predicts.
     fn predictor(&self, asked: &'static str) -> Result<(&ModelKind, &Net), TrainError> {
         let current = self.current.as_ref().ok_or(TrainError::NoRound { asked })?;
@@ -378,9 +427,16 @@ impl Training {
     }
 
     /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.
-    fn lesson<'a>(&mut self, net: &Net, step: u32, images: &Tensor, rows: &'a [Row]) -> Result<Lesson<'a>, TrainError> {
+    fn lesson<'a>(
+        &mut self,
+        net: &Net,
+        step: u32,
+        images: &Tensor,
+        rows: &'a [Row],
+        peers: &Peers,
+    ) -> Result<Lesson<'a>, TrainError> {
         let Some(consistency) = &mut self.consistency else {
-            return Ok(Lesson::given(rows, loss::shared(rows, self.config.unlabelled_weight)));
+            return Ok(Lesson::given(rows));
         };
         let asked = consistency.asks(rows);
         let averaged = self.ema.as_ref().filter(|_| consistency.asks_average());
@@ -390,7 +446,19 @@ impl Training {
         if !shares.iter().all(|share| share.is_finite()) {
             return Err(TrainError::Diverged { round: self.round, step, loss: f64::NAN });
         }
-        Ok(consistency.lesson(rows, &asked, &shares, f64::from(step) / f64::from(self.config.steps)))
+        let lesson = consistency.lesson(rows, &asked, &shares);
+        if let Some(sure) = consistency.sure() {
+            consistency.learn(&peers.tell(sure)?);
+        }
+        Ok(lesson)
+    }
+
+    /// The weight of a labelled row and of any other in the loss of a step, of so many over all ranks.
+    fn weights(&self, sides: [f64; 2], step: u32) -> [f32; 2] {
+        match &self.consistency {
+            None => loss::shared(sides, self.config.unlabelled_weight),
+            Some(consistency) => consistency.weights(sides, f64::from(step) / f64::from(self.config.steps)),
+        }
     }
 
     /// The whole of training: forward, loss, backward, clipping, update, average. What the model said is still to be read.
@@ -400,13 +468,16 @@ impl Training {
         (seed, step): (u64, u32),
         images: (&Tensor, &[Row]),
         targets: &Targets,
+        peers: &Peers,
     ) -> Result<Gradients, TrainError> {
         let mut batch = {
-            let seeded = seeded(seed, self.round, Purpose::Step(step));
+            let seeded = seeded(seed, self.round, Purpose::Step(step, peers.rank()));
             let (features, mode) = (&mut self.features, Mode::Train(&seeded));
             let logits = |part| logits(features, net, images, part, mode);
             gradients(&self.trained, targets, self.config.accumulate, logits)?
         };
+        peers.sum(&mut batch.tensors)?;
+        peers.mean_statistics(net.params.entries())?;
         if let Some(how) = self.config.clip {
             clip(&mut batch.tensors, how).during("clipping gradients")?;
         }

@@ -64,6 +64,15 @@ pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32]
     write(path, params.entries().iter().map(|param| (param.name.as_str(), &param.tensor)), card)
 }
 
+/// The hash that [`save`] would return.
+pub(crate) fn hash(params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
+    let nowhere = Path::new("the model");
+    let card = serde_json::to_string(card).map_err(|error| write_error(nowhere, error.into()))?;
+    let tensors = params.entries().iter().map(|param| (param.name.as_str(), &param.tensor));
+    let bytes = pack(tensors, card).map_err(|reason| write_error(nowhere, reason))?;
+    Ok(*blake3::hash(&bytes).as_bytes())
+}
+
 /// Writes tensors with one metadata entry, whole or not at all, and returns the blake3 hash of the file's bytes.
 pub(crate) fn write<'a>(
     path: &Path,

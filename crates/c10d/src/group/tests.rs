@@ -1,31 +1,12 @@
 //! Ranks as threads of one process: to Gloo there is no difference.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Condvar, Mutex};
 
 use super::*;
+use crate::Table;
 
-/// A table on which all ranks leave word.
-#[derive(Default)]
-struct Table {
-    words: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
-    news: Condvar,
-}
-
-impl Rendezvous for Table {
-    fn set(&self, key: &[u8], value: &[u8]) -> Result<(), RendezvousError> {
-        self.words.lock().unwrap().insert(key.to_vec(), value.to_vec());
-        self.news.notify_all();
-        Ok(())
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Vec<u8>, RendezvousError> {
-        let words = self.words.lock().unwrap();
-        let missing = |words: &mut BTreeMap<Vec<u8>, Vec<u8>>| !words.contains_key(key);
-        let (words, late) = self.news.wait_timeout_while(words, Duration::from_millis(500), missing).unwrap();
-        if late.timed_out() { Err("nobody left word".into()) } else { Ok(words[key].clone()) }
-    }
+fn table() -> Arc<Table> {
+    Arc::new(Table::new(Duration::from_millis(500)))
 }
 
 fn join(table: &Arc<Table>, rank: usize, ranks: usize) -> Result<ProcessGroup, C10Error> {
@@ -35,7 +16,7 @@ fn join(table: &Arc<Table>, rank: usize, ranks: usize) -> Result<ProcessGroup, C
 
 /// What each rank of a group makes of it.
 fn on<T: Send>(ranks: usize, work: impl Fn(ProcessGroup) -> T + Sync) -> Vec<T> {
-    let (table, work) = (Arc::default(), &work);
+    let (table, work) = (table(), &work);
     std::thread::scope(|scope| {
         let rank = |rank| {
             let table = Arc::clone(&table);
@@ -78,7 +59,7 @@ fn one_tells_all_and_all_tell_each_other() {
 
 #[test]
 fn a_rank_that_does_not_come_and_one_that_goes_are_errors() {
-    let alone = join(&Arc::default(), 0, 2).unwrap_err();
+    let alone = join(&table(), 0, 2).unwrap_err();
     assert!(alone.reason.contains("has not come"), "{alone}");
     let outcomes = on(2, |group| match group.rank() {
         0 => group.all_reduce(&Tensor::from_slice(&[1f32])).and_then(Pending::wait).map_err(|error| error.to_string()),

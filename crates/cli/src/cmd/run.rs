@@ -18,6 +18,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.listen.is_some() && args.processes == 1 {
         bail!(Request("--listen is where other processes join: it needs --processes 2 or more".to_owned()));
     }
+    if args.ranks > args.processes {
+        let (ranks, processes) = (args.ranks, args.processes);
+        bail!(Request(format!(
+            "{ranks} training nodes need a process each, there are {processes}: raise `--processes`"
+        )));
+    }
     let plan = load(&args.pipeline)?;
     let stop = stop_on_interrupt()?;
     let mut progress: Option<Progress> = None;
@@ -51,6 +57,7 @@ fn options(args: &RunArgs, plan: &Plan) -> RunOptions {
         },
         workers: workers(args.workers, smallest_step(plan) / u32::from(args.processes)),
         processes: usize::from(args.processes),
+        ranks: usize::from(args.ranks),
         listen: args.listen,
         device: device(args.device.device),
     }

@@ -9,6 +9,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use super::prepare::Part;
+use crate::ranks::Ranks;
 use crate::time::Time;
 
 /// Joins parts into whole batches, in slot order and in time order. A step whose records were all bad gives
@@ -16,9 +17,9 @@ use crate::time::Time;
 pub(crate) fn batch<'scope>(
     parts: StreamVec<'scope, Time, Part>,
     shape: Shape,
-    rank_worker: u64,
+    ranks: Ranks,
 ) -> StreamVec<'scope, Time, Batch> {
-    parts.unary_frontier(Exchange::new(move |_: &Part| rank_worker), "Batch", move |_, _| {
+    parts.unary_frontier(Exchange::new(move |part: &Part| ranks.worker(part.rank) as u64), "Batch", move |_, _| {
         let mut steps: BTreeMap<Time, (Capability<Time>, Vec<Part>)> = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each(|capability, parts| {
@@ -66,6 +67,7 @@ fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ranks::Lane;
     use crate::schedule::Share;
     use millstream_data::{Block, Key, Row, Target};
 
@@ -81,10 +83,11 @@ mod tests {
         };
         let first = slots.first().copied().unwrap_or(0);
         Part {
-            share: Share { slots: first..first + slots.len() as u32, width: 6 },
+            share: Share { lane: Lane::ALL, slots: first..first + slots.len() as u32, width: 6, ranks: 0..1 },
             rows: slots.iter().map(row).collect(),
             pixels: Block(slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
             dead: Vec::new(),
+            rank: 0,
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) parts: Pool,
     /// The confidence from which on labels are selected, if they are to be calibrated before.
     pub(crate) calibrate: Option<f32>,
+    /// Which of the training nodes it is. The first speaks for all where all would say the same.
+    pub(crate) rank: u32,
 }
 
 /// Answers to batches, each at the time of its batch.
@@ -92,6 +94,7 @@ pub(crate) fn learn<'scope>(
 /// The operator's side of the training node: what waits for it and what it is at work on, in order.
 struct Desk {
     learner: Learner,
+    speaks: bool,
     stop: Stop,
     waiting: VecDeque<(Capability<Time>, Batch)>,
     asked: VecDeque<Capability<Time>>,
@@ -100,7 +103,7 @@ struct Desk {
 impl Desk {
     fn new(node: Node, activator: timely::scheduling::SyncActivator) -> Self {
         let learner = learner::start(node.factory, activator, (node.parts, node.events), node.calibrate);
-        Desk { learner, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
+        Desk { learner, speaks: node.rank == 0, stop: node.stop, waiting: VecDeque::new(), asked: VecDeque::new() }
     }
 
     /// Takes what has come back and hands over what there is room for.
@@ -110,7 +113,7 @@ impl Desk {
             match reply {
                 Ok(reply) => {
                     if let Some(capability) = self.asked.pop_front() {
-                        let answers = answers(*capability.time(), reply);
+                        let answers = answers(*capability.time(), reply, self.speaks);
                         answered.push((capability, answers));
                     }
                 }
@@ -134,12 +137,13 @@ impl Desk {
     }
 }
 
-fn answers(time: Time, mut reply: Reply) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = reply.trained.take().map(Answer::Trained).into_iter().collect();
-    answers.extend(reply.calibration.take().map(|found| Answer::Calibrated(Box::new(found))));
+fn answers(time: Time, mut reply: Reply, speaks: bool) -> Vec<Answer> {
+    let trained = reply.trained.take().map(Answer::Trained);
+    let calibrated = reply.calibration.take().map(|found| Answer::Calibrated(Box::new(found)));
+    let mut answers: Vec<Answer> = trained.into_iter().chain(calibrated).filter(|_| speaks).collect();
     match Pass::of(&time) {
-        Pass::Train => {}
-        Pass::Validate => answers.push(Answer::Validated(Box::new(reply.tally()))),
+        Pass::Validate if speaks => answers.push(Answer::Validated(Box::new(reply.tally()))),
+        Pass::Train | Pass::Validate => {}
         Pass::Test => {
             let calibrated = reply.calibrated_tally().map(Box::new);
             answers.push(Answer::Tested { raw: Box::new(reply.tally()), calibrated });

@@ -11,6 +11,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::job::{Job, MixJob};
 use crate::pool::Pool;
+use crate::ranks::Lane;
 use crate::schedule::Pass;
 use crate::time::Time;
 
@@ -24,8 +25,10 @@ pub(crate) fn mix<'scope>(
     if job.rounds.iter().all(|round| round.mix.is_none()) {
         return batches;
     }
+    let rank = job.ranks.at(batches.scope().index()).unwrap_or_default();
     batches.unary(Pipeline, "Mix", move |_, _| {
-        let mut mixer = Mixer { job, parts, plan: Vec::new(), scratch: Vec::new() };
+        let lane = Lane { rank, ranks: job.ranks.count };
+        let mut mixer = Mixer { job, parts, lane, plan: Vec::new(), scratch: Vec::new() };
         move |input, output| {
             input.for_each(|capability, batches| {
                 let Some(capability) = capability.retain_least(0) else {
@@ -41,6 +44,8 @@ pub(crate) fn mix<'scope>(
 struct Mixer {
     job: Arc<Job>,
     parts: Pool,
+    /// What the rank keeps of the batch, of which it gets all: each may be mixed with each.
+    lane: Lane,
     plan: Vec<Mix>,
     /// The pixels before mixing.
     scratch: Vec<u8>,
@@ -62,6 +67,26 @@ impl Mixer {
         for (group, rows) in (0..).zip([0..labelled, others]) {
             self.mix_rows(&job, settings, time, group, batch, rows);
         }
+        if self.lane != Lane::ALL {
+            self.keep_own(batch);
+        }
+    }
+
+    /// Leaves in a batch what other ranks train on.
+    fn keep_own(&self, batch: &mut Batch) {
+        let own: Vec<usize> =
+            (0..self.lane.count(batch.rows.len() as u32)).map(|at| self.lane.global(at) as usize).collect();
+        let mut pixels = self.parts.take();
+        pixels.clear();
+        for (at, image) in batch.images().enumerate() {
+            if own.binary_search(&at).is_ok() {
+                pixels.extend_from_slice(image);
+            }
+        }
+        batch.blocks.drain(..).for_each(|block| self.parts.give(block.0));
+        batch.blocks.push(Block(pixels));
+        let mut at = 0..;
+        batch.rows.retain(|_| at.next().is_some_and(|at| own.binary_search(&at).is_ok()));
     }
 
     /// Brings the pixels of all workers into one block.

@@ -4,6 +4,7 @@
 //! that go nowhere in between need no buffer of their own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,19 @@ pub(crate) struct Part {
     pub(crate) pixels: Block,
     /// Records of the share that failed here or before, where this worker has not said so yet.
     pub(crate) dead: Vec<DeadLetter>,
+    /// The rank that gets it.
+    pub(crate) rank: u32,
+}
+
+impl Part {
+    /// The part once for each rank that gets it; the first is told of the dead.
+    fn for_each_rank(mut self) -> impl Iterator<Item = Part> {
+        let Range { start, end } = self.share.ranks;
+        let dead = std::mem::take(&mut self.dead);
+        let mut others: Vec<Part> = (start + 1..end).map(|rank| Part { rank, ..self.clone() }).collect();
+        others.push(Part { rank: start, dead, ..self });
+        others.into_iter()
+    }
 }
 
 /// Where a record failed of which an image could not be made.
@@ -93,7 +107,7 @@ pub(crate) fn prepare<'scope>(
                 if step.part.as_ref().is_some_and(|part| part.missing == 0)
                     && let Some(Step { part: Some(part), capability, .. }) = steps.remove(&time)
                 {
-                    output.session(&capability).give(part.close());
+                    output.session(&capability).give_iterator(part.close().for_each_rank());
                     // The training node may wait for it: it goes off at the end of a turn.
                     break;
                 }
@@ -151,7 +165,7 @@ impl OpenPart {
         }
         self.pixels.truncate(kept * self.bytes);
         let rows = self.rows.into_iter().flatten().collect();
-        Part { share: self.share, rows, pixels: Block(self.pixels), dead: self.dead }
+        Part { rank: self.share.ranks.start, share: self.share, rows, pixels: Block(self.pixels), dead: self.dead }
     }
 }
 
@@ -176,7 +190,8 @@ impl Kitchen {
     fn serve(&mut self, time: &Time, slot: Slot, payload: Result<Payload, Failure>, step: &mut Step) {
         let job = Arc::clone(&self.job);
         let bytes = job.shape.bytes();
-        let places = |numbers| job.rows_of(time, numbers);
+        let lane = slot.share.lane;
+        let places = |numbers| job.rows_of(time, lane, numbers);
         let part = step.part.get_or_insert_with(|| {
             OpenPart::new(&slot, places(slot.share.slots.clone()).len(), bytes, self.buffers.parts.take())
         });

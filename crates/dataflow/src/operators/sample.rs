@@ -14,7 +14,7 @@ use timely::progress::frontier::MutableAntichain;
 
 use crate::flow::Credit;
 use crate::job::Job;
-use crate::schedule::{Schedule, Share, Slot, share};
+use crate::schedule::{Schedule, Share, Slot};
 use crate::time::Time;
 
 /// A change of the set of selected pseudo-labels: `+1` joins it, `-1` leaves it.
@@ -125,8 +125,9 @@ impl Sampler {
             return false;
         }
         self.credit.begin_step(time);
-        let width = self.schedule.as_ref().map_or(0, |schedule| schedule.width(&self.job, &time));
-        self.share = share(width, self.index, self.peers);
+        let workers = (self.index, self.peers);
+        self.share =
+            self.schedule.as_ref().map_or_else(Share::default, |schedule| schedule.share(&self.job, &time, workers));
         self.left = Some(self.share.slots.clone());
         true
     }

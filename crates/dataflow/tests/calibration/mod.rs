@@ -9,6 +9,15 @@ use millstream_dataflow::{Evaluation, Event, Pass, RoundResult, Tally};
 /// That of the support's jobs.
 const THRESHOLD: f32 = 0.6;
 
+#[test]
+fn all_training_nodes_answer_at_the_same_temperature() {
+    let [one, two] = [1, 2].map(|ranks| run(Setting { ranks, workers: 2, ..calibrated() }));
+    assert_eq!(one.labels(), two.labels());
+    for (one, two) in one.rounds.iter().zip(&two.rounds) {
+        assert_eq!((&one.validation, &one.calibration), (&two.validation, &two.calibration));
+    }
+}
+
 fn calibrated() -> Setting {
     Setting { validation: true, calibrate: true, ..Setting::default() }
 }

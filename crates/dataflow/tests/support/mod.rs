@@ -8,8 +8,8 @@ use millstream_data::{
     Batch, DeadLetter, FolderLayout, Key, KeyKind, LabelRow, Manifest, Shape, SourceConfig, SplitConfig, Take, Target,
 };
 use millstream_dataflow::{
-    Ahead, Event, Job, MixJob, ModelHash, Progress, RoundJob, RoundResult, RoundView, StepMetrics, Stop, StopReason,
-    Surroundings, Trainer, TrainerError, Unlabelled,
+    Ahead, Event, Job, MixJob, ModelHash, Progress, Ranks, RoundJob, RoundResult, RoundView, StepMetrics, Stop,
+    StopReason, Surroundings, Trainer, TrainerError, Unlabelled,
 };
 use millstream_imageops::{Mixing, Options, Step, Variant, View};
 use millstream_labels::{Pseudo, Rule};
@@ -48,6 +48,8 @@ pub(crate) struct Setting {
     pub(crate) corpus: Corpus,
     pub(crate) seed: u64,
     pub(crate) workers: usize,
+    /// Training nodes; they share the workers.
+    pub(crate) ranks: u32,
     pub(crate) steps: u32,
     pub(crate) memory: u64,
     pub(crate) max_bad: u64,
@@ -76,6 +78,7 @@ impl Default for Setting {
             corpus: Corpus::Small,
             seed: 1,
             workers: 1,
+            ranks: 1,
             steps: 5,
             memory: 16 << 20,
             max_bad: 100,
@@ -359,6 +362,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         rule: Rule { threshold: 0.6, balance: None, seed: setting.seed, classes: setting.corpus.classes() as u32 },
         calibrate: setting.calibrate,
         keep_distribution: true,
+        ranks: Ranks { count: setting.ranks, workers: setting.workers / setting.ranks as usize },
         manifest,
     }
 }

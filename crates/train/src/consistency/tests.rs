@@ -36,12 +36,22 @@ const SHARES: [f32; 9] = [0.96, 0.02, 0.02, 0.94, 0.03, 0.03, 0.0, 1.0, 0.0];
 
 const FIXED: Threshold = Threshold::Fixed(0.95);
 
+/// What a session that is alone makes of a step.
+fn taught(consistency: &mut Consistency, rows: &[Row], asked: &[usize], shares: &[f32], done: f64) -> Lesson<'static> {
+    let mut lesson = consistency.lesson(rows, asked, shares);
+    if let Some(sure) = consistency.sure() {
+        consistency.learn(&sure);
+    }
+    lesson.weigh(consistency.weights(crate::loss::sides(&lesson.rows), done));
+    lesson
+}
+
 #[test]
 fn strong_views_learn_what_the_model_is_sure_of_in_the_weak_one() {
     let mut consistency = Consistency::new(&config(FIXED), 3);
     let asked = consistency.asks(&batch());
     assert_eq!(asked, [1, 3, 5]);
-    let lesson = consistency.lesson(&batch(), &asked, &SHARES, 0.5);
+    let lesson = taught(&mut consistency, &batch(), &asked, &SHARES, 0.5);
     assert_eq!(lesson.places, [0, 2, 4, 6]);
     let targets: Vec<&Target> = lesson.rows.iter().map(|row| &row.target).collect();
     assert_eq!(targets, [&Target::Hard(2), &Target::Hard(0), &Target::Hard(0), &Target::Hard(1)]);
@@ -54,9 +64,9 @@ fn strong_views_learn_what_the_model_is_sure_of_in_the_weak_one() {
 #[test]
 fn the_loss_is_that_of_fixmatch() {
     let mut consistency = Consistency::new(&config(FIXED), 3);
-    let lesson = consistency.lesson(&batch(), &[1, 3, 5], &SHARES, 0.5);
+    let lesson = taught(&mut consistency, &batch(), &[1, 3, 5], &SHARES, 0.5);
     let labels = crate::loss::Labels { classes: 3, smoothing: 0.0, distilled: None, taught: false };
-    let targets = crate::loss::Targets::new(&lesson.rows, &lesson.weights, &labels).unwrap();
+    let targets = crate::loss::Targets::alone(&lesson.rows, &lesson.weights, &labels).unwrap();
     let logits = Tensor::from_slice(&[1f32, 2.0, 3.0, 0.5, 0.0, -0.5, 9.0, 9.0, 9.0, 0.0, 1.0, 2.0]).reshape([4, 3]);
     // torch: cross_entropy(row 0, 2) + 2 * (cross_entropy(row 1, 0) + cross_entropy(row 3, 1)) / 3
     let loss = targets.loss(&logits).unwrap().double_value(&[]);
@@ -68,12 +78,14 @@ fn without_a_weak_view_each_image_is_asked_about_itself() {
     let pseudo_label = ConsistencyConfig { weak: None, ..config(Threshold::Fixed(0.0)) };
     let mut consistency = Consistency::new(&pseudo_label, 3);
     let rows = [row(0, WEAK, true), row(1, WEAK, false)];
-    let lesson = consistency.lesson(&rows, &consistency.asks(&rows), &[0.2, 0.3, 0.5], 0.0);
+    let asks = consistency.asks(&rows);
+    let lesson = taught(&mut consistency, &rows, &asks, &[0.2, 0.3, 0.5], 0.0);
     assert_eq!((lesson.places, lesson.weights), (vec![0, 1], vec![1.0, 2.0]));
     assert_eq!(lesson.rows[1].target, Target::Hard(2));
     // Of two views of a record each learns what was said of itself.
     let rows = [row(1, WEAK, false), row(1, STRONG, false)];
-    let lesson = consistency.lesson(&rows, &consistency.asks(&rows), &[0.2, 0.3, 0.5, 0.6, 0.3, 0.1], 0.0);
+    let asks = consistency.asks(&rows);
+    let lesson = taught(&mut consistency, &rows, &asks, &[0.2, 0.3, 0.5, 0.6, 0.3, 0.1], 0.0);
     let targets: Vec<&Target> = lesson.rows.iter().map(|row| &row.target).collect();
     assert_eq!((targets, lesson.asked), (vec![&Target::Hard(2), &Target::Hard(0)], 2));
 }
@@ -82,7 +94,7 @@ fn without_a_weak_view_each_image_is_asked_about_itself() {
 fn the_weight_grows_between_two_shares_of_the_round() {
     let slow = ConsistencyConfig { ramp: [0.1, 0.6], ..config(FIXED) };
     for (done, weight) in [(0.0, 0.0), (0.1, 0.0), (0.35, 1.0), (0.6, 2.0), (0.9, 2.0)] {
-        let lesson = Consistency::new(&slow, 3).lesson(&batch()[..3], &[1], &SHARES[..3], done);
+        let lesson = taught(&mut Consistency::new(&slow, 3), &batch()[..3], &[1], &SHARES[..3], done);
         assert!((f64::from(lesson.weights[1]) - weight).abs() < 1e-6, "{done}: {:?}", lesson.weights);
     }
 }
@@ -90,7 +102,7 @@ fn the_weight_grows_between_two_shares_of_the_round() {
 #[test]
 fn soft_targets_are_tempered() {
     let soft = ConsistencyConfig { soft: Some(0.5), ..config(Threshold::Fixed(0.5)) };
-    let lesson = Consistency::new(&soft, 2).lesson(&batch()[..3], &[1], &[0.25, 0.75], 0.0);
+    let lesson = taught(&mut Consistency::new(&soft, 2), &batch()[..3], &[1], &[0.25, 0.75], 0.0);
     assert_eq!(lesson.rows[1].target, Target::Soft(vec![0.1, 0.9]));
 }
 
@@ -99,7 +111,7 @@ fn flexible_thresholds_follow_what_was_learnt_before_the_step() {
     let flexible = Threshold::Flexible { tau: 0.95, warmup: true, mapping: Mapping::Convex };
     let mut consistency = Consistency::new(&config(flexible), 3);
     // Nothing is known at first: everything is accepted.
-    let first = consistency.lesson(&batch(), &[1, 3, 5], &SHARES, 0.0);
+    let first = taught(&mut consistency, &batch(), &[1, 3, 5], &SHARES, 0.0);
     assert_eq!(first.accepted, 3);
     // Of ten images eight are unused, one is of class 0, one of class 1.
     let threshold = 0.95 * 0.125 / (2.0 - 0.125);
@@ -114,6 +126,6 @@ fn flexible_thresholds_follow_what_was_learnt_before_the_step() {
 #[test]
 fn a_row_without_an_answer_is_left_out() {
     let rows = [row(0, WEAK, true), row(1, STRONG, false)];
-    let lesson = Consistency::new(&config(FIXED), 3).lesson(&rows, &[], &[], 0.0);
+    let lesson = taught(&mut Consistency::new(&config(FIXED), 3), &rows, &[], &[], 0.0);
     assert_eq!((lesson.places, lesson.weights), (vec![0], vec![1.0]));
 }

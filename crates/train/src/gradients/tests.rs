@@ -4,7 +4,7 @@ use millstream_data::{Key, Row, Shape, Target};
 
 use super::*;
 use crate::ModelKind;
-use crate::loss::{Labels, shared};
+use crate::loss::{Labels, shared_by};
 use crate::model::{Dimensions, Mode, Net, Origin};
 use crate::random::{Purpose, seeded};
 
@@ -29,7 +29,7 @@ fn targets(rows: u32) -> Targets {
     };
     let rows: Vec<Row> = (0..rows).map(row).collect();
     let labels = Labels { classes: 3, smoothing: 0.1, distilled: None, taught: false };
-    Targets::new(&rows, &shared(&rows, 2.0), &labels).unwrap()
+    Targets::alone(&rows, &shared_by(&rows, 2.0), &labels).unwrap()
 }
 
 fn run(net: &Net, images: &Tensor, parts: u32) -> (Score, Vec<Tensor>) {
@@ -47,7 +47,7 @@ fn run(net: &Net, images: &Tensor, parts: u32) -> (Score, Vec<Tensor>) {
 #[test]
 fn parts_add_up_to_the_whole_batch() {
     let net = net();
-    let images = seeded(2, 0, Purpose::Step(0)).uniform(&[6, 1, 16, 16], 1.0).unwrap();
+    let images = seeded(2, 0, Purpose::Step(0, 0)).uniform(&[6, 1, 16, 16], 1.0).unwrap();
     let (whole, tensors) = run(&net, &images, 1);
     assert_eq!(whole.labelled, 2);
     // More parts than pairs of rows are as many as pairs.

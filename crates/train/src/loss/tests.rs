@@ -25,7 +25,7 @@ fn labels(smoothing: f64) -> Labels {
 }
 
 fn targets(rows: &[Row], smoothing: f64, weight: f64) -> Targets {
-    Targets::new(rows, &shared(rows, weight), &labels(smoothing)).unwrap()
+    Targets::alone(rows, &shared_by(rows, weight), &labels(smoothing)).unwrap()
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -86,7 +86,7 @@ fn only_labelled_rows_are_scored() {
 
 #[test]
 fn a_target_that_does_not_fit_is_named() {
-    let refused = |target| match Targets::new(&[row(target, true)], &[1.0], &labels(0.0)) {
+    let refused = |target| match Targets::alone(&[row(target, true)], &[1.0], &labels(0.0)) {
         Err(TrainError::Batch(text)) => text,
         other => panic!("{other:?}"),
     };
@@ -123,7 +123,7 @@ fn a_stored_distribution_is_distilled_at_its_temperature() {
     for (temperature, expected) in DISTILLED {
         let rows = [row(Target::Soft(values(&shares_at(temperature))), false)];
         let labels = Labels { classes: 3, smoothing: 0.1, distilled: Some(temperature), taught: false };
-        let targets = Targets::new(&rows, &[1.0], &labels).unwrap();
+        let targets = Targets::alone(&rows, &[1.0], &labels).unwrap();
         let student = Tensor::from_slice(&STUDENT).reshape([1, 3]).set_requires_grad(true);
         let loss = targets.loss(&student).unwrap();
         assert!((loss.double_value(&[]) - expected).abs() < 2e-6, "{temperature}: {loss}");
@@ -155,7 +155,7 @@ fn what_people_say_is_not_distilled() {
     let soft = || Target::Soft(vec![0.0, 0.25, 0.75]);
     let rows = [row(soft(), true), row(soft(), false)];
     let labels = Labels { classes: 3, smoothing: 0.0, distilled: Some(2.0), taught: false };
-    let both = Targets::new(&rows, &[0.5, 0.5], &labels).unwrap();
+    let both = Targets::alone(&rows, &[0.5, 0.5], &labels).unwrap();
     let logits = Tensor::from_slice(&STUDENT).reshape([1, 3]).repeat([2, 1]);
     let entropy = -(0.25 * f64::ln(0.25) + 0.75 * f64::ln(0.75));
     let cross = |logits: &Tensor| {
@@ -172,12 +172,12 @@ fn what_people_say_is_not_distilled() {
 fn what_nobody_told_is_left_to_the_teacher() {
     let rows = [row(Target::Hard(1), true), row(Target::None, false)];
     let labels = Labels { taught: true, ..labels(0.0) };
-    let mut targets = Targets::new(&rows, &[0.25, 0.75], &labels).unwrap();
+    let mut targets = Targets::alone(&rows, &[0.25, 0.75], &labels).unwrap();
     let logits = Tensor::from_slice(&STUDENT).reshape([1, 3]).repeat([2, 1]);
     let hard = targets.loss(&logits).unwrap().double_value(&[]);
     assert!((hard - 1.407_606).abs() < 1e-6, "the mean over what has a label: {hard}");
     targets.teach(shares_at(2.0).repeat([2, 1]), 2.0, [0.5, 2.0]).unwrap();
     let loss = targets.loss(&logits).unwrap().double_value(&[]);
     assert!((loss - 0.5 * hard - 2.0 * 0.319_470).abs() < 2e-6, "both rows learn from the teacher: {loss}");
-    assert!(Targets::new(&[row(Target::None, true)], &[1.0], &labels).is_err(), "people's labels are not missing");
+    assert!(Targets::alone(&[row(Target::None, true)], &[1.0], &labels).is_err(), "people's labels are not missing");
 }

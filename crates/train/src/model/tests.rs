@@ -25,7 +25,7 @@ fn check_logits(kind: &ModelKind, at: Dimensions) {
     let net = build(kind, at).unwrap();
     let images =
         Tensor::zeros([2, at.channels, i64::from(at.height), i64::from(at.width)], (Kind::Float, tch::Device::Cpu));
-    let seeded = seeded(1, 0, Purpose::Step(0));
+    let seeded = seeded(1, 0, Purpose::Step(0, 0));
     for mode in [Mode::Train(&seeded), Mode::Predict] {
         let logits = net.model.forward(&images, mode).unwrap();
         assert_eq!(logits.size(), [2, 10]);
@@ -105,7 +105,7 @@ fn tensor<'a>(net: &'a Net, name: &str) -> &'a Tensor {
 
 /// Drawn with the generator to itself: other tests rely on its order.
 fn images(shape: &[i64]) -> Tensor {
-    seeded(2, 0, Purpose::Step(0)).uniform(shape, 1.0).unwrap()
+    seeded(2, 0, Purpose::Step(0, 0)).uniform(shape, 1.0).unwrap()
 }
 
 /// The embedding is what the last linear layer, the last two tensors, makes the logits of.
@@ -130,7 +130,7 @@ fn check_least(kind: &ModelKind) {
     let finite = |logits: Tensor| logits.isfinite().all().int64_value(&[]) == 1;
     assert!(finite(net.model.forward(&images, Mode::Predict).unwrap()), "{kind:?}");
     check_embedding(kind, &net, &images);
-    let trained = net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(0))));
+    let trained = net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(0, 0))));
     assert!(finite(trained.unwrap()), "{kind:?}");
     for param in net.params.entries() {
         match param.role {
@@ -181,7 +181,7 @@ fn noise_is_that_of_its_seed() {
     for kind in kinds {
         let net = build(&kind, dimensions(32, 32, 3)).unwrap();
         let images = images(&[8, 3, 32, 32]);
-        let logits = |step| net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(step)))).unwrap();
+        let logits = |step| net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(step, 0)))).unwrap();
         assert!(logits(0).equal(&logits(0)), "{kind:?}");
         assert!(!logits(0).equal(&logits(1)), "{kind:?}");
     }

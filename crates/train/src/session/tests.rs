@@ -1,5 +1,7 @@
 //! A session from outside: what it learns, keeps, repeats and refuses.
 
+mod parallel;
+
 use millstream_data::{Block, Key, Row, Shape, Target};
 
 use super::*;

@@ -221,9 +221,9 @@ fn a_frozen_beginning_is_the_same_in_training() {
     let patterns = ["conv1.*", "bn1.*", "layer*"].map(str::to_owned).to_vec();
     Freeze::Tensors(patterns).apply(&mut frozen.params).unwrap();
     let before = frozen.params.copies().unwrap();
-    let images = seeded(2, 0, Purpose::Step(0)).uniform(&[2, 3, 64, 64], 1.0).unwrap();
+    let images = seeded(2, 0, Purpose::Step(0, 0)).uniform(&[2, 3, 64, 64], 1.0).unwrap();
     let predicted = frozen.model.forward(&images, crate::model::Mode::Predict).unwrap();
-    let seeded = seeded(3, 0, Purpose::Step(0));
+    let seeded = seeded(3, 0, Purpose::Step(0, 0));
     let trained = frozen.model.forward(&images, crate::model::Mode::Train(&seeded)).unwrap();
     assert!(trained.equal(&predicted) && trained.requires_grad());
     assert!(frozen.params.entries().iter().all(|param| param.tensor.equal(&before[&param.name])));

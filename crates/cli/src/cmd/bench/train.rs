@@ -90,6 +90,7 @@ fn with_stream(
         start: Start::Fresh,
         workers: workers(args.workers, args.batch),
         processes: 1,
+        ranks: 1,
         listen: None,
         device: device(args.device.device),
     };

@@ -6,7 +6,7 @@ use crate::model::layers::{Conv, Filter, Norm, Padding, Statistics, Window, drop
 #[test]
 fn drop_path_drops_whole_rows_and_scales_the_others_up() {
     let ones = Tensor::ones([1000, 2, 3, 3], (Kind::Float, CPU)).set_requires_grad(true);
-    let seeded = seeded(1, 0, Purpose::Step(0));
+    let seeded = seeded(1, 0, Purpose::Step(0, 0));
     let dropped = drop_path(&ones, 0.75, Mode::Train(&seeded)).unwrap().detach();
     let rows = dropped.flatten(1, -1);
     assert!(rows.amin([1i64].as_slice(), false).equal(&rows.amax([1i64].as_slice(), false)));

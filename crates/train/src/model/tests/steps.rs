@@ -6,7 +6,7 @@ use super::reference::{as_in_training, by_formula, formula};
 use super::*;
 use crate::OptimizerKind;
 use crate::gradients::{Gradients, gradients};
-use crate::loss::{Labels, Targets, shared};
+use crate::loss::{Labels, Targets, shared_by};
 use crate::optim::optimizer;
 
 const GOLDEN: &str = include_str!("../../../golden/steps.txt");
@@ -35,14 +35,14 @@ fn targets() -> Targets {
     };
     let rows: Vec<Row> = CLASSES.iter().map(row).collect();
     let labels = Labels { classes: 10, smoothing: 0.0, distilled: None, taught: false };
-    Targets::new(&rows, &shared(&rows, 0.0), &labels).unwrap()
+    Targets::alone(&rows, &shared_by(&rows, 0.0), &labels).unwrap()
 }
 
 fn learn(net: &Net) -> Gradients {
     let side = i64::from(SIDE);
     let images = as_in_training(&formula("images", &[4, 3, side, side], 1.0, 0.0));
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
-    let seeded = seeded(1, 0, Purpose::Step(0));
+    let seeded = seeded(1, 0, Purpose::Step(0, 0));
     gradients(&trained, &targets(), 1, |_| net.model.forward(&images, Mode::Train(&seeded))).unwrap()
 }
 

@@ -1,0 +1,99 @@
+//! Ranks: the training nodes of a run, at which workers they are, and what each gets of a step.
+
+use serde::{Deserialize, Serialize};
+
+/// The training nodes of a run. They see the same steps, each with its part of the images, and keep their models equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranks {
+    /// How many there are, at least 1.
+    pub count: u32,
+    /// Workers of a process: rank r is at the first worker of process r.
+    pub workers: usize,
+}
+
+impl Ranks {
+    /// One training node, at the first worker.
+    pub const ONE: Ranks = Ranks { count: 1, workers: 1 };
+
+    /// The worker that holds a rank.
+    pub(crate) fn worker(self, rank: u32) -> usize {
+        rank as usize * self.workers
+    }
+
+    /// The rank that a worker holds, if it holds one.
+    pub(crate) fn at(self, worker: usize) -> Option<u32> {
+        (0..self.count).find(|rank| self.worker(*rank) == worker)
+    }
+
+    /// The rank that one of so many workers makes samples for, and its place among those who do. Where each process has
+    /// a rank that is its own.
+    pub(crate) fn served_by(self, index: usize, peers: usize) -> (u32, (usize, usize)) {
+        let count = self.count as usize;
+        let rank = index * count / peers;
+        let first = |rank: usize| (rank * peers).div_ceil(count);
+        (rank as u32, (index - first(rank), first(rank + 1) - first(rank)))
+    }
+}
+
+/// Every so manieth slot of a step: those of one rank. So each rank gets as much of what people labelled as the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lane {
+    pub(crate) rank: u32,
+    pub(crate) ranks: u32,
+}
+
+impl Lane {
+    /// All slots.
+    pub(crate) const ALL: Lane = Lane { rank: 0, ranks: 1 };
+
+    /// How many of the first `slots` slots of a step are in it.
+    pub(crate) fn count(self, slots: u32) -> u32 {
+        slots.saturating_sub(self.rank).div_ceil(self.ranks.max(1))
+    }
+
+    /// The slot of the step that has this number here.
+    pub(crate) fn global(self, number: u32) -> u32 {
+        number * self.ranks.max(1) + self.rank
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_cover_a_step_once() {
+        for (slots, ranks) in [(10, 3), (2, 4), (64, 1)] {
+            let lane = |rank| Lane { rank, ranks };
+            let mut all: Vec<u32> = (0..ranks)
+                .flat_map(|rank| (0..lane(rank).count(slots)).map(move |number| lane(rank).global(number)))
+                .collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..slots).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn every_worker_serves_one_rank_and_every_rank_is_served() {
+        for (count, peers) in [(1, 4), (2, 4), (3, 8), (2, 5), (4, 4)] {
+            let ranks = Ranks { count, workers: 1 };
+            let mut served = vec![Vec::new(); count as usize];
+            for index in 0..peers {
+                let (rank, (place, of)) = ranks.served_by(index, peers);
+                served[rank as usize].push((place, of));
+            }
+            for served in served {
+                let whole: Vec<_> = (0..served.len()).map(|place| (place, served.len())).collect();
+                assert!(!whole.is_empty());
+                assert_eq!(served, whole, "{count} ranks, {peers} workers");
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_with_a_rank_serves_its_own() {
+        let ranks = Ranks { count: 2, workers: 3 };
+        assert_eq!((ranks.at(0), ranks.at(3), ranks.at(1)), (Some(0), Some(1), None));
+        assert_eq!(ranks.served_by(ranks.worker(1), 6).0, 1);
+    }
+}

@@ -1,0 +1,141 @@
+//! Data-parallel training: several sessions, one a rank, keep equal models, each from its part of every batch.
+//!
+//! The loss of a step is that of the whole batch: its weights are made of counts over all ranks, and its gradients are the sum of
+//! theirs. What is left of a difference to one session is the order in which floats are added, and batch norms, which see the
+//! part of their rank (as in PyTorch's `DistributedDataParallel`); their running statistics are the mean over the ranks.
+
+use millstream_c10d::ProcessGroup;
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::TrainError;
+use crate::error::While;
+use crate::model::Param;
+
+/// Gradients travel in buckets of at least so many numbers, so that the next is made ready while one is on its way: 25 MB, as
+/// PyTorch has them (Li et al. 2020, "PyTorch Distributed", section 3.2.3).
+const BUCKET: usize = 25 * 1024 * 1024 / 4;
+
+/// The other sessions; none where this one is alone, and then nothing has to be asked.
+#[derive(Debug, Default)]
+pub(crate) struct Peers(Option<ProcessGroup>);
+
+impl Peers {
+    pub(crate) fn of(group: ProcessGroup) -> Peers {
+        Peers(Some(group))
+    }
+
+    /// This session among them, from 0.
+    pub(crate) fn rank(&self) -> usize {
+        self.0.as_ref().map_or(0, ProcessGroup::rank)
+    }
+
+    /// Waits for all ranks.
+    pub(crate) fn meet(&self) -> Result<(), TrainError> {
+        Ok(self.0.as_ref().map_or(Ok(()), ProcessGroup::barrier)?)
+    }
+
+    /// The sums of some numbers over all ranks.
+    pub(crate) fn total<const N: usize>(&self, numbers: [f64; N]) -> Result<[f64; N], TrainError> {
+        let Some(group) = &self.0 else { return Ok(numbers) };
+        let sums = Tensor::f_from_slice(&numbers).during("counting over the ranks")?;
+        group.all_reduce(&sums)?.wait()?;
+        let mut totals = [0.0; N];
+        sums.f_copy_data(&mut totals, N).during("counting over the ranks")?;
+        Ok(totals)
+    }
+
+    /// Gives tensors the values that they have at rank 0.
+    pub(crate) fn agree<'a>(&self, tensors: impl Iterator<Item = &'a Tensor>) -> Result<(), TrainError> {
+        let Some(group) = &self.0 else { return Ok(()) };
+        let _no_grad = tch::no_grad_guard();
+        for tensor in tensors {
+            let mut tensor = tensor.detach();
+            let here = at_home(&tensor).during("starting equal")?;
+            group.broadcast(&here, 0)?.wait()?;
+            tensor.f_copy_(&here).during("starting equal")?;
+        }
+        Ok(())
+    }
+
+    /// Puts the sums over all ranks in place of some tensors of floats.
+    pub(crate) fn sum(&self, tensors: &mut [Tensor]) -> Result<(), TrainError> {
+        let Some(group) = &self.0 else { return Ok(()) };
+        let _no_grad = tch::no_grad_guard();
+        let mut under_way = Vec::new();
+        for bucket in buckets(tensors) {
+            let flat = flat(&tensors[bucket.clone()]).during("adding gradients")?;
+            under_way.push((group.all_reduce(&flat)?, flat, bucket));
+        }
+        for (pending, flat, bucket) in under_way {
+            pending.wait()?;
+            spread(&flat, &mut tensors[bucket]).during("adding gradients")?;
+        }
+        Ok(())
+    }
+
+    /// Brings running statistics to their means over the ranks.
+    pub(crate) fn mean_statistics(&self, params: &[Param]) -> Result<(), TrainError> {
+        let Some(group) = &self.0 else { return Ok(()) };
+        let running = |param: &&Param| !param.role.trains() && param.tensor.kind() == Kind::Float;
+        let mut here: Vec<Tensor> = params.iter().filter(running).map(|param| param.tensor.detach()).collect();
+        let mut means: Vec<Tensor> = here.iter().map(Tensor::shallow_clone).collect();
+        self.sum(&mut means)?;
+        let _no_grad = tch::no_grad_guard();
+        let ranks = group.ranks() as f64;
+        let set = |to: &mut Tensor, sum: &Tensor| to.f_copy_(&sum.f_div_scalar(ranks)?).map(drop);
+        here.iter_mut().zip(&means).try_for_each(|(to, sum)| set(to, sum)).during("averaging statistics")
+    }
+
+    /// What every rank has to say, rank after rank, in pairs of numbers that are not negative.
+    pub(crate) fn tell(&self, pairs: Vec<[i64; 2]>) -> Result<Vec<[i64; 2]>, TrainError> {
+        let Some(group) = &self.0 else { return Ok(pairs) };
+        let [all] = self.total([pairs.len() as f64])?;
+        let mut numbers = pairs.concat();
+        numbers.resize(2 * all as usize, -1);
+        if numbers.is_empty() {
+            return Ok(pairs);
+        }
+        let told = group.all_gather(&Tensor::f_from_slice(&numbers).during("telling the ranks")?)?;
+        let mut heard = Vec::new();
+        for tensor in &told {
+            tensor.f_copy_data(&mut numbers, tensor.numel()).during("hearing the ranks")?;
+            heard.extend(numbers.chunks_exact(2).filter(|pair| pair[0] >= 0).map(|pair| [pair[0], pair[1]]));
+        }
+        Ok(heard)
+    }
+}
+
+/// A contiguous tensor of host memory: the same one where it is one.
+fn at_home(tensor: &Tensor) -> Result<Tensor, TchError> {
+    tensor.f_to_device(Device::Cpu)?.f_contiguous()
+}
+
+/// Runs of tensors that come to a bucket each.
+fn buckets(tensors: &[Tensor]) -> Vec<std::ops::Range<usize>> {
+    let (mut buckets, mut start, mut numbers) = (Vec::new(), 0, 0);
+    for (index, tensor) in tensors.iter().enumerate() {
+        numbers += tensor.numel();
+        if numbers >= BUCKET || index + 1 == tensors.len() {
+            buckets.push(start..index + 1);
+            (start, numbers) = (index + 1, 0);
+        }
+    }
+    buckets
+}
+
+fn flat(tensors: &[Tensor]) -> Result<Tensor, TchError> {
+    let parts = tensors.iter().map(|tensor| at_home(tensor)?.f_flatten(0, -1));
+    Tensor::f_cat(&parts.collect::<Result<Vec<_>, _>>()?, 0)
+}
+
+/// The opposite of [`flat`]: on a CPU the tensors are views of it.
+fn spread(flat: &Tensor, tensors: &mut [Tensor]) -> Result<(), TchError> {
+    let mut start = 0;
+    for tensor in tensors {
+        let length = tensor.numel() as i64;
+        let part = flat.f_narrow(0, start, length)?.f_reshape(tensor.size())?;
+        *tensor = part.f_to_device(tensor.device())?;
+        start += length;
+    }
+    Ok(())
+}
