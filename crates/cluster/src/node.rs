@@ -105,6 +105,7 @@ impl Trainer for TrainingNode {
         let metrics = self.session.conclude()?;
         Ok(StepMetrics {
             loss: metrics.loss,
+            images: metrics.images,
             learning_rate: metrics.learning_rate,
             labelled: metrics.labelled,
             labelled_correct: metrics.labelled_correct,

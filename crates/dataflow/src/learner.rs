@@ -149,7 +149,10 @@ fn told(time: Time, reply: &Reply) -> Event {
     let Time { round, epoch, step } = time;
     let images = reply.batch.rows.len() as u32;
     match Pass::of(&time) {
-        Pass::Train => Event::Stepped { round, step, epoch, images, metrics: reply.metrics, time: reply.time },
+        Pass::Train => {
+            let Reply { metrics, time, .. } = *reply;
+            Event::Stepped { round, step, epoch, images: metrics.images, metrics, time }
+        }
         pass => Event::Predicted { round, pass, images },
     }
 }
@@ -225,7 +228,7 @@ impl Rounds {
         let waited = if round.training.steps == 0 { 0.0 } else { waited };
         let time = StepTime { waited, seconds: started.elapsed().as_secs_f64() };
         round.training.steps += 1;
-        round.training.images += batch.rows.len() as u64;
+        round.training.images += u64::from(metrics.images);
         round.training.waited += waited;
         round.training.seconds = round.begun.elapsed().as_secs_f64();
         round.progress.losses.push(metrics.loss);

@@ -93,6 +93,8 @@ impl Progress {
 pub struct StepMetrics {
     /// Mean loss of the batch.
     pub loss: f64,
+    /// Images in the batch, over all training nodes.
+    pub images: u32,
     /// The learning rate of this step.
     pub learning_rate: f64,
     /// Rows with human labels in the batch.

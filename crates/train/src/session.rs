@@ -32,6 +32,8 @@ use crate::{Device, Freeze, Loaded, ModelKind, RoundConfig, SessionConfig, Train
 pub struct StepMetrics {
     /// The loss of the batch; 0 for an empty batch.
     pub loss: f64,
+    /// Rows of the batch, over all sessions that train together.
+    pub images: u32,
     /// How many labelled rows the model took for what they are, before the update.
     pub labelled_correct: u32,
     /// Labelled rows in the batch.
@@ -241,7 +243,8 @@ impl Session {
         let Some(Current { net, training: Some(training), .. }) = &mut self.current else {
             return Err(none);
         };
-        let metrics = StepMetrics { learning_rate: training.rate(step), ..StepMetrics::default() };
+        let images = loss::count(batch.rows.len());
+        let metrics = StepMetrics { learning_rate: training.rate(step), images, ..StepMetrics::default() };
         let mut under_way = UnderWay { round: training.round, step, metrics, gradients: None, _pixels: None };
         let at = (self.config.seed, step);
         let there = self.uploads.as_mut().map(|uploads| uploads.receive(batch)).transpose()?.flatten();
@@ -294,15 +297,15 @@ impl Session {
             self.under_way.take().ok_or(TrainError::NoRound { asked: "the end of a step" })?;
         let Some(gradients) = gradients else { return Ok(metrics) };
         let Score { loss, labelled, labelled_correct } = gradients.score().during("reading the loss")?;
-        let [asked, accepted] = [metrics.asked, metrics.accepted].map(f64::from);
-        let own = [loss, f64::from(labelled), f64::from(labelled_correct), asked, accepted];
-        let [loss, labelled, labelled_correct, asked, accepted] = self.peers.total(own)?;
+        let [images, asked, accepted] = [metrics.images, metrics.asked, metrics.accepted].map(f64::from);
+        let own = [loss, f64::from(labelled), f64::from(labelled_correct), asked, accepted, images];
+        let [loss, labelled, labelled_correct, asked, accepted, images] = self.peers.total(own)?;
         if !loss.is_finite() {
             return Err(TrainError::Diverged { round, step, loss });
         }
-        let [labelled, labelled_correct, asked, accepted] =
-            [labelled, labelled_correct, asked, accepted].map(|count| count as u32);
-        Ok(StepMetrics { loss, labelled, labelled_correct, asked, accepted, ..metrics })
+        let [labelled, labelled_correct, asked, accepted, images] =
+            [labelled, labelled_correct, asked, accepted, images].map(|count| count as u32);
+        Ok(StepMetrics { loss, labelled, labelled_correct, asked, accepted, images, ..metrics })
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).

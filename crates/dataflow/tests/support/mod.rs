@@ -250,7 +250,7 @@ impl Trainer for Counting {
             hash: hasher.finalize(),
         };
         self.outcome.lock().unwrap().batches.push(seen);
-        Ok(StepMetrics::default())
+        Ok(StepMetrics { images: batch.rows.len() as u32, ..StepMetrics::default() })
     }
 
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {

@@ -69,7 +69,7 @@ fn two_sessions_train_as_one_does_on_all_their_images() {
     assert_eq!(together[0].2, together[1].2, "equal to the bit");
     for (one, both) in losses.iter().zip(&together[0].1) {
         assert!((one.loss - both.loss).abs() < 1e-4, "{one:?} {both:?}");
-        assert_eq!((one.labelled, one.learning_rate), (both.labelled, both.learning_rate));
+        assert_eq!((one.labelled, one.images, one.learning_rate), (both.labelled, both.images, both.learning_rate));
     }
     assert_eq!(together[0].1, together[1].1);
 }
