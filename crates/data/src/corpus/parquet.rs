@@ -22,6 +22,7 @@ use super::inputs::Inputs;
 use super::{Content, Corpus, Item, Items, Label, Options, Shard, Shards, key_of};
 use crate::store::Location;
 use crate::store::blocks::Blocks;
+use crate::store::watched::{Faults, Watched};
 use crate::{DataError, KeyKind, Payload};
 
 /// What Parquet files are called.
@@ -40,7 +41,15 @@ impl Files {
         Files { inputs: Inputs { store: options.store.clone(), places, endings: &ENDINGS }, options }
     }
 
-    fn rows<T: ChunkReader + 'static>(&self, place: &str, file: T) -> Result<Rows, DataError> {
+    /// The rows of a file. Where the disk or the network fails the error says so, not that the file is damaged.
+    pub(super) fn rows<T: ChunkReader + 'static>(&self, location: &Location, file: T) -> Result<Rows, DataError> {
+        let file = Watched::new(location, file);
+        let faults = file.faults();
+        self.watched(&location.to_string(), file).map_err(|error| faults.or(error))
+    }
+
+    fn watched<T: ChunkReader + 'static>(&self, place: &str, file: Watched<T>) -> Result<Rows, DataError> {
+        let faults = file.faults();
         let metadata = metadata(place, &file)?;
         let Options { image_column, label_column, keys, .. } = &self.options;
         let columns = Columns::find(place, metadata.schema(), image_column.as_deref(), label_column.as_deref())?;
@@ -48,7 +57,7 @@ impl Files {
         let mask = columns.both(builder.parquet_schema());
         let reader = builder.with_projection(mask).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| broken(place, &error))?;
-        Ok(Rows { reader, place: place.to_string(), columns, keys: *keys, batch: None, number: 0 })
+        Ok(Rows { reader, faults, place: place.to_string(), columns, keys: *keys, batch: None, number: 0, failed: false })
     }
 }
 
@@ -155,17 +164,18 @@ impl Corpus for Files {
         let rows = match location {
             Location::Local(path) => {
                 let file = File::open(path).map_err(|cause| DataError::read(path, "Parquet file", cause))?;
-                self.rows(&shard.place, file)?
+                self.rows(location, file)?
             }
-            Location::Remote { .. } => self.rows(&shard.place, Blocks::new(store.clone(), object))?,
+            Location::Remote { .. } => self.rows(location, Blocks::new(store.clone(), object))?,
         };
         Ok(Box::new(rows.fuse()))
     }
 }
 
-/// The rows of a file.
-struct Rows {
+/// The rows of a file. After an error there is nothing more.
+pub(super) struct Rows {
     reader: ParquetRecordBatchReader,
+    faults: Faults,
     place: String,
     columns: Columns,
     keys: KeyKind,
@@ -173,6 +183,7 @@ struct Rows {
     batch: Option<(RecordBatch, usize)>,
     /// The number of the next row in the file.
     number: u64,
+    failed: bool,
 }
 
 impl Iterator for Rows {
@@ -188,11 +199,16 @@ impl Iterator for Rows {
                 self.batch = Some((batch, row + 1));
                 return Some(Ok(item));
             }
+            if self.failed {
+                return None;
+            }
             match self.reader.next()? {
                 Ok(batch) => self.batch = Some((batch, 0)),
                 Err(error) => {
+                    // The library would say the same again and again.
+                    self.failed = true;
                     let place = format!("{}[{}]", self.place, self.number);
-                    return Some(Err(broken(&place, &error)));
+                    return Some(Err(self.faults.or(broken(&place, &error))));
                 }
             }
         }

@@ -5,7 +5,7 @@ use ::tar::{Builder, EntryType, Header};
 use super::*;
 use proptest::prelude::*;
 
-use crate::conformance::{items, reads_in_little_memory};
+use crate::conformance::{ends_at_an_error, items, reads_in_little_memory};
 
 /// An archive of these files.
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -46,6 +46,7 @@ fn cut_short(bytes: Vec<u8>) -> (usize, String) {
     let folder = Folder::with(&[("a.tar", bytes)]);
     let corpus = opened(&folder.place("a.tar"), &options());
     let shard = shards(corpus.as_ref()).remove(0);
+    ends_at_an_error(&|| opened(&folder.place("a.tar"), &options()));
     let mut read: Vec<_> = corpus.read(&shard).unwrap().collect();
     let error = read.pop().unwrap().unwrap_err().to_string();
     assert!(read.iter().all(|item| item.as_ref().unwrap().payload.is_ok()));
