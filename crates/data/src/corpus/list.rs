@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::images::{self, Listed};
 use super::inputs::{Input, Inputs};
-use super::webdataset::label_in;
 use super::{Content, Corpus, Items, Label, Options, Shard, Shards};
 use crate::store::{Location, into_data_error};
 use crate::{DataError, Key};
@@ -234,7 +233,7 @@ fn json_lines(file: &Location, stream: Box<dyn Read + Send>) -> Lines {
 fn object(bytes: &[u8]) -> Said {
     let said: Value = serde_json::from_slice(bytes).map_err(|error| format!("no JSON ({error})"))?;
     let image = IMAGE.iter().find_map(|name| said.get(name)).and_then(Value::as_str).unwrap_or_default();
-    line(image, label_in(&said)?, said.get("key").and_then(Value::as_str))
+    line(image, Label::of_json(&said), said.get("key").and_then(Value::as_str))
 }
 
 fn malformed(file: &Location, line: u64, found: String, expected: &str) -> DataError {

@@ -8,7 +8,10 @@ use std::thread;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, LargeBinaryArray, RecordBatch, StringArray, StructArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, LargeBinaryArray, RecordBatch, StringArray,
+    StructArray,
+};
 use arrow_schema::{DataType, Field};
 
 use super::*;
@@ -49,7 +52,7 @@ fn images_as_hugging_face_has_them_are_read_with_their_labels() {
         held("[1]", None, b"two"),
         missing,
         held("[3]", None, b"four"),
-        broken("[4]", "a label that is no number"),
+        held("[4]", None, b"five"),
     ];
     for keys in [KeyKind::Place, KeyKind::Content] {
         let options = Options { keys, ..options() };
@@ -68,6 +71,21 @@ fn plain_bytes_of_any_width_and_named_labels_are_read() {
     let options = Options { label_column: Some("class".to_string()), ..options() };
     let expected = [held("[0]", name("cat"), b"one"), held("[1]", None, b"two")];
     conforms(&|| opened(text(&path), &options), &expected);
+}
+
+#[test]
+fn labels_as_pandas_writes_them_are_whole_numbers_and_what_is_no_label_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let images: ArrayRef = Arc::new(BinaryArray::from_iter_values([b"0", b"1", b"2", b"3", b"4"]));
+    let floats = [Some(3.0), Some(f64::NAN), None, Some(-1.0), Some(0.5)];
+    let floats: ArrayRef = Arc::new(Float64Array::from_iter(floats));
+    let truth: ArrayRef = Arc::new(BooleanArray::from(vec![true; 5]));
+    for (name, labels, first) in [("a.parquet", floats, Some(Label::Index(3))), ("b.parquet", truth, None)] {
+        let path = write(folder.path(), name, vec![("image", Arc::clone(&images)), ("label", labels)]);
+        let image = |row: u8| held(&format!("[{row}]"), first.clone().filter(|_| row == 0), &[b'0' + row]);
+        let expected: Vec<Held> = (0..5).map(image).collect();
+        conforms(&|| opened(text(&path), &options()), &expected);
+    }
 }
 
 #[test]
@@ -93,18 +111,22 @@ fn columns_that_cannot_be_told_apart_or_are_not_there_are_named() {
     let said = |path: &Path, options: &Options| {
         let corpus = opened(text(path), options);
         let shard = shards(corpus.as_ref()).remove(0);
-        corpus.read(&shard).map(|items| items.count().to_string()).unwrap_or_else(|error| error.to_string())
+        let read = corpus.read(&shard).map(|items| items.count().to_string());
+        read.unwrap_or_else(|error| format!("{error} {}", error.ends_a_job()))
     };
     let column = |image: &str, label: Option<&str>| {
         let label_column = label.map(str::to_string);
         Options { image_column: Some(image.to_string()), label_column, ..options() }
     };
-    assert!(said(&two, &options()).contains("may have images: a, b"));
+    let ambiguous = said(&two, &options());
+    assert!(ambiguous.contains("may have images: a, b") && ambiguous.contains("named `image`, or without the others"));
+    assert!(ambiguous.ends_with("true"), "no record of it can be used");
     assert_eq!(said(&two, &column("b", None)), "1");
     assert!(said(&two, &column("c", None)).contains("a column `c` of bytes"));
     assert!(said(&two, &column("b", Some("class"))).contains("no column `class`"));
     assert!(said(&none, &options()).contains("may have images: none"));
-    assert!(said(&cut, &options()).contains("a whole Parquet file"));
+    let damaged = said(&cut, &options());
+    assert!(damaged.contains("a whole Parquet file") && damaged.ends_with("false"), "{damaged}");
 }
 
 #[test]
@@ -137,9 +159,10 @@ fn answer(mut stream: &TcpStream, bytes: &[u8], refused: &std::ops::Range<usize>
         BufReader::new(stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
     let range = lines.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_string));
     let whole = (0, bytes.len() - 1);
-    let (from, to) = range.as_deref().and_then(|range| range.split_once('-')).map_or(whole, |(from, to)| {
-        (from.parse().unwrap(), to.parse::<usize>().map_or(whole.1, |to| to.min(whole.1)))
-    });
+    let (from, to) = range
+        .as_deref()
+        .and_then(|range| range.split_once('-'))
+        .map_or(whole, |(from, to)| (from.parse().unwrap(), to.parse::<usize>().map_or(whole.1, |to| to.min(whole.1))));
     let (status, body) = match (lines[0].starts_with("HEAD"), refused.contains(&from)) {
         (true, _) => ("200 OK", &bytes[..0]),
         (false, true) => ("403 Forbidden", &bytes[..0]),
