@@ -17,7 +17,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::files::{Files, Listed};
 use super::{KeyKind, place_of};
-use crate::label_file::LABEL_COLUMNS;
+use crate::label_file::{LABEL_COLUMNS, counting};
 use crate::{DataError, Key};
 
 pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Files, DataError> {
@@ -112,8 +112,7 @@ impl Columns {
             let found = format!("the key `{}`", error.text);
             wrong_line(file, number, found, "32 hexadecimal digits", "give every line a key, or none (drop the column)")
         })?;
-        let counts = self.selected.is_none_or(|column| value(column) == "true");
-        let label = Some(value(self.label)).filter(|label| counts && !label.is_empty());
+        let label = counting(value(self.label), self.selected.map(value));
         Ok(Line { path: PathBuf::from(value(self.path)), label: label.map(str::to_string), key })
     }
 }

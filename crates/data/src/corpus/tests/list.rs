@@ -117,3 +117,42 @@ fn another_line_is_another_fingerprint() {
     assert!(prints[0] != prints[1] && prints[0] != prints[2]);
     assert_eq!(prints[0], print(b"label,path\nx,a.png\n"));
 }
+
+#[test]
+fn the_labels_of_a_label_file_are_read_where_they_are_selected() {
+    let lines = "key,place,class,class_name,selected\n,a.png,1,dog,true\n,b c.png,0,cat,false\n";
+    let json = "{\"place\": \"a.png\", \"class\": 1, \"class_name\": \"dog\", \"selected\": true}\n\
+        {\"place\": \"b c.png\", \"class_name\": \"cat\", \"selected\": false}\n";
+    for (list, lines) in [("l.csv", lines), ("l.jsonl", json)] {
+        let folder = with_list(list, lines.as_bytes());
+        let expected = [held("/a.png", name("dog"), b"a.png"), held("/b c.png", None, b"b c.png")];
+        conforms(&|| opened(text(&folder.path().join(list)), &options()), &expected);
+    }
+}
+
+#[test]
+fn a_list_is_read_up_to_a_line_that_is_too_long() {
+    let line = |number: usize| if number == 5 { "x".repeat(2 << 20) } else { r#"{"path": "a.png"}"#.to_string() };
+    let lines: Vec<String> = (1..=8).map(line).collect();
+    let folder = with_list("l.jsonl", lines.join("\n").as_bytes());
+    for (records, shards) in [(4096, 1), (3, 2), (2, 2)] {
+        let corpus = opened(text(&folder.path().join("l.jsonl")), &Options { records, ..options() });
+        let mut found: Vec<_> = corpus.shards().collect();
+        let error = found.pop().unwrap().unwrap_err().to_string();
+        assert!(error.contains("l.jsonl:5: found a line of more than"), "{error}");
+        let read: Vec<u64> = found.into_iter().map(|shard| shard.unwrap().records.unwrap()).collect();
+        assert_eq!((read.len(), read.iter().sum::<u64>()), (shards, 4));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    for (list, lines) in [
+        ("l.csv", "\u{feff}path,label\na.png,cat\n"),
+        ("l.jsonl", "\u{feff}{\"path\": \"a.png\", \"label\": \"cat\"}\n"),
+    ] {
+        let folder = with_list(list, lines.as_bytes());
+        let expected = [held("/a.png", name("cat"), b"a.png")];
+        conforms(&|| opened(text(&folder.path().join(list)), &options()), &expected);
+    }
+}
