@@ -11,7 +11,7 @@ mod tests;
 mod webdataset;
 
 pub(crate) use files::LARGEST;
-pub(crate) use folder::{is_hidden, is_image};
+pub(crate) use folder::{entered, is_hidden, is_image};
 
 use std::fmt::Debug;
 use std::path::{Component, Path, PathBuf};
