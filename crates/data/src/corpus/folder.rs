@@ -103,6 +103,7 @@ impl<I> Cut<'_, I> {
         Listed {
             place: object.location.to_string(),
             image: Ok(object.location.clone()),
+            inner: None,
             label: self.label(&object.location),
             key: None,
             version: format!("{} {version}", object.bytes),

@@ -4,16 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Content, Item, Items, Label, Shard, fingerprint, key_of};
 use crate::source::LARGEST;
+use crate::source::inner::Containers;
 use crate::store::{Location, Store};
 use crate::{DataError, Key, KeyKind, Payload};
+
+/// The most files that are open at once because they hold images.
+const OPEN: usize = 8;
 
 /// An image file that is to be a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Listed {
     /// Where the image lies; or where it is spoken of, if what is said there is wrong.
     pub(super) place: String,
-    /// The image, or why there is none.
+    /// The image, or the file that holds it; or why there is none.
     pub(super) image: Result<Location, String>,
+    /// Where in the file the image lies, if it is not the whole file: the rest of its place.
+    pub(super) inner: Option<String>,
     pub(super) label: Option<Label>,
     /// The key that the list gives, if it gives one.
     pub(super) key: Option<Key>,
@@ -35,12 +41,19 @@ pub(super) fn shard(name: String, place: String, bytes: Option<u64>, listed: Vec
 }
 
 pub(super) fn read(store: &Store, listed: Vec<Listed>, keys: KeyKind) -> Items {
-    let store = store.clone();
-    Box::new(listed.into_iter().map(move |listed| Ok(item(&store, listed, keys))))
+    let (store, mut containers) = (store.clone(), Containers::default());
+    Box::new(listed.into_iter().map(move |listed| Ok(item(&store, &mut containers, listed, keys))))
 }
 
-fn item(store: &Store, listed: Listed, keys: KeyKind) -> Item {
+fn item(store: &Store, containers: &mut Containers, listed: Listed, keys: KeyKind) -> Item {
     let payload = match listed.image {
+        Ok(location) if listed.inner.is_some() => {
+            let rest = listed.inner.as_deref().unwrap_or_default();
+            location.local().ok_or_else(|| far(&listed.place)).and_then(|file| {
+                containers.open_of(OPEN, file);
+                containers.read(file, rest, Vec::new())
+            })
+        }
         Ok(location) => store.read(&location, LARGEST).map(Payload::Encoded),
         Err(found) => Err(DataError::Malformed {
             place: listed.place.clone(),
@@ -51,4 +64,13 @@ fn item(store: &Store, listed: Listed, keys: KeyKind) -> Item {
     };
     let key = listed.key.unwrap_or_else(|| key_of(keys, &payload, &listed.place, 0));
     Item { key, place: listed.place, label: listed.label, payload }
+}
+
+fn far(place: &str) -> DataError {
+    DataError::Malformed {
+        place: place.to_string(),
+        found: "an image in a file that is not on this machine".to_string(),
+        expected: "one in a file of this machine, or an object of its own".to_string(),
+        help: "download the file, or name it in place of the list",
+    }
 }

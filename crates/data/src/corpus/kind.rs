@@ -32,6 +32,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a file of that name is, if its ending says so.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        by_ending(name)
+    }
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {

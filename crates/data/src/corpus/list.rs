@@ -1,10 +1,12 @@
 //! Lists of images: CSV with a header, or one JSON object a line, cut into shards while they are read.
 //!
-//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to the
-//! folder of the list (or to the root that was given), an absolute path, or a URL. There may be a `label` (a name, or in JSON a number) and a
-//! `key` of 32 hexadecimal digits; in label files the label is `class_name`, and none where the line is not `selected`. Whatever
-//! else there is, is left alone. A line that says none of this is a record that
-//! cannot be had.
+//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to
+//! the folder of the list (or to the root that was given), an absolute path, or a URL. A place may be one in a file of this
+//! machine (`x.tar#member`, `x.parquet[3]`), and is also looked for in the folder that the command is started in.
+//!
+//! There may be a `label` (a name, or in JSON a number) and a `key` of 32 hexadecimal digits; in label files the label is
+//! `class_name`, and none where the line is not `selected`. Whatever else there is, is left alone. A line that says none of
+//! this is a record that cannot be had.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -15,6 +17,7 @@ use super::images::{self, Listed};
 use super::inputs::{Input, Inputs};
 use super::{Content, Corpus, Items, Label, Options, Shard, Shards};
 use crate::label_file::counting;
+use crate::source::inner::{beside, split};
 use crate::store::{Location, into_data_error};
 use crate::{DataError, Key};
 
@@ -23,7 +26,9 @@ pub(super) const CSV: [&str; 1] = [".csv"];
 /// What lists of JSON objects are called.
 pub(super) const JSONL: [&str; 2] = [".jsonl", ".ndjson"];
 /// What an image may stand under.
-const IMAGE: [&str; 6] = ["path", "image", "file_name", "file", "url", "place"];
+const IMAGE: [&str; 6] = ["path", "image", "file_name", "file", "url", PLACE];
+/// What the place of a record stands under.
+const PLACE: &str = "place";
 /// What a label may stand under.
 const LABEL: [&str; 2] = ["label", "class_name"];
 /// The longest line.
@@ -52,6 +57,8 @@ type Said = Result<Line, String>;
 /// A line that can be read.
 struct Line {
     image: String,
+    /// Whether it is the place of a record, as a command has written it.
+    is_place: bool,
     label: Option<Label>,
     key: Option<Key>,
 }
@@ -144,18 +151,31 @@ impl Cut {
         images::shard(name, self.place.clone(), None, listed)
     }
 
+    /// The file of an image, and where in it the image lies if it is not the whole file.
+    fn find(&self, said: &Line) -> Result<(Location, Option<String>), DataError> {
+        let (file, inner) = split(&said.image).map_or((said.image.as_str(), None), |(file, rest)| (file, Some(rest)));
+        let image = match &self.root {
+            Location::Local(root) if !file.contains("://") && (said.is_place || inner.is_some()) => {
+                Location::Local(beside(root, file))
+            }
+            root => root.join(file)?,
+        };
+        Ok((image, inner.map(str::to_string)))
+    }
+
     fn listed(&self, line: u64, said: Said) -> Listed {
-        let read = said.and_then(|said| match self.root.join(&said.image) {
-            Ok(image) => Ok((image, said.label, said.key)),
+        let read = said.and_then(|said| match self.find(&said) {
+            Ok((image, inner)) => Ok((image, inner, said.label, said.key)),
             Err(error) => Err(error.to_string()),
         });
         match read {
-            Ok((image, label, key)) => {
-                Listed { place: image.to_string(), image: Ok(image), label, key, version: String::new() }
+            Ok((image, inner, label, key)) => {
+                let place = format!("{image}{}", inner.as_deref().unwrap_or_default());
+                Listed { place, image: Ok(image), inner, label, key, version: String::new() }
             }
             Err(found) => {
                 let (place, version) = (format!("{}:{line}", self.place), found.clone());
-                Listed { place, image: Err(found), label: None, key: None, version }
+                Listed { place, image: Err(found), inner: None, label: None, key: None, version }
             }
         }
     }
@@ -165,6 +185,7 @@ impl Cut {
 struct Columns {
     count: usize,
     image: usize,
+    is_place: bool,
     label: Option<usize>,
     /// Of a label file: whether the label counts.
     selected: Option<usize>,
@@ -175,7 +196,7 @@ fn csv_lines(file: &Location, stream: Box<dyn Read + Send>) -> Result<Lines, Dat
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(stream);
     let header = reader.byte_headers().map_err(|error| csv_failed(file, error))?.clone();
     let at = |name: &str| header.iter().position(|column| column == name.as_bytes());
-    let Some(image) = IMAGE.iter().find_map(|name| at(name)) else {
+    let Some((image, is_place)) = IMAGE.iter().find_map(|name| Some((at(name)?, *name == PLACE))) else {
         return Err(DataError::Malformed {
             place: format!("{file}:1"),
             found: format!(
@@ -187,7 +208,7 @@ fn csv_lines(file: &Location, stream: Box<dyn Read + Send>) -> Result<Lines, Dat
         });
     };
     let label = LABEL.iter().find_map(|name| at(name));
-    let columns = Columns { count: header.len(), image, label, selected: at("selected"), key: at("key") };
+    let columns = Columns { count: header.len(), image, is_place, label, selected: at("selected"), key: at("key") };
     let file = file.clone();
     Ok(Box::new(reader.into_byte_records().map(move |row| {
         let row = row.map_err(|error| csv_failed(&file, error))?;
@@ -206,16 +227,16 @@ impl Columns {
         let (label, selected) = (self.label.map(text).transpose()?, self.selected.map(text).transpose()?);
         let label = label.and_then(|label| counting(label, selected));
         let key = self.key.map(text).transpose()?.filter(|key| !key.is_empty());
-        line(text(self.image)?, label.map(|label| Label::Name(label.to_string())), key)
+        line((text(self.image)?, self.is_place), label.map(|label| Label::Name(label.to_string())), key)
     }
 }
 
-fn line(image: &str, label: Option<Label>, key: Option<&str>) -> Said {
+fn line((image, is_place): (&str, bool), label: Option<Label>, key: Option<&str>) -> Said {
     if image.is_empty() {
         return Err("no image".to_string());
     }
     let key = key.map(str::parse).transpose().map_err(|error: crate::KeyError| error.to_string())?;
-    Ok(Line { image: image.to_string(), label, key })
+    Ok(Line { image: image.to_string(), is_place, label, key })
 }
 
 fn csv_failed(file: &Location, error: csv::Error) -> DataError {
@@ -256,9 +277,11 @@ fn without_mark(number: u64, bytes: Vec<u8>) -> Vec<u8> {
 
 fn object(bytes: &[u8]) -> Said {
     let said: Value = serde_json::from_slice(bytes).map_err(|error| format!("no JSON ({error})"))?;
-    let image = IMAGE.iter().find_map(|name| said.get(name)).and_then(Value::as_str).unwrap_or_default();
+    let image = IMAGE.iter().find_map(|name| Some((said.get(name)?, *name == PLACE)));
+    let (image, is_place) =
+        image.map_or(("", false), |(image, is_place)| (image.as_str().unwrap_or_default(), is_place));
     let label = Label::of_json(&said).filter(|_| said.get("selected").and_then(Value::as_bool) != Some(false));
-    line(image, label, said.get("key").and_then(Value::as_str))
+    line((image, is_place), label, said.get("key").and_then(Value::as_str))
 }
 
 fn malformed(file: &Location, line: u64, found: String, expected: &str) -> DataError {

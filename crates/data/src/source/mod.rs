@@ -4,6 +4,7 @@ mod csv;
 mod files;
 mod folder;
 mod idx;
+pub(crate) mod inner;
 mod labels;
 mod parquet;
 #[cfg(test)]

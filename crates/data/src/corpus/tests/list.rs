@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::inner::tests::{containers, list as place_list};
 
 /// A folder with the images `a.png`, `b c.png` and `x/d.png`, and a list.
 fn with_list(list: &str, lines: &[u8]) -> tempfile::TempDir {
@@ -155,4 +156,35 @@ fn a_byte_order_mark_is_passed_over() {
         let expected = [held("/a.png", name("cat"), b"a.png")];
         conforms(&|| opened(text(&folder.path().join(list)), &options()), &expected);
     }
+}
+
+#[test]
+fn places_in_files_that_hold_images_are_read() {
+    let folder = containers();
+    let places =
+        ["x.tar#a/1.jpg", "x.parquet[2]", "x-ubyte[1]", "x.tar#a/0.jpg", "x.png", "x.parquet[0]", "x.parquet[3]"];
+    fs::write(folder.path().join("l.csv"), place_list(&places)).unwrap();
+    let mut expected: Vec<Held> = places
+        .iter()
+        .zip([&b"a/1.jpg"[..], b"row 2", b"cd", b"a/0.jpg", b"plain", b"row 0"])
+        .map(|(place, bytes)| held(&format!("/{place}"), name("dog"), bytes))
+        .collect();
+    let mut absent = broken("/x.parquet[3]", "no such image in the file");
+    absent.label = name("dog");
+    expected.push(absent);
+    for records in [2, 4096] {
+        let options = Options { records, ..options() };
+        conforms(&|| opened(text(&folder.path().join("l.csv")), &options), &expected);
+    }
+}
+
+#[test]
+fn places_are_also_looked_for_where_the_command_is_started() {
+    let folder = with_list("l.csv", b"place\na.png\nCargo.toml\n");
+    let expected = [held("/a.png", None, b"a.png"), held("Cargo.toml", None, &fs::read("Cargo.toml").unwrap())];
+    conforms(&|| opened(text(&folder.path().join("l.csv")), &options()), &expected);
+    // What is no place but a path is not.
+    let folder = with_list("l.csv", b"path\nCargo.toml\n");
+    let expected = [broken("/Cargo.toml", "there is no such file")];
+    conforms(&|| opened(text(&folder.path().join("l.csv")), &options()), &expected);
 }

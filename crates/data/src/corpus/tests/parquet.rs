@@ -180,7 +180,7 @@ fn answer(mut stream: &TcpStream, bytes: &[u8], refused: &std::ops::Range<usize>
 fn a_fault_of_the_network_is_none_of_the_data() {
     const BLOCK: usize = 4 << 20;
     let folder = tempfile::tempdir().unwrap();
-    let noise = |number: u64| (0..BLOCK as u64 / 4).map(move |at| ((at * 31 + number) * 2_654_435_761 >> 13) as u8);
+    let noise = |number: u64| (0..BLOCK as u64 / 4).map(move |at| (((at * 31 + number) * 2_654_435_761) >> 13) as u8);
     let images: ArrayRef =
         Arc::new(BinaryArray::from_iter_values((0..9).map(|number| noise(number).collect::<Vec<u8>>())));
     let bytes = fs::read(write(folder.path(), "a.parquet", vec![("image", images)])).unwrap();
