@@ -169,8 +169,8 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether a job that meets it has to end: a disk or a network fails, which is no property of the data, or all records are
-    /// as unusable. Any other error is one of the record, or of the rest of a shard.
+    /// Whether a job that meets it has to end: a disk or a network fails, which is no property of the data, or no
+    /// record can be used. Any other error is one of the record, or of the rest of a shard.
     pub fn ends_a_job(&self) -> bool {
         matches!(self, DataError::Read { .. } | DataError::Store { .. } | DataError::Schema { .. })
     }

@@ -80,8 +80,8 @@ impl Inputs {
         self.endings.iter().any(|ending| ends_with(name, ending))
     }
 
-    /// Whether there is a file of that name, whatever its ending: whoever names it says of which kind it is. In a store only
-    /// names with a dot are asked for; others are folders, as a rule.
+    /// Whether there is a file of that name, whatever its ending: whoever names it says of which kind it is. In a store
+    /// only names with a dot are asked for; others are folders, as a rule.
     fn is_file(&self, location: &Location) -> bool {
         match location {
             Location::Local(path) => path.is_file(),

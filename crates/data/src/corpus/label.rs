@@ -1,7 +1,7 @@
 //! Labels as data have them: numbers, or names.
 //!
-//! A number from 0 is the index of a class, also where it is written as a float without a fraction. -1, NaN and null say that
-//! there is no label. What else can be no label is none either: the image is as good without.
+//! A number from 0 is the index of a class, also where it is written as a float without a fraction. -1, NaN and null
+//! say that there is no label. What else can be no label is none either: the image is as good without.
 
 use std::fmt;
 

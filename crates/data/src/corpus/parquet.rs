@@ -1,7 +1,8 @@
 //! Parquet files with a column of images: plain bytes, or, as Hugging Face has them, a struct of `bytes` and `path`.
 //!
-//! A shard is a file: row groups are read one after the other, a page at a time, so that a large file needs no more memory
-//! than a small one. A label is a number (-1, where Hugging Face has none), perhaps a float without a fraction, or a name.
+//! A shard is a file: row groups are read one after the other, a page at a time, so that a large file needs no more
+//! memory than a small one. A label is a number (-1, where Hugging Face has none), perhaps a float without a fraction,
+//! or a name.
 
 use std::fs::File;
 

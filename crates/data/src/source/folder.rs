@@ -70,8 +70,8 @@ fn images_below(folder: &Path, label: Option<u32>) -> Result<Vec<Listed>, DataEr
     Ok(listed)
 }
 
-/// The folders that what lies in a folder lies in, as they are really called, given those above the folder. Links may lead
-/// into a folder twice, but not in circles.
+/// A folder that is entered and the folders that it lies in, as they are really called. Links may lead into a folder
+/// twice, but not in circles.
 pub(crate) fn entered(folder: &Path, mut above: Vec<PathBuf>) -> Result<Vec<PathBuf>, DataError> {
     let real = fs::canonicalize(folder).map_err(|cause| DataError::read(folder, "folder", cause))?;
     if above.contains(&real) {

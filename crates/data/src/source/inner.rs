@@ -1,7 +1,7 @@
 //! Images in files that hold several, by their places: `x.tar#member`, `x.parquet[3]`, `x-ubyte.gz[7]`.
 //!
-//! Places are as sources and corpora write them, so that a list of places is a list of images. The files must lie on this
-//! machine, and archives must not be gzipped: images are read in the order of the list.
+//! Places are as sources and corpora write them, so that a list of places is a list of images. The files must lie on
+//! this machine, and archives must not be gzipped: images are read in the order of the list.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,8 +25,8 @@ pub(crate) fn split(place: &str) -> Option<(&str, &str)> {
     place.split_at_checked(member.or_else(row)?)
 }
 
-/// Where a place of a list lies, and the rest of it: below the root, or else below the folder that the command is started in,
-/// for that is where a command that writes places saw them.
+/// Where a place of a list lies, and the rest of it: below the root, or else below the folder that the command is
+/// started in, for that is where a command that writes places saw them.
 pub(crate) fn beside(root: &Path, file: &str) -> PathBuf {
     let below = root.join(file);
     let here = Path::new(file);

@@ -1,7 +1,7 @@
 //! What cannot be read of a Parquet file because a disk or a network fails.
 //!
-//! The Parquet library makes text of what a file says, so that a fault of the network looks like damage of the file. Here
-//! the fault is noted before the library gets hold of it.
+//! The Parquet library makes text of what a file says, so that a fault of the network looks like damage of the file.
+//! Here the fault is noted before the library gets hold of it.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
