@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::inputs::ends_with;
+use super::passing::Passing;
 use super::{Content, Item, Items, Label, Shard, fingerprint, key_of};
 use crate::source::LARGEST;
-use crate::source::inner::Containers;
+use crate::source::inner::{Containers, absent};
 use crate::store::{Location, Store};
 use crate::{DataError, Key, KeyKind, Payload};
 
@@ -40,37 +42,63 @@ pub(super) fn shard(name: String, place: String, bytes: Option<u64>, listed: Vec
     Shard { number: 0, name, place, records, bytes, fingerprint, content: Content::Images(listed) }
 }
 
+/// The images in their order. That the network fails in the middle of a file that holds some of them ends it.
 pub(super) fn read(store: &Store, listed: Vec<Listed>, keys: KeyKind) -> Items {
-    let (store, mut containers) = (store.clone(), Containers::default());
-    Box::new(listed.into_iter().map(move |listed| Ok(item(&store, &mut containers, listed, keys))))
+    let mut reader = Reader::new(store);
+    Box::new(listed.into_iter().map_while(move |listed| reader.next(listed, keys)))
 }
 
-fn item(store: &Store, containers: &mut Containers, listed: Listed, keys: KeyKind) -> Item {
-    let payload = match listed.image {
-        Ok(location) if listed.inner.is_some() => {
-            let rest = listed.inner.as_deref().unwrap_or_default();
-            location.local().ok_or_else(|| far(&listed.place)).and_then(|file| {
-                containers.open_of(OPEN, file);
-                containers.read(file, rest, Vec::new())
-            })
-        }
-        Ok(location) => store.read(&location, LARGEST).map(Payload::Encoded),
-        Err(found) => Err(DataError::Malformed {
-            place: listed.place.clone(),
-            found,
-            expected: "an image and, if wanted, its label and key".to_string(),
-            help: "correct or remove the line",
-        }),
-    };
-    let key = listed.key.unwrap_or_else(|| key_of(keys, &payload, &listed.place, 0));
-    Item { key, place: listed.place, label: listed.label, payload }
+/// What images are read with.
+struct Reader {
+    store: Store,
+    containers: Containers,
+    passing: Passing,
+    failed: bool,
 }
 
-fn far(place: &str) -> DataError {
-    DataError::Malformed {
-        place: place.to_string(),
-        found: "an image in a file that is not on this machine".to_string(),
-        expected: "one in a file of this machine, or an object of its own".to_string(),
-        help: "download the file, or name it in place of the list",
+impl Reader {
+    fn new(store: &Store) -> Self {
+        let (store, passing) = (store.clone(), Passing::new(store.clone()));
+        Reader { store, containers: Containers::default(), passing, failed: false }
     }
+
+    fn next(&mut self, listed: Listed, keys: KeyKind) -> Option<Result<Item, DataError>> {
+        if self.failed {
+            return None;
+        }
+        let payload = self.payload(&listed);
+        if listed.inner.is_some() && payload.as_ref().is_err_and(DataError::ends_a_job) {
+            self.failed = true;
+            return payload.err().map(Err);
+        }
+        let key = listed.key.unwrap_or_else(|| key_of(keys, &payload, &listed.place, 0));
+        Some(Ok(Item { key, place: listed.place, label: listed.label, payload }))
+    }
+
+    fn payload(&mut self, listed: &Listed) -> Result<Payload, DataError> {
+        match (&listed.image, &listed.inner) {
+            (Ok(location), None) => self.store.read(location, LARGEST).map(Payload::Encoded),
+            (Ok(location), Some(rest)) => match location.local().filter(|_| !is_gzipped(location)) {
+                Some(file) => {
+                    self.containers.open_of(OPEN, file);
+                    self.containers.read(file, rest, Vec::new())
+                }
+                None => {
+                    let found = self.passing.read(location, &listed.place)?;
+                    found.ok_or_else(|| absent(listed.place.clone(), "no such image in the file".to_string()))
+                }
+            },
+            (Err(found), _) => Err(DataError::Malformed {
+                place: listed.place.clone(),
+                found: found.clone(),
+                expected: "an image and, if wanted, its label and key".to_string(),
+                help: "correct or remove the line",
+            }),
+        }
+    }
+}
+
+fn is_gzipped(archive: &Location) -> bool {
+    let name = archive.to_string();
+    [".tar.gz", ".tgz"].iter().any(|ending| ends_with(&name, ending))
 }

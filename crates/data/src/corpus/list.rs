@@ -2,8 +2,8 @@
 //!
 //! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path
 //! relative to the folder of the list (or to the root that was given), an absolute path, or a URL. A place may be one
-//! in a file of this machine (`x.tar#member`, `x.parquet[3]`), and is also looked for in the folder that the command is
-//! started in.
+//! in a file that holds several images (`x.tar#member`, `x.parquet[3]`), and is also looked for in the folder that the
+//! command is started in.
 //!
 //! There may be a `label` (a name, or in JSON a number) and a `key` of 32 hexadecimal digits; in label files the label
 //! is `class_name`, and none where the line is not `selected`. Whatever else there is, is left alone. A line that says

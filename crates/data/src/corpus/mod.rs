@@ -44,6 +44,7 @@ mod kind;
 mod label;
 mod list;
 pub(crate) mod parquet;
+mod passing;
 mod pattern;
 mod sample;
 mod source;
@@ -76,8 +77,8 @@ pub trait Corpus: Send + Sync + Debug {
 
     /// Reads a shard of this corpus from its beginning.
     ///
-    /// # Errors
-    /// [`DataError::Missing`], [`DataError::Read`] or [`DataError::Store`] where it cannot be opened.
+    /// # Errors [`DataError::Missing`], [`DataError::Read`] or [`DataError::Store`] where it cannot be opened;
+    /// [`DataError::Schema`] where no record of it can be used. [`DataError::ends_a_job`] tells them apart.
     fn read(&self, shard: &Shard) -> Result<Items, DataError>;
 }
 

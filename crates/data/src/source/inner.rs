@@ -1,7 +1,7 @@
 //! Images in files that hold several, by their places: `x.tar#member`, `x.parquet[3]`, `x-ubyte.gz[7]`.
 //!
-//! Places are as sources and corpora write them, so that a list of places is a list of images. The files must lie on
-//! this machine, and archives must not be gzipped: images are read in the order of the list.
+//! Places are as sources and corpora write them, so that a list of places is a list of images. The files here must lie
+//! on this machine, and archives must not be gzipped: images are read in any order. Corpora read others too, in order.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -104,7 +104,7 @@ impl Container {
     }
 }
 
-fn absent(place: String, found: String) -> DataError {
+pub(crate) fn absent(place: String, found: String) -> DataError {
     let expected = "an image that lies there".to_string();
     DataError::Malformed { place, found, expected, help: "see that the list and the file belong together" }
 }

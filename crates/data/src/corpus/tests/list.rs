@@ -161,17 +161,29 @@ fn a_byte_order_mark_is_passed_over() {
 #[test]
 fn places_in_files_that_hold_images_are_read() {
     let folder = containers();
-    let places =
-        ["x.tar#a/1.jpg", "x.parquet[2]", "x-ubyte[1]", "x.tar#a/0.jpg", "x.png", "x.parquet[0]", "x.parquet[3]"];
+    let places = [
+        "x.tar#a/1.jpg",
+        "x.parquet[2]",
+        "x-ubyte[1]",
+        "x.tar#a/0.jpg",
+        "x.png",
+        "x.parquet[0]",
+        "z.tgz#a/1.jpg",
+        "z.tgz#a/0.jpg",
+        "z.tgz#none",
+        "x.parquet[3]",
+    ];
     fs::write(folder.path().join("l.csv"), place_list(&places)).unwrap();
     let mut expected: Vec<Held> = places
         .iter()
-        .zip([&b"a/1.jpg"[..], b"row 2", b"cd", b"a/0.jpg", b"plain", b"row 0"])
+        .zip([&b"a/1.jpg"[..], b"row 2", b"cd", b"a/0.jpg", b"plain", b"row 0", b"a/1.jpg", b"a/0.jpg"])
         .map(|(place, bytes)| held(&format!("/{place}"), name("dog"), bytes))
         .collect();
-    let mut absent = broken("/x.parquet[3]", "no such image in the file");
-    absent.label = name("dog");
-    expected.push(absent);
+    for place in ["/x.parquet[3]", "/z.tgz#none"] {
+        let mut absent = broken(place, "no such image in the file");
+        absent.label = name("dog");
+        expected.push(absent);
+    }
     for records in [2, 4096] {
         let options = Options { records, ..options() };
         conforms(&|| opened(text(&folder.path().join("l.csv")), &options), &expected);

@@ -193,8 +193,18 @@ fn a_fault_of_the_network_is_none_of_the_data() {
         let [DataError::Store { problem, .. }] = errors.as_slice() else { panic!("{errors:?}") };
         assert!(problem.contains("no permission"), "{problem}");
     }
-    let place = serve(bytes, 0..0);
+    let place = serve(bytes.clone(), 0..0);
     assert_eq!(ends_at_an_error(&|| opened(&place, &options())).0, 9);
+    // A list of rows of the file, not in their order.
+    let list = folder.path().join("l.csv");
+    let listed = |place: &str, rows: [usize; 4]| {
+        fs::write(&list, format!("place\n{}", rows.map(|row| format!("{place}[{row}]\n")).concat())).unwrap();
+        ends_at_an_error(&|| opened(text(&list), &options()))
+    };
+    let (records, errors) = listed(&place, [1, 4, 0, 99]);
+    assert!(records == 4 && errors.is_empty(), "{errors:?}");
+    let (records, errors) = listed(&serve(bytes, BLOCK..2 * BLOCK), [0, 8, 0, 0]);
+    assert!(records == 0 && matches!(errors.as_slice(), [DataError::Store { .. }]), "{records} {errors:?}");
 }
 
 /// A file of which some bytes cannot be read.
