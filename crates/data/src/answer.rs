@@ -146,11 +146,11 @@ fn entropy(probabilities: &[f32]) -> f32 {
     (0.0 - sum) as f32
 }
 
-/// The class that a corpus means by a label: its name, or else its index.
+/// The class that a corpus means by a label: its name, or else its index, perhaps as a float without a fraction.
 pub fn class_of(label: &str, classes: &[String]) -> Option<u32> {
     let named = classes.iter().position(|name| name == label);
-    let class = named.or_else(|| label.parse().ok().filter(|class| *class < classes.len()))?;
-    u32::try_from(class).ok()
+    let index = || label.strip_suffix(".0").unwrap_or(label).parse().ok().filter(|class| *class < classes.len());
+    u32::try_from(named.or_else(index)?).ok()
 }
 
 /// The format of a file of answers.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::corpus::{Corpus, Item, Label, Shard};
-use crate::{Key, Payload};
+use crate::{DataError, Key, Payload};
 
 /// Opens the corpus under test.
 pub type Open<'a> = &'a dyn Fn() -> Box<dyn Corpus>;
@@ -28,6 +28,7 @@ pub fn conforms(open: Open<'_>, held: &[Held]) {
     names_are_distinct_and_safe(open);
     can_be_entered_at_any_shard(open);
     shards_can_be_sent(open);
+    ends_at_an_error(open);
 }
 
 /// The shards of a corpus, all of which must be there.
@@ -133,6 +134,27 @@ pub fn shards_can_be_sent(open: Open<'_>) {
         assert_eq!(sent, shard);
         assert_eq!(seen(open().as_ref(), &sent), seen(open().as_ref(), &shard));
     }
+}
+
+/// Nothing follows an error, however often it is asked for. How many records there are before the errors, and these.
+pub fn ends_at_an_error(open: Open<'_>) -> (usize, Vec<DataError>) {
+    let (corpus, mut records, mut errors) = (open(), 0, Vec::new());
+    for shard in shards(corpus.as_ref()) {
+        let mut items = match corpus.read(&shard) {
+            Ok(items) => items,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let ending = items.by_ref().find_map(|item| {
+            records += usize::from(item.is_ok());
+            item.err()
+        });
+        assert!(ending.is_none() || (0..3).all(|_| items.next().is_none()), "{} goes on after an error", shard.name);
+        errors.extend(ending);
+    }
+    (records, errors)
 }
 
 /// Reading takes at most so many bytes more memory than the process has before. Linux only: elsewhere it only reads.

@@ -55,6 +55,18 @@ pub enum DataError {
         /// What to do.
         help: &'static str,
     },
+    /// Data whose columns are not such that any record of it could be used.
+    #[error("{place}: found {found}, expected {expected}; {help}")]
+    Schema {
+        /// The file.
+        place: String,
+        /// What columns there are.
+        found: String,
+        /// What columns there should be.
+        expected: String,
+        /// What to do.
+        help: &'static str,
+    },
     /// A source without a single record.
     #[error("{}: holds no {what}; {help}", path.display())]
     Empty {
@@ -157,6 +169,12 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether a job that meets it has to end: a disk or a network fails, which is no property of the data, or no
+    /// record can be used. Any other error is one of the record, or of the rest of a shard.
+    pub fn ends_a_job(&self) -> bool {
+        matches!(self, DataError::Read { .. } | DataError::Store { .. } | DataError::Schema { .. })
+    }
+
     /// A failed read of something that the plan names as a `what`.
     pub(crate) fn read(path: &Path, what: &'static str, cause: io::Error) -> Self {
         let path = path.to_path_buf();

@@ -175,6 +175,11 @@ pub(crate) const LABEL_COLUMNS: [&str; 11] = [
     "import",
 ];
 
+/// The label of a line of a list. In a label file it counts where it was selected.
+pub(crate) fn counting<'a>(label: &'a str, selected: Option<&str>) -> Option<&'a str> {
+    Some(label).filter(|label| !label.is_empty() && selected.is_none_or(|selected| selected == "true"))
+}
+
 fn line(row: LabelRow) -> [String; 11] {
     let distribution: Vec<String> = row.distribution.iter().map(f32::to_string).collect();
     [

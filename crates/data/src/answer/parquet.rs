@@ -27,6 +27,7 @@ use half::f16;
 use super::{Answer, AnswerSet, Failure, Line, Summary};
 use crate::parquet_file::{Columns, sound};
 use crate::store::blocks::Blocks;
+use crate::store::watched::{Faults, Watched};
 use crate::store::{Location, Store};
 use crate::{DataError, Fingerprint, Key, KeyError, Stage};
 
@@ -193,19 +194,19 @@ pub struct Told {
 /// # Errors
 /// [`DataError::Missing`], [`DataError::Read`], [`DataError::Store`], or [`DataError::Malformed`] for any other file.
 pub fn decode(store: &Store, location: &Location) -> Result<Rows, DataError> {
-    let place = location.to_string();
     match location {
         Location::Local(path) => {
             let file = File::open(path).map_err(|cause| DataError::read(path, "file of answers", cause))?;
-            Rows::open(place, file)
+            Rows::open(location, file)
         }
-        Location::Remote { .. } => Rows::open(place, Blocks::new(store.clone(), store.head(location)?)),
+        Location::Remote { .. } => Rows::open(location, Blocks::new(store.clone(), store.head(location)?)),
     }
 }
 
 /// The rows of a file in their order. After an error there is nothing more.
 pub struct Rows {
     reader: ParquetRecordBatchReader,
+    faults: Faults,
     place: String,
     set: AnswerSet,
     at_hand: IntoIter<Row>,
@@ -213,7 +214,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn open<T: ChunkReader + 'static>(place: String, file: T) -> Result<Self, DataError> {
+    fn open<T: ChunkReader + 'static>(location: &Location, file: T) -> Result<Self, DataError> {
+        let file = Watched::new(location, file);
+        let faults = file.faults();
+        Rows::watched(location.to_string(), file).map_err(|error| faults.or(error))
+    }
+
+    fn watched<T: ChunkReader + 'static>(place: String, file: Watched<T>) -> Result<Self, DataError> {
+        let faults = file.faults();
         let failed = |error: ParquetError| crate::corpus::parquet::broken(&place, &error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
         sound(builder.metadata()).map_err(failed)?;
@@ -228,7 +236,7 @@ impl Rows {
         // A file without rows must have the right columns too.
         rows(&set, &columns)?;
         let reader = builder.with_batch_size(BATCH).build().map_err(failed)?;
-        Ok(Rows { reader, place, set, at_hand: Vec::new().into_iter(), failed: false })
+        Ok(Rows { reader, faults, place, set, at_hand: Vec::new().into_iter(), failed: false })
     }
 
     /// What the answers have in common.
@@ -237,7 +245,8 @@ impl Rows {
     }
 
     fn batch(&mut self) -> Option<Result<Vec<Row>, DataError>> {
-        let batch = self.reader.next()?.map_err(|error| crate::corpus::parquet::broken(&self.place, &error));
+        let broken = |error| self.faults.or(crate::corpus::parquet::broken(&self.place, &error));
+        let batch = self.reader.next()?.map_err(broken);
         Some(batch.and_then(|batch| rows(&self.set, &Columns::new(Path::new(&self.place), batch))))
     }
 }

@@ -218,3 +218,13 @@ proptest! {
         prop_assert_eq!(rows, answers.into_iter().map(|answer| row(&set(), answer)).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_label_is_a_name_or_else_an_index() {
+    let classes = ["cat", "1", "dog"].map(str::to_string);
+    for (label, class) in
+        [("dog", Some(2)), ("1", Some(1)), ("2", Some(2)), ("2.0", Some(2)), ("3", None), ("-1", None), ("x", None)]
+    {
+        assert_eq!(class_of(label, &classes), class, "{label}");
+    }
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::images::{self, Listed};
 use super::{Content, Corpus, Items, Label, Options, Shard, Shards, name_of};
-use crate::source::{is_hidden, is_image};
+use crate::source::{entered, is_hidden, is_image};
 use crate::store::{Location, Object};
 use crate::{DataError, FolderLayout};
 
@@ -103,6 +103,7 @@ impl<I> Cut<'_, I> {
         Listed {
             place: object.location.to_string(),
             image: Ok(object.location.clone()),
+            inner: None,
             label: self.label(&object.location),
             key: None,
             version: format!("{} {version}", object.bytes),
@@ -126,17 +127,34 @@ impl<I> Cut<'_, I> {
 
 /// The files of a folder of this machine, then those of the folders in it.
 struct Walk {
-    listing: Option<(PathBuf, ReadDir)>,
-    folders: VecDeque<PathBuf>,
+    listing: Option<Open>,
+    /// Folders yet to come, with the folders that each lies in.
+    folders: VecDeque<(PathBuf, Vec<PathBuf>)>,
+}
+
+/// A folder that is being listed.
+struct Open {
+    folder: PathBuf,
+    /// It and the folders that it lies in, as they are really called.
+    above: Vec<PathBuf>,
+    listing: ReadDir,
+}
+
+impl Open {
+    fn enter(folder: PathBuf, above: Vec<PathBuf>) -> Result<Self, DataError> {
+        let above = entered(&folder, above)?;
+        let listing = fs::read_dir(&folder).map_err(|cause| not_listed(&folder, cause))?;
+        Ok(Open { folder, above, listing })
+    }
 }
 
 impl Walk {
     fn new(root: PathBuf) -> Self {
-        Walk { listing: None, folders: VecDeque::from([root]) }
+        Walk { listing: None, folders: VecDeque::from([(root, Vec::new())]) }
     }
 
     /// The file that an entry is; none where it is a folder, which is kept for later, or nothing that is read.
-    fn look_at(&mut self, folder: &Path, entry: &DirEntry) -> Result<Option<Object>, DataError> {
+    fn look_at(&mut self, above: &[PathBuf], entry: &DirEntry) -> Result<Option<Object>, DataError> {
         let path = entry.path();
         if is_hidden(&path) {
             return Ok(None);
@@ -152,10 +170,7 @@ impl Walk {
             Err(_) => return Ok(None),
         };
         if metadata.is_dir() {
-            if kind.is_symlink() && leads_up(folder, &path) {
-                return Err(circular(&path));
-            }
-            self.folders.push_back(path);
+            self.folders.push_back((path, above.to_vec()));
             return Ok(None);
         }
         Ok(metadata.is_file().then(|| object(path, metadata.len())))
@@ -167,23 +182,23 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (folder, mut listing) = match self.listing.take() {
+            let mut open = match self.listing.take() {
                 Some(open) => open,
                 None => {
-                    let folder = self.folders.pop_front()?;
-                    match fs::read_dir(&folder) {
-                        Ok(listing) => (folder, listing),
-                        Err(cause) => return Some(Err(not_listed(&folder, cause))),
+                    let (folder, above) = self.folders.pop_front()?;
+                    match Open::enter(folder, above) {
+                        Ok(open) => open,
+                        Err(error) => return Some(Err(error)),
                     }
                 }
             };
-            let found = match listing.next() {
+            let found = match open.listing.next() {
                 None => continue,
-                Some(Ok(entry)) => self.look_at(&folder, &entry),
+                Some(Ok(entry)) => self.look_at(&open.above, &entry),
                 // The operating system would say the same again and again.
-                Some(Err(cause)) => return Some(Err(not_listed(&folder, cause))),
+                Some(Err(cause)) => return Some(Err(not_listed(&open.folder, cause))),
             };
-            self.listing = Some((folder, listing));
+            self.listing = Some(open);
             match found {
                 Ok(None) => {}
                 Ok(Some(object)) => return Some(Ok(object)),
@@ -195,22 +210,6 @@ impl Iterator for Walk {
 
 fn object(path: PathBuf, bytes: u64) -> Object {
     Object { location: Location::Local(path), bytes, version: String::new() }
-}
-
-fn leads_up(folder: &Path, link: &Path) -> bool {
-    match (fs::canonicalize(folder), fs::canonicalize(link)) {
-        (Ok(folder), Ok(target)) => folder.starts_with(target),
-        _ => false,
-    }
-}
-
-fn circular(folder: &Path) -> DataError {
-    DataError::Malformed {
-        place: folder.display().to_string(),
-        found: "a link to a folder that it lies in".to_string(),
-        expected: "folders that end somewhere".to_string(),
-        help: "remove the link",
-    }
 }
 
 fn not_listed(folder: &Path, cause: io::Error) -> DataError {

@@ -2,18 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::inputs::ends_with;
+use super::passing::Passing;
 use super::{Content, Item, Items, Label, Shard, fingerprint, key_of};
 use crate::source::LARGEST;
+use crate::source::inner::{Containers, absent};
 use crate::store::{Location, Store};
 use crate::{DataError, Key, KeyKind, Payload};
+
+/// The most files that are open at once because they hold images.
+const OPEN: usize = 8;
 
 /// An image file that is to be a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Listed {
     /// Where the image lies; or where it is spoken of, if what is said there is wrong.
     pub(super) place: String,
-    /// The image, or why there is none.
+    /// The image, or the file that holds it; or why there is none.
     pub(super) image: Result<Location, String>,
+    /// Where in the file the image lies, if it is not the whole file: the rest of its place.
+    pub(super) inner: Option<String>,
     pub(super) label: Option<Label>,
     /// The key that the list gives, if it gives one.
     pub(super) key: Option<Key>,
@@ -34,21 +42,63 @@ pub(super) fn shard(name: String, place: String, bytes: Option<u64>, listed: Vec
     Shard { number: 0, name, place, records, bytes, fingerprint, content: Content::Images(listed) }
 }
 
+/// The images in their order. That the network fails in the middle of a file that holds some of them ends it.
 pub(super) fn read(store: &Store, listed: Vec<Listed>, keys: KeyKind) -> Items {
-    let store = store.clone();
-    Box::new(listed.into_iter().map(move |listed| Ok(item(&store, listed, keys))))
+    let mut reader = Reader::new(store);
+    Box::new(listed.into_iter().map_while(move |listed| reader.next(listed, keys)))
 }
 
-fn item(store: &Store, listed: Listed, keys: KeyKind) -> Item {
-    let payload = match listed.image {
-        Ok(location) => store.read(&location, LARGEST).map(Payload::Encoded),
-        Err(found) => Err(DataError::Malformed {
-            place: listed.place.clone(),
-            found,
-            expected: "an image and, if wanted, its label and key".to_string(),
-            help: "correct or remove the line",
-        }),
-    };
-    let key = listed.key.unwrap_or_else(|| key_of(keys, &payload, &listed.place, 0));
-    Item { key, place: listed.place, label: listed.label, payload }
+/// What images are read with.
+struct Reader {
+    store: Store,
+    containers: Containers,
+    passing: Passing,
+    failed: bool,
+}
+
+impl Reader {
+    fn new(store: &Store) -> Self {
+        let (store, passing) = (store.clone(), Passing::new(store.clone()));
+        Reader { store, containers: Containers::default(), passing, failed: false }
+    }
+
+    fn next(&mut self, listed: Listed, keys: KeyKind) -> Option<Result<Item, DataError>> {
+        if self.failed {
+            return None;
+        }
+        let payload = self.payload(&listed);
+        if listed.inner.is_some() && payload.as_ref().is_err_and(DataError::ends_a_job) {
+            self.failed = true;
+            return payload.err().map(Err);
+        }
+        let key = listed.key.unwrap_or_else(|| key_of(keys, &payload, &listed.place, 0));
+        Some(Ok(Item { key, place: listed.place, label: listed.label, payload }))
+    }
+
+    fn payload(&mut self, listed: &Listed) -> Result<Payload, DataError> {
+        match (&listed.image, &listed.inner) {
+            (Ok(location), None) => self.store.read(location, LARGEST).map(Payload::Encoded),
+            (Ok(location), Some(rest)) => match location.local().filter(|_| !is_gzipped(location)) {
+                Some(file) => {
+                    self.containers.open_of(OPEN, file);
+                    self.containers.read(file, rest, Vec::new())
+                }
+                None => {
+                    let found = self.passing.read(location, &listed.place)?;
+                    found.ok_or_else(|| absent(listed.place.clone(), "no such image in the file".to_string()))
+                }
+            },
+            (Err(found), _) => Err(DataError::Malformed {
+                place: listed.place.clone(),
+                found: found.clone(),
+                expected: "an image and, if wanted, its label and key".to_string(),
+                help: "correct or remove the line",
+            }),
+        }
+    }
+}
+
+fn is_gzipped(archive: &Location) -> bool {
+    let name = archive.to_string();
+    [".tar.gz", ".tgz"].iter().any(|ending| ends_with(&name, ending))
 }

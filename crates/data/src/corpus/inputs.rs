@@ -55,7 +55,7 @@ impl Inputs {
             Ok(location) => location,
             Err(error) => return one(Err(error)),
         };
-        if self.fits(name) {
+        if self.fits(name) || self.is_file(&location) {
             let head = self.store.head(&location);
             return one(head.map(|object| self.input(object, name.strip_prefix(common).unwrap_or(name))));
         }
@@ -77,7 +77,19 @@ impl Inputs {
     }
 
     fn fits(&self, name: &str) -> bool {
-        self.endings.iter().any(|ending| name.ends_with(ending))
+        self.endings.iter().any(|ending| ends_with(name, ending))
+    }
+
+    /// Whether there is a file of that name, whatever its ending: whoever names it says of which kind it is. In a store
+    /// only names with a dot are asked for; others are folders, as a rule.
+    fn is_file(&self, location: &Location) -> bool {
+        match location {
+            Location::Local(path) => path.is_file(),
+            Location::Remote { path, .. } => {
+                let dotted = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+                dotted && matches!(self.store.find(location), Ok(Some(_)))
+            }
+        }
     }
 
     /// The first ending is the usual one: it is left out of names. A name that has another one keeps it, so that `x.tar` and
@@ -89,4 +101,10 @@ impl Inputs {
         let name = name_of(stem, &object.location.to_string(), alone);
         Input { object, name }
     }
+}
+
+/// Whether a name has that ending, in letters of either case.
+pub(super) fn ends_with(name: &str, ending: &str) -> bool {
+    let tail = name.len().checked_sub(ending.len()).and_then(|start| name.as_bytes().get(start..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case(ending.as_bytes()))
 }

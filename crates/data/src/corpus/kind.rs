@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folders;
+use super::inputs::ends_with;
 use super::list::{self, Format, Lists};
 use super::source::Sourced;
 use super::webdataset::{self, WebDataset};
@@ -31,6 +32,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a file of that name is, if its ending says so.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        by_ending(name)
+    }
+
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -106,7 +112,7 @@ fn kind_of(place: &str, store: &Store) -> Result<Kind, DataError> {
 }
 
 fn by_ending(name: &str) -> Option<Kind> {
-    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let ends = |endings: &[&str]| endings.iter().any(|ending| ends_with(name, ending));
     if ends(&webdataset::ENDINGS) {
         Some(Kind::WebDataset)
     } else if ends(&parquet::ENDINGS) {

@@ -1,9 +1,13 @@
 //! Lists of images: CSV with a header, or one JSON object a line, cut into shards while they are read.
 //!
-//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path relative to the
-//! folder of the list (or to the root that was given), an absolute path, or a URL. There may be a `label` (a name, or in JSON a number) and a
-//! `key` of 32 hexadecimal digits; whatever else there is, is left alone. A line that says none of this is a record that
-//! cannot be had.
+//! The image is what stands under `path`, `image`, `file_name`, `file`, `url` or (in label files) `place`: a path
+//! relative to the folder of the list (or to the root that was given), an absolute path, or a URL. A place may be one
+//! in a file that holds several images (`x.tar#member`, `x.parquet[3]`), and is also looked for in the folder that the
+//! command is started in.
+//!
+//! There may be a `label` (a name, or in JSON a number) and a `key` of 32 hexadecimal digits; in label files the label
+//! is `class_name`, and none where the line is not `selected`. Whatever else there is, is left alone. A line that says
+//! none of this is a record that cannot be had.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -12,8 +16,9 @@ use serde_json::Value;
 
 use super::images::{self, Listed};
 use super::inputs::{Input, Inputs};
-use super::webdataset::label_in;
 use super::{Content, Corpus, Items, Label, Options, Shard, Shards};
+use crate::label_file::counting;
+use crate::source::inner::{beside, split};
 use crate::store::{Location, into_data_error};
 use crate::{DataError, Key};
 
@@ -22,7 +27,11 @@ pub(super) const CSV: [&str; 1] = [".csv"];
 /// What lists of JSON objects are called.
 pub(super) const JSONL: [&str; 2] = [".jsonl", ".ndjson"];
 /// What an image may stand under.
-const IMAGE: [&str; 6] = ["path", "image", "file_name", "file", "url", "place"];
+const IMAGE: [&str; 6] = ["path", "image", "file_name", "file", "url", PLACE];
+/// What the place of a record stands under.
+const PLACE: &str = "place";
+/// What a label may stand under.
+const LABEL: [&str; 2] = ["label", "class_name"];
 /// The longest line.
 const LONGEST: u64 = 1 << 20;
 
@@ -49,6 +58,8 @@ type Said = Result<Line, String>;
 /// A line that can be read.
 struct Line {
     image: String,
+    /// Whether it is the place of a record, as a command has written it.
+    is_place: bool,
     label: Option<Label>,
     key: Option<Key>,
 }
@@ -77,7 +88,7 @@ impl Lists {
             Format::Jsonl => json_lines(file, stream),
         };
         let (name, place) = (input.name.clone(), file.to_string());
-        Ok(Cut { lines: Some(lines), name, place, root, records: self.options.records.max(1), number: 0 })
+        Ok(Cut { lines: Some(lines), failed: None, name, place, root, records: self.options.records.max(1), number: 0 })
     }
 }
 
@@ -104,6 +115,8 @@ impl Corpus for Lists {
 /// Shards of the lines of one file.
 struct Cut {
     lines: Option<Lines>,
+    /// The error that ended them, not yet told.
+    failed: Option<DataError>,
     name: String,
     place: String,
     root: Location,
@@ -115,37 +128,55 @@ impl Iterator for Cut {
     type Item = Result<Shard, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let lines = self.lines.as_mut()?;
-        let read: Result<Vec<_>, DataError> = lines.take(self.records).collect();
-        match read {
-            Ok(read) if read.is_empty() => None,
-            Ok(read) => {
-                let listed = read.into_iter().map(|(line, said)| self.listed(line, said)).collect();
-                let name = format!("{}-{:06}", self.name, self.number);
-                self.number += 1;
-                Some(Ok(images::shard(name, self.place.clone(), None, listed)))
-            }
-            Err(error) => {
-                self.lines = None;
-                Some(Err(error))
+        let mut listed = Vec::new();
+        while listed.len() < self.records
+            && let Some(line) = self.lines.as_mut().and_then(Iterator::next)
+        {
+            match line {
+                Ok((line, said)) => listed.push(self.listed(line, said)),
+                Err(error) => {
+                    self.lines = None;
+                    self.failed = Some(error);
+                }
             }
         }
+        // What was read before an error comes first.
+        if listed.is_empty() { self.failed.take().map(Err) } else { Some(Ok(self.shard(listed))) }
     }
 }
 
 impl Cut {
+    fn shard(&mut self, listed: Vec<Listed>) -> Shard {
+        let name = format!("{}-{:06}", self.name, self.number);
+        self.number += 1;
+        images::shard(name, self.place.clone(), None, listed)
+    }
+
+    /// The file of an image, and where in it the image lies if it is not the whole file.
+    fn find(&self, said: &Line) -> Result<(Location, Option<String>), DataError> {
+        let (file, inner) = split(&said.image).map_or((said.image.as_str(), None), |(file, rest)| (file, Some(rest)));
+        let image = match &self.root {
+            Location::Local(root) if !file.contains("://") && (said.is_place || inner.is_some()) => {
+                Location::Local(beside(root, file))
+            }
+            root => root.join(file)?,
+        };
+        Ok((image, inner.map(str::to_string)))
+    }
+
     fn listed(&self, line: u64, said: Said) -> Listed {
-        let read = said.and_then(|said| match self.root.join(&said.image) {
-            Ok(image) => Ok((image, said.label, said.key)),
+        let read = said.and_then(|said| match self.find(&said) {
+            Ok((image, inner)) => Ok((image, inner, said.label, said.key)),
             Err(error) => Err(error.to_string()),
         });
         match read {
-            Ok((image, label, key)) => {
-                Listed { place: image.to_string(), image: Ok(image), label, key, version: String::new() }
+            Ok((image, inner, label, key)) => {
+                let place = format!("{image}{}", inner.as_deref().unwrap_or_default());
+                Listed { place, image: Ok(image), inner, label, key, version: String::new() }
             }
             Err(found) => {
                 let (place, version) = (format!("{}:{line}", self.place), found.clone());
-                Listed { place, image: Err(found), label: None, key: None, version }
+                Listed { place, image: Err(found), inner: None, label: None, key: None, version }
             }
         }
     }
@@ -155,7 +186,10 @@ impl Cut {
 struct Columns {
     count: usize,
     image: usize,
+    is_place: bool,
     label: Option<usize>,
+    /// Of a label file: whether the label counts.
+    selected: Option<usize>,
     key: Option<usize>,
 }
 
@@ -163,7 +197,7 @@ fn csv_lines(file: &Location, stream: Box<dyn Read + Send>) -> Result<Lines, Dat
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(stream);
     let header = reader.byte_headers().map_err(|error| csv_failed(file, error))?.clone();
     let at = |name: &str| header.iter().position(|column| column == name.as_bytes());
-    let Some(image) = IMAGE.iter().find_map(|name| at(name)) else {
+    let Some((image, is_place)) = IMAGE.iter().find_map(|name| Some((at(name)?, *name == PLACE))) else {
         return Err(DataError::Malformed {
             place: format!("{file}:1"),
             found: format!(
@@ -174,7 +208,8 @@ fn csv_lines(file: &Location, stream: Box<dyn Read + Send>) -> Result<Lines, Dat
             help: "give the list a header such as `path,label`",
         });
     };
-    let columns = Columns { count: header.len(), image, label: at("label"), key: at("key") };
+    let label = LABEL.iter().find_map(|name| at(name));
+    let columns = Columns { count: header.len(), image, is_place, label, selected: at("selected"), key: at("key") };
     let file = file.clone();
     Ok(Box::new(reader.into_byte_records().map(move |row| {
         let row = row.map_err(|error| csv_failed(&file, error))?;
@@ -190,18 +225,19 @@ impl Columns {
         }
         let value = |column: usize| str::from_utf8(row.get(column).unwrap_or_default());
         let text = |column: usize| value(column).map_err(|_| "bytes that are no text".to_string());
-        let label = self.label.map(text).transpose()?.filter(|label| !label.is_empty());
+        let (label, selected) = (self.label.map(text).transpose()?, self.selected.map(text).transpose()?);
+        let label = label.and_then(|label| counting(label, selected));
         let key = self.key.map(text).transpose()?.filter(|key| !key.is_empty());
-        line(text(self.image)?, label.map(|label| Label::Name(label.to_string())), key)
+        line((text(self.image)?, self.is_place), label.map(|label| Label::Name(label.to_string())), key)
     }
 }
 
-fn line(image: &str, label: Option<Label>, key: Option<&str>) -> Said {
+fn line((image, is_place): (&str, bool), label: Option<Label>, key: Option<&str>) -> Said {
     if image.is_empty() {
         return Err("no image".to_string());
     }
     let key = key.map(str::parse).transpose().map_err(|error: crate::KeyError| error.to_string())?;
-    Ok(Line { image: image.to_string(), label, key })
+    Ok(Line { image: image.to_string(), is_place, label, key })
 }
 
 fn csv_failed(file: &Location, error: csv::Error) -> DataError {
@@ -227,14 +263,26 @@ fn json_lines(file: &Location, stream: Box<dyn Read + Send>) -> Lines {
             Err(cause) => Some(Err(into_data_error(&file, cause))),
         }
     });
-    let full = lines.filter(|line| line.as_ref().map_or(true, |(_, bytes)| !bytes.trim_ascii().is_empty()));
+    let plain = lines.map(|line| line.map(|(number, bytes)| (number, without_mark(number, bytes))));
+    let full = plain.filter(|line| line.as_ref().map_or(true, |(_, bytes)| !bytes.trim_ascii().is_empty()));
     Box::new(full.map(|line| line.map(|(number, bytes)| (number, object(&bytes)))))
+}
+
+/// Some editors put a mark in front of the first line, which says that the file is UTF-8.
+fn without_mark(number: u64, bytes: Vec<u8>) -> Vec<u8> {
+    match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) if number == 1 => rest.to_vec(),
+        _ => bytes,
+    }
 }
 
 fn object(bytes: &[u8]) -> Said {
     let said: Value = serde_json::from_slice(bytes).map_err(|error| format!("no JSON ({error})"))?;
-    let image = IMAGE.iter().find_map(|name| said.get(name)).and_then(Value::as_str).unwrap_or_default();
-    line(image, label_in(&said)?, said.get("key").and_then(Value::as_str))
+    let image = IMAGE.iter().find_map(|name| Some((said.get(name)?, *name == PLACE)));
+    let (image, is_place) =
+        image.map_or(("", false), |(image, is_place)| (image.as_str().unwrap_or_default(), is_place));
+    let label = Label::of_json(&said).filter(|_| said.get("selected").and_then(Value::as_bool) != Some(false));
+    line((image, is_place), label, said.get("key").and_then(Value::as_str))
 }
 
 fn malformed(file: &Location, line: u64, found: String, expected: &str) -> DataError {

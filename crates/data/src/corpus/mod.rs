@@ -41,8 +41,10 @@ mod folder;
 mod images;
 pub(crate) mod inputs;
 mod kind;
+mod label;
 mod list;
 pub(crate) mod parquet;
+mod passing;
 mod pattern;
 mod sample;
 mod source;
@@ -52,7 +54,7 @@ pub(crate) mod tar;
 mod tests;
 pub(crate) mod webdataset;
 
-use std::fmt::{self, Debug};
+use std::fmt::Debug;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -60,6 +62,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counted::Counted;
 pub use kind::{Kind, kind, open};
+pub use label::Label;
 pub use sample::{Sample, Share, ShareError};
 pub use survey::{Example, Extent, Look, Picture, Reach, Survey, survey};
 
@@ -74,8 +77,8 @@ pub trait Corpus: Send + Sync + Debug {
 
     /// Reads a shard of this corpus from its beginning.
     ///
-    /// # Errors
-    /// [`DataError::Missing`], [`DataError::Read`] or [`DataError::Store`] where it cannot be opened.
+    /// # Errors [`DataError::Missing`], [`DataError::Read`] or [`DataError::Store`] where it cannot be opened;
+    /// [`DataError::Schema`] where no record of it can be used. [`DataError::ends_a_job`] tells them apart.
     fn read(&self, shard: &Shard) -> Result<Items, DataError>;
 }
 
@@ -128,24 +131,6 @@ pub struct Item {
     pub label: Option<Label>,
     /// The image, or why it cannot be had.
     pub payload: Result<Payload, DataError>,
-}
-
-/// A label as data has it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Label {
-    /// The index of a class.
-    Index(u32),
-    /// The name of a class.
-    Name(String),
-}
-
-impl fmt::Display for Label {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Label::Index(index) => write!(f, "{index}"),
-            Label::Name(name) => f.write_str(name),
-        }
-    }
 }
 
 /// How a corpus is read.

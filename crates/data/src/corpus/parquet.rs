@@ -1,7 +1,8 @@
 //! Parquet files with a column of images: plain bytes, or, as Hugging Face has them, a struct of `bytes` and `path`.
 //!
-//! A shard is a file: row groups are read one after the other, a page at a time, so that a large file needs no more memory
-//! than a small one. A label is a number (-1, where Hugging Face has none) or a name.
+//! A shard is a file: row groups are read one after the other, a page at a time, so that a large file needs no more
+//! memory than a small one. A label is a number (-1, where Hugging Face has none), perhaps a float without a fraction,
+//! or a name.
 
 use std::fs::File;
 
@@ -13,7 +14,8 @@ use ::parquet::file::reader::ChunkReader;
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
@@ -22,6 +24,7 @@ use super::inputs::Inputs;
 use super::{Content, Corpus, Item, Items, Label, Options, Shard, Shards, key_of};
 use crate::store::Location;
 use crate::store::blocks::Blocks;
+use crate::store::watched::{Faults, Watched};
 use crate::{DataError, KeyKind, Payload};
 
 /// What Parquet files are called.
@@ -40,7 +43,15 @@ impl Files {
         Files { inputs: Inputs { store: options.store.clone(), places, endings: &ENDINGS }, options }
     }
 
-    fn rows<T: ChunkReader + 'static>(&self, place: &str, file: T) -> Result<Rows, DataError> {
+    /// The rows of a file. Where the disk or the network fails the error says so, not that the file is damaged.
+    pub(super) fn rows<T: ChunkReader + 'static>(&self, location: &Location, file: T) -> Result<Rows, DataError> {
+        let file = Watched::new(location, file);
+        let faults = file.faults();
+        self.watched(&location.to_string(), file).map_err(|error| faults.or(error))
+    }
+
+    fn watched<T: ChunkReader + 'static>(&self, place: &str, file: Watched<T>) -> Result<Rows, DataError> {
+        let faults = file.faults();
         let metadata = metadata(place, &file)?;
         let Options { image_column, label_column, keys, .. } = &self.options;
         let columns = Columns::find(place, metadata.schema(), image_column.as_deref(), label_column.as_deref())?;
@@ -48,7 +59,16 @@ impl Files {
         let mask = columns.both(builder.parquet_schema());
         let reader = builder.with_projection(mask).with_batch_size(ROWS).build();
         let reader = reader.map_err(|error| broken(place, &error))?;
-        Ok(Rows { reader, place: place.to_string(), columns, keys: *keys, batch: None, number: 0 })
+        Ok(Rows {
+            reader,
+            faults,
+            place: place.to_string(),
+            columns,
+            keys: *keys,
+            batch: None,
+            number: 0,
+            failed: false,
+        })
     }
 }
 
@@ -87,13 +107,12 @@ impl Columns {
         let Some(found) = found else {
             return Err(no_column(place, &images, image));
         };
-        let labels = schema.column_with_name(label.unwrap_or("label")).map(|(at, field)| (at, field.name().clone()));
-        match (label, labels) {
-            (Some(name), None) => {
-                let found = format!("no column `{name}`");
-                Err(malformed(place.to_string(), found, "that column of labels".to_string(), "see how it is spelt"))
+        match (label, schema.column_with_name(label.unwrap_or("label"))) {
+            (_, Some((at, field))) if has_labels(field) => {
+                Ok(Columns { image: found, label: Some((at, field.name().clone())) })
             }
-            (_, label) => Ok(Columns { image: found, label }),
+            (Some(name), other) => Err(no_labels(place, name, other.map(|(_, field)| field))),
+            (None, _) => Ok(Columns { image: found, label: None }),
         }
     }
 
@@ -113,22 +132,33 @@ impl Columns {
         bytes(batch.column_by_name(&self.image.1)?, row)
     }
 
-    /// The label of a row, or what is wrong with it.
-    pub(crate) fn label(&self, batch: &RecordBatch, row: usize) -> Result<Option<Label>, String> {
-        let column = self.label.as_ref().and_then(|label| batch.column_by_name(&label.1));
-        column.map_or(Ok(None), |column| label_of(column, row))
+    /// The label of a row, if it has one that can be read.
+    pub(crate) fn label(&self, batch: &RecordBatch, row: usize) -> Option<Label> {
+        label_of(batch.column_by_name(&self.label.as_ref()?.1)?, row)
     }
 }
 
 fn no_column(place: &str, images: &[Column], wanted: Option<&str>) -> DataError {
     let names: Vec<&str> = images.iter().map(|column| column.1.as_str()).collect();
     let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
-    let expected = match wanted {
-        Some(name) => format!("a column `{name}` of bytes, or of a struct with `bytes`"),
-        None => "one, or one that is named `image`".to_string(),
+    let (expected, help) = match wanted {
+        Some(name) => (format!("a column `{name}` of bytes, or of a struct with `bytes`"), "see how it is spelt"),
+        None => (
+            "one, or one that is named `image`".to_string(),
+            "write the file again with the column of images named `image`, or without the others",
+        ),
     };
     let found = format!("columns that may have images: {names}");
-    malformed(place.to_string(), found, expected, "name the column that has the images")
+    DataError::Schema { place: place.to_string(), found, expected, help }
+}
+
+fn no_labels(place: &str, name: &str, column: Option<&Field>) -> DataError {
+    let (found, help) = match column {
+        None => (format!("no column `{name}`"), "see how it is spelt"),
+        Some(field) => (format!("the column `{name}` of type {}", field.data_type()), "name another column"),
+    };
+    let (place, expected) = (place.to_string(), "that column, of labels that are numbers or names".to_string());
+    DataError::Schema { place, found, expected, help }
 }
 
 type Column = (usize, String);
@@ -155,17 +185,18 @@ impl Corpus for Files {
         let rows = match location {
             Location::Local(path) => {
                 let file = File::open(path).map_err(|cause| DataError::read(path, "Parquet file", cause))?;
-                self.rows(&shard.place, file)?
+                self.rows(location, file)?
             }
-            Location::Remote { .. } => self.rows(&shard.place, Blocks::new(store.clone(), object))?,
+            Location::Remote { .. } => self.rows(location, Blocks::new(store.clone(), object))?,
         };
         Ok(Box::new(rows.fuse()))
     }
 }
 
-/// The rows of a file.
-struct Rows {
+/// The rows of a file. After an error there is nothing more.
+pub(super) struct Rows {
     reader: ParquetRecordBatchReader,
+    faults: Faults,
     place: String,
     columns: Columns,
     keys: KeyKind,
@@ -173,6 +204,7 @@ struct Rows {
     batch: Option<(RecordBatch, usize)>,
     /// The number of the next row in the file.
     number: u64,
+    failed: bool,
 }
 
 impl Iterator for Rows {
@@ -188,11 +220,16 @@ impl Iterator for Rows {
                 self.batch = Some((batch, row + 1));
                 return Some(Ok(item));
             }
+            if self.failed {
+                return None;
+            }
             match self.reader.next()? {
                 Ok(batch) => self.batch = Some((batch, 0)),
                 Err(error) => {
+                    // The library would say the same again and again.
+                    self.failed = true;
                     let place = format!("{}[{}]", self.place, self.number);
-                    return Some(Err(broken(&place, &error)));
+                    return Some(Err(self.faults.or(broken(&place, &error))));
                 }
             }
         }
@@ -202,16 +239,12 @@ impl Iterator for Rows {
 impl Rows {
     fn item(&self, batch: &RecordBatch, row: usize) -> Item {
         let place = format!("{}[{}]", self.place, self.number);
-        let fault = |found: String| {
-            let expected = "an image in each row, and a label that is a number or a name".to_string();
+        let fault = || {
+            let (found, expected) = ("no image".to_string(), "an image in each row".to_string());
             malformed(place.clone(), found, expected, "write the file again without the row")
         };
-        let (image, label) = (self.columns.image(batch, row), self.columns.label(batch, row));
-        let (payload, label) = match (image, label) {
-            (None, label) => (Err(fault("no image".to_string())), label.ok().flatten()),
-            (Some(_), Err(found)) => (Err(fault(found)), None),
-            (Some(image), Ok(label)) => (Ok(Payload::Encoded(image.to_vec())), label),
-        };
+        let image = self.columns.image(batch, row).ok_or_else(fault);
+        let (payload, label) = (image.map(|image| Payload::Encoded(image.to_vec())), self.columns.label(batch, row));
         Item { key: key_of(self.keys, &payload, &self.place, self.number), place, label, payload }
     }
 }
@@ -225,12 +258,10 @@ fn bytes(column: &dyn Array, row: usize) -> Option<&[u8]> {
     plain.is_valid(row).then(|| plain.value(row))
 }
 
-fn label_of(column: &dyn Array, row: usize) -> Result<Option<Label>, String> {
-    if column.is_null(row) {
-        return Ok(None);
-    }
+fn label_of(column: &dyn Array, row: usize) -> Option<Label> {
     match column.data_type() {
-        DataType::Utf8 => Ok(column.as_string_opt::<i32>().map(|texts| Label::Name(texts.value(row).to_string()))),
+        _ if column.is_null(row) => None,
+        DataType::Utf8 => Label::of_name(column.as_string_opt::<i32>()?.value(row)),
         DataType::Int8 => index::<Int8Type>(column, row),
         DataType::Int16 => index::<Int16Type>(column, row),
         DataType::Int32 => index::<Int32Type>(column, row),
@@ -239,20 +270,23 @@ fn label_of(column: &dyn Array, row: usize) -> Result<Option<Label>, String> {
         DataType::UInt16 => index::<UInt16Type>(column, row),
         DataType::UInt32 => index::<UInt32Type>(column, row),
         DataType::UInt64 => index::<UInt64Type>(column, row),
-        other => Err(format!("a label of type {other}")),
+        DataType::Float16 => Label::of_float(column.as_primitive_opt::<Float16Type>()?.value(row).into()),
+        DataType::Float32 => Label::of_float(column.as_primitive_opt::<Float32Type>()?.value(row).into()),
+        DataType::Float64 => Label::of_float(column.as_primitive_opt::<Float64Type>()?.value(row)),
+        _ => None,
     }
 }
 
-fn index<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> Result<Option<Label>, String>
+fn has_labels(field: &Field) -> bool {
+    let kind = field.data_type();
+    kind.is_integer() || kind.is_floating() || matches!(kind, DataType::Utf8 | DataType::Null)
+}
+
+fn index<T: ArrowPrimitiveType>(column: &dyn Array, row: usize) -> Option<Label>
 where
-    T::Native: TryInto<i64>,
+    T::Native: TryInto<u32>,
 {
-    let number = column.as_primitive_opt::<T>().and_then(|numbers| numbers.value(row).try_into().ok());
-    match number {
-        Some(-1) => Ok(None),
-        Some(number) if u32::try_from(number).is_ok() => Ok(u32::try_from(number).ok().map(Label::Index)),
-        _ => Err("a label that is no number from 0 to 4294967295".to_string()),
-    }
+    Label::of_integer(column.as_primitive_opt::<T>()?.value(row))
 }
 
 pub(crate) fn broken(place: &str, error: &(impl std::error::Error + 'static)) -> DataError {

@@ -1,6 +1,6 @@
 //! WebDataset: tar archives, plain or gzipped, in which the files of one sample lie side by side and are named alike up to
 //! the first dot. The image is the file with the ending of an image (`jpg`, not `seg.png`); `cls` is the index of a
-//! class; `json` may have a field `label`, `class` or `cls`. Other files are passed over.
+//! class, or its name; `json` may have a field `label`, `class_name`, `class` or `cls`. Other files are passed over.
 
 use std::io::{self, BufReader, Read};
 
@@ -157,7 +157,7 @@ impl<S: Stream> Samples<S> {
                     return Ok(sample);
                 }
                 Some(begun) => begun,
-                None => sample.insert(Sample { name: name.to_string(), image: None, label: Ok(None) }),
+                None => sample.insert(Sample { name: name.to_string(), image: None, label: None }),
             };
             let ending = ending.to_ascii_lowercase();
             sample.add(member, &ending, &mut self.tar, self.images)?;
@@ -179,7 +179,7 @@ fn parts(member: &Member) -> Option<(&str, &str)> {
 pub(crate) struct Sample {
     name: String,
     image: Option<(Member, Result<Vec<u8>, Fault>)>,
-    label: Result<Option<Label>, Fault>,
+    label: Option<Label>,
 }
 
 /// What is wrong with a member: what was found, and what should be there.
@@ -188,13 +188,10 @@ struct Fault(String, &'static str);
 impl Sample {
     fn add<S: Stream>(&mut self, member: Member, ending: &str, tar: &mut Tar<S>, images: Images) -> io::Result<()> {
         if matches!(ending, "cls" | "json") {
-            let said = content(&member, LARGEST_LABEL, tar, Images::Read)?;
-            let label = said.and_then(|said| if ending == "cls" { class(&said) } else { field(&said) });
-            // A label that is there counts more than one that is not; a fault counts most.
-            match (&self.label, &label) {
-                (Err(_), _) | (Ok(Some(_)), Ok(None)) => {}
-                _ => self.label = label,
-            }
+            // A label that cannot be read is none: the image is as good without.
+            let said = content(&member, LARGEST_LABEL, tar, Images::Read)?.unwrap_or_default();
+            let label = if ending == "cls" { Label::of_file(&said) } else { field(&said) };
+            self.label = label.or(self.label.take());
         } else if !ending.contains('.') && is_image(member.name.as_ref()) {
             let image = match &self.image {
                 None => content(&member, LARGEST, tar, images)?,
@@ -226,11 +223,7 @@ impl Sample {
         };
         let none = || Err(Fault("a sample without an image".to_string(), "a file that is named like an image"));
         let image = self.image.map_or_else(none, |(_, image)| image);
-        match (image, self.label) {
-            (Ok(bytes), Ok(label)) => (Ok(Payload::Encoded(bytes)), label),
-            (Err(found), label) => (Err(fault(found)), label.ok().flatten()),
-            (Ok(_), Err(found)) => (Err(fault(found)), None),
-        }
+        (image.map(Payload::Encoded).map_err(fault), self.label)
     }
 }
 
@@ -245,10 +238,7 @@ fn content<S: Stream>(
         return Ok(Err(Fault(format!("a link or special file (`{}`)", member.name), "a file with its content")));
     }
     if member.bytes > limit {
-        return Ok(Err(Fault(
-            format!("{} bytes in `{}`", member.bytes, member.name),
-            "at most 256 MiB (1 MiB for a label)",
-        )));
+        return Ok(Err(Fault(format!("{} bytes in `{}`", member.bytes, member.name), "at most 256 MiB")));
     }
     match how {
         Images::Read => tar.content(member).map(Ok),
@@ -256,32 +246,6 @@ fn content<S: Stream>(
     }
 }
 
-fn class(said: &[u8]) -> Result<Option<Label>, Fault> {
-    let text = String::from_utf8_lossy(said);
-    let number = text.trim().parse().map_err(|_| {
-        let text: String = text.trim().chars().take(40).collect();
-        Fault(format!("`{text}` in the file of its class"), "a number from 0")
-    })?;
-    Ok(Some(Label::Index(number)))
-}
-
-fn field(said: &[u8]) -> Result<Option<Label>, Fault> {
-    let said: serde_json::Value = serde_json::from_slice(said)
-        .map_err(|error| Fault(format!("JSON that is damaged ({error})"), "JSON with, perhaps, a label"))?;
-    label_in(&said).map_err(|found| Fault(found, "a number from 0, or a name"))
-}
-
-/// The label that a JSON object has, if it has one.
-pub(super) fn label_in(said: &serde_json::Value) -> Result<Option<Label>, String> {
-    let value = ["label", "class", "cls"].iter().find_map(|name| said.get(name));
-    let index = |number: &serde_json::Number| number.as_u64().and_then(|number| u32::try_from(number).ok());
-    match value {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(name)) => Ok(Some(Label::Name(name.clone()))),
-        Some(serde_json::Value::Number(number)) => match index(number) {
-            Some(index) => Ok(Some(Label::Index(index))),
-            None => Err(format!("the label {number}")),
-        },
-        Some(_) => Err("a label that is neither a number nor a name".to_string()),
-    }
+fn field(said: &[u8]) -> Option<Label> {
+    Label::of_json(&serde_json::from_slice(said).ok()?)
 }

@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::files::{Files, Listed};
+use super::files::{Files, Listed, inside};
+use super::inner::beside;
 use super::{KeyKind, place_of};
-use crate::label_file::LABEL_COLUMNS;
+use crate::label_file::{LABEL_COLUMNS, counting};
 use crate::{DataError, Key};
 
 pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Files, DataError> {
@@ -30,7 +31,7 @@ pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Fi
     let named: BTreeSet<&str> = lines.iter().filter_map(|line| line.label.as_deref()).collect();
     let labels: BTreeMap<&str, u32> = named.into_iter().zip(0u32..).collect();
     let listed: Vec<Listed> = lines.iter().map(|line| line.listed(root, &labels)).collect();
-    if !listed.iter().any(|file| file.path.exists()) {
+    if !listed.iter().any(|file| inside(&file.path).map_or(file.path.as_path(), |(file, _)| file).exists()) {
         return Err(nothing_there(path, &listed[0].path));
     }
     let classes = labels.keys().map(|name| name.to_string()).collect();
@@ -39,6 +40,8 @@ pub(super) fn open(path: &Path, root: Option<&Path>, kind: KeyKind) -> Result<Fi
 
 struct Line {
     path: PathBuf,
+    /// Whether the path is the place of a record, as a command has written it.
+    is_place: bool,
     label: Option<String>,
     key: Option<Key>,
 }
@@ -46,7 +49,22 @@ struct Line {
 impl Line {
     fn listed(&self, root: &Path, labels: &BTreeMap<&str, u32>) -> Listed {
         let label = self.label.as_deref().and_then(|name| labels.get(name)).copied();
-        Listed { path: root.join(&self.path), label, key: self.key }
+        Listed { path: self.found(root), label, key: self.key }
+    }
+}
+
+impl Line {
+    /// Where the image lies.
+    fn found(&self, root: &Path) -> PathBuf {
+        match (inside(&self.path), self.path.to_str()) {
+            (Some((file, rest)), _) => {
+                let mut path = beside(root, &place_of(file)).into_os_string();
+                path.push(rest);
+                path.into()
+            }
+            (None, Some(file)) if self.is_place => beside(root, file),
+            _ => root.join(&self.path),
+        }
     }
 }
 
@@ -112,9 +130,13 @@ impl Columns {
             let found = format!("the key `{}`", error.text);
             wrong_line(file, number, found, "32 hexadecimal digits", "give every line a key, or none (drop the column)")
         })?;
-        let counts = self.selected.is_none_or(|column| value(column) == "true");
-        let label = Some(value(self.label)).filter(|label| counts && !label.is_empty());
-        Ok(Line { path: PathBuf::from(value(self.path)), label: label.map(str::to_string), key })
+        let label = counting(value(self.label), self.selected.map(value));
+        Ok(Line {
+            path: PathBuf::from(value(self.path)),
+            is_place: self.selected.is_some(),
+            label: label.map(str::to_string),
+            key,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
+use super::inner::{Containers, split};
 use super::{KeyKind, Source, fingerprint, place_of};
 use crate::manifest::no_such_record;
 use crate::{DataError, Key, Payload, Record};
@@ -30,6 +31,8 @@ pub(super) struct Listed {
 #[derive(Debug)]
 pub(super) struct Files {
     paths: Vec<PathBuf>,
+    /// The files that hold images which are no files of their own.
+    containers: Containers,
     records: Vec<Record>,
     classes: Vec<String>,
     /// The hash of each file, once somebody asked for it.
@@ -44,7 +47,9 @@ impl Files {
     pub(super) fn open(listed: Vec<Listed>, classes: Vec<String>, kind: KeyKind) -> Result<Self, DataError> {
         let needed = kind == KeyKind::Content && listed.iter().any(|file| file.key.is_none());
         let paths: Vec<PathBuf> = listed.iter().map(|file| file.path.clone()).collect();
-        let contents = if needed { hash_all(&paths) } else { Vec::new() };
+        let mut containers = Containers::default();
+        paths.iter().filter_map(|path| inside(path)).for_each(|(file, _)| containers.open(file));
+        let contents = if needed { hash_all(&paths, &containers) } else { Vec::new() };
         let mut records = Vec::with_capacity(listed.len());
         for (number, file) in listed.into_iter().enumerate() {
             let key = match (file.key, contents.get(number)) {
@@ -59,7 +64,7 @@ impl Files {
             records.push(Record { key, label: file.label });
         }
         let contents = if needed { OnceLock::from(hashes(&contents)) } else { OnceLock::new() };
-        Ok(Files { paths, records, classes, contents })
+        Ok(Files { paths, containers, records, classes, contents })
     }
 }
 
@@ -84,7 +89,10 @@ impl Source for Files {
     fn read(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, DataError> {
         let path = self.paths.get(index);
         let path = path.ok_or_else(|| no_such_record(self.place(index), self.paths.len()))?;
-        read_whole(path, buffer).map(Payload::Encoded)
+        match inside(path) {
+            Some((file, rest)) => self.containers.read(file, rest, buffer),
+            None => read_whole(path, buffer).map(Payload::Encoded),
+        }
     }
 
     fn does_io(&self) -> bool {
@@ -92,7 +100,7 @@ impl Source for Files {
     }
 
     fn fingerprint(&self) -> [u8; 32] {
-        let contents = self.contents.get_or_init(|| hashes(&hash_all(&self.paths)));
+        let contents = self.contents.get_or_init(|| hashes(&hash_all(&self.paths, &self.containers)));
         fingerprint(&self.classes, &self.records, contents.iter().map(|hash| hash.as_slice()))
     }
 }
@@ -127,15 +135,20 @@ fn too_large(path: &Path, length: u64) -> DataError {
     }
 }
 
+/// The file that holds an image, and where in it the image lies; none where the image is a file of its own.
+pub(super) fn inside(path: &Path) -> Option<(&Path, &str)> {
+    split(path.to_str()?).map(|(file, rest)| (Path::new(file), rest))
+}
+
 /// The content hash of every file, in their order, by as many threads as there are cores.
-fn hash_all(paths: &[PathBuf]) -> Vec<io::Result<[u8; 32]>> {
+fn hash_all(paths: &[PathBuf], containers: &Containers) -> Vec<io::Result<[u8; 32]>> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(paths.len()));
     let work = || {
         let mut mine = Vec::new();
         while let Some((index, path)) = take_next(paths, &next) {
-            mine.push((index, hash_content(path)));
+            mine.push((index, hash_content(path, containers)));
         }
         done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut mine);
     };
@@ -157,8 +170,12 @@ fn take_next<'a>(paths: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a
 }
 
 /// The hash that [`Key::of_content`] is the head of.
-fn hash_content(path: &Path) -> io::Result<[u8; 32]> {
+fn hash_content(path: &Path, containers: &Containers) -> io::Result<[u8; 32]> {
     let mut hasher = Key::content_hasher();
+    if let Some((file, rest)) = inside(path) {
+        let payload = containers.read(file, rest, Vec::new()).map_err(io::Error::other)?;
+        return Ok(*hasher.update(payload.bytes()).finalize().as_bytes());
+    }
     hasher.update_reader(open_file(path)?.0)?;
     Ok(*hasher.finalize().as_bytes())
 }

@@ -62,16 +62,23 @@ fn images_below(folder: &Path, label: Option<u32>) -> Result<Vec<Listed>, DataEr
     let mut listed = Vec::new();
     let mut open = vec![(folder.to_path_buf(), Vec::new())];
     while let Some((folder, above)) = open.pop() {
-        let real = fs::canonicalize(&folder).map_err(|cause| DataError::read(&folder, "folder", cause))?;
-        if above.contains(&real) {
-            return Err(circular(&folder));
-        }
+        let above = entered(&folder, above)?;
         let Content { folders, images } = look_into(&folder)?;
         listed.extend(images.into_iter().map(|path| Listed { path, label, key: None }));
-        let above = [above, vec![real]].concat();
         open.extend(folders.into_iter().map(|folder| (folder, above.clone())));
     }
     Ok(listed)
+}
+
+/// A folder that is entered and the folders that it lies in, as they are really called. Links may lead into a folder
+/// twice, but not in circles.
+pub(crate) fn entered(folder: &Path, mut above: Vec<PathBuf>) -> Result<Vec<PathBuf>, DataError> {
+    let real = fs::canonicalize(folder).map_err(|cause| DataError::read(folder, "folder", cause))?;
+    if above.contains(&real) {
+        return Err(circular(folder));
+    }
+    above.push(real);
+    Ok(above)
 }
 
 fn circular(folder: &Path) -> DataError {

@@ -4,6 +4,7 @@ mod csv;
 mod files;
 mod folder;
 mod idx;
+pub(crate) mod inner;
 mod labels;
 mod parquet;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tests;
 mod webdataset;
 
 pub(crate) use files::LARGEST;
-pub(crate) use folder::{is_hidden, is_image};
+pub(crate) use folder::{entered, is_hidden, is_image};
 
 use std::fmt::Debug;
 use std::path::{Component, Path, PathBuf};

@@ -117,11 +117,7 @@ impl OneFile {
             for row in 0..batch.num_rows() {
                 let image = (kind == KeyKind::Content).then(|| self.columns.image(&batch, row)).flatten();
                 keys.push(image.map_or_else(|| Key::of_place(&place, number), Key::of_content));
-                let label = self.columns.label(&batch, row).map_err(|found| {
-                    let expected = "labels that are numbers or names".to_string();
-                    malformed(format!("{place}[{number}]"), found, expected, "name the column of labels")
-                });
-                labels.push(label?);
+                labels.push(self.columns.label(&batch, row));
                 number += 1;
             }
         }

@@ -11,6 +11,7 @@ mod remote;
 mod runtime;
 #[cfg(test)]
 mod tests;
+pub(crate) mod watched;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -96,6 +96,21 @@ fn links_are_followed_but_not_in_circles_and_a_dead_one_is_a_broken_record() {
     assert_eq!(read, 3, "what is around the circle is there");
 }
 
+#[cfg(unix)]
+#[test]
+fn folders_that_lead_to_each_other_end() {
+    let folder = tree(&["a/0.png", "c/1.png"]);
+    std::os::unix::fs::symlink("../c", folder.path().join("a/b")).unwrap();
+    std::os::unix::fs::symlink("../a", folder.path().join("c/d")).unwrap();
+    let corpus = opened(text(folder.path()), &Options { kind: Some(Kind::Folder), ..options() });
+    let found: Vec<_> = corpus.shards().collect();
+    let errors: Vec<String> = found.iter().filter_map(|shard| shard.as_ref().err()).map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 2);
+    assert!(errors.iter().all(|error| error.contains("a link to a folder that it lies in")), "{errors:?}");
+    let read: usize = found.iter().flatten().map(|shard| items(corpus.as_ref(), shard).len()).sum();
+    assert_eq!(read, 4, "each link is followed once");
+}
+
 /// Run by hand: `cargo test --release -p millstream-data -- --ignored million`.
 #[test]
 #[ignore = "makes a million files"]

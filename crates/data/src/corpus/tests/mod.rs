@@ -73,6 +73,9 @@ fn the_kind_is_found_out_by_names() {
         ("pq", ".parquet"),
         ("l.csv", "Csv"),
         ("l.jsonl", "Jsonl"),
+        ("T.TAR", "WebDataset"),
+        ("t.Parquet", ".parquet"),
+        ("L.CSV", "Csv"),
         ("mixed", "several kinds"),
         ("a.bin", "does not say what it is"),
         ("none", "there is no such file or folder"),
@@ -84,6 +87,30 @@ fn the_kind_is_found_out_by_names() {
     let two = ["a.tar", "b.csv"];
     assert!(open(&two, &options()).unwrap_err().to_string().contains("another kind of data than a.tar"));
     assert!(open(&[] as &[&str], &options()).is_err());
+}
+
+#[test]
+fn a_plain_file_is_of_the_kind_that_it_is_said_to_be_and_case_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(1);
+    archive.append_data(&mut header, "0.jpg", &b"x"[..]).unwrap();
+    let archive = archive.into_inner().unwrap();
+    fs::write(folder.path().join("x.png"), "x").unwrap();
+    for (file, bytes, kind, shard, place) in [
+        ("s000.bin", archive.as_slice(), Some(Kind::WebDataset), "s000.bin", "s000.bin#0.jpg"),
+        ("S.TAR", &archive, None, "S.TAR", "S.TAR#0.jpg"),
+        ("list.txt", b"path\nx.png\n", Some(Kind::Csv), "list.txt-000000", "/x.png"),
+        ("lines", b"{\"path\": \"x.png\"}", Some(Kind::Jsonl), "lines-000000", "/x.png"),
+    ] {
+        let path = folder.path().join(file);
+        fs::write(&path, bytes).unwrap();
+        let options = Options { kind, ..options() };
+        let reopen = || opened(text(&path), &options);
+        conforms(&reopen, &[held(place, None, b"x")]);
+        assert_eq!(names(reopen().as_ref()), [shard]);
+    }
 }
 
 #[test]
