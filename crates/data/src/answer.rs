@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use correction::{Correction, read_corrections};
+pub use correction::{Correction, Corrections, read_corrections};
 pub use export::{Exported, Target, TargetError, export};
 pub use parquet::{Row, Rows, Told, decode};
 
