@@ -194,13 +194,19 @@ fn what_cannot_be_chosen_from_is_refused() {
     let place = taught();
     let out = ["--out", "x.parquet"];
     place.fail(&["curate", "a", "--out", "x.txt"], 2, &["--out writes .parquet or .csv, not .txt"]);
+    place.fail(&["curate", "a", "--out", ""], 2, &["--out"]);
+    place.fail(&["curate", "a", "--out", "no/such/x.csv"], 2, &["there is no folder no/such: create it"]);
+    std::fs::create_dir(place.path("folder.csv")).unwrap();
+    place.fail(&["curate", "a", "--out", "folder.csv"], 2, &["folder.csv, which is a folder"]);
+    place.fail(&["relabel", "corpus", "--model", "run-a", "--out", ""], 2, &["--out"]);
     place.fail(&[&["curate", "nowhere"][..], &out].concat(), 2, &["nowhere holds no answers"]);
     place.fail(&[&["curate", "a", "--threshold", "1.5"][..], &out].concat(), 2, &["threshold is 1.5"]);
     place.fail(&[&["curate", "a", "--threshold", "0.9999999"][..], &out].concat(), 3, &["no label was chosen"]);
     place.fail(&[&["curate", "a", "b", "--reassign", "a"][..], &out].concat(), 2, &["--reassign is given 1 times"]);
     place.write("wrong.csv", "place,class\ncorpus/nothing.png,7\n");
     let wrong = ["curate", "a", "--corrections", "wrong.csv"];
-    place.fail(&[&wrong[..], &out].concat(), 2, &["wrong.csv", "where no record lies"]);
+    let says = place.tell(&[&wrong[..], &["--threshold", "0.2"], &out].concat());
+    assert!(says.contains("1 corrections are of records that there are no answers to; the first: corpus/nothing.png"));
     let key = answers(&place, "a").into_keys().next().unwrap();
     place.write("wrong.csv", &format!("key,class\n{key},cow\n"));
     place.fail(&[&wrong[..], &out].concat(), 2, &["`cow` is no class of the model"]);
@@ -217,6 +223,11 @@ fn what_cannot_be_chosen_from_is_refused() {
     assert!(!place.path("x.txt").exists());
     std::fs::remove_file(place.path("a/_millstream/complete.json")).unwrap();
     place.fail(&[&["curate", "a"][..], &out].concat(), 2, &["has not come to its end"]);
+}
+
+/// Whether a copy, or what it repeats, repeats a test image too.
+fn gone_as_leaks(leaks: &[serde_json::Value], copy: &serde_json::Value) -> bool {
+    leaks.iter().any(|leak| leak[0] == copy[0] || leak[0] == copy[1]["of"])
 }
 
 #[test]
@@ -262,6 +273,27 @@ fn copies_and_leaks_stay_out() {
     assert_eq!(one.len(), DIGITS + 3 - gone.len());
     assert!(one.values().all(|row| !gone.contains(&row.place)));
 
+    // The other one of each two, once a person has labelled it or rejected the first.
+    let key = |key: &serde_json::Value| key.as_str().unwrap().parse::<Key>().unwrap();
+    let twice = |of: &serde_json::Value| copies.iter().filter(|copy| copy[1]["of"] == *of).count() > 1;
+    let twins = copies.iter().filter(|copy| !gone_as_leaks(leaks, copy) && !twice(&copy[1]["of"]));
+    let pairs: Vec<(Key, Key)> = twins.map(|copy| (key(&copy[0]), key(&copy[1]["of"]))).collect();
+    assert!(!pairs.is_empty());
+    for (verdict, corrected) in [("7", true), ("rejected", false)] {
+        let lines = pairs.iter().map(|(copy, of)| format!("{},{verdict}\n", if corrected { copy } else { of }));
+        place.write("people.csv", &format!("key,class\n{}", lines.collect::<String>()));
+        let out = [&call("keep-one", "people.parquet")[..], &exact, &["--corrections", "people.csv"]].concat();
+        place.succeed(&out);
+        let kept = labels(&place, "people.parquet");
+        assert!(pairs.iter().all(|(copy, of)| kept.contains_key(copy) && !kept.contains_key(of)), "{verdict}");
+    }
+
+    // The same images under other keys.
+    let absolute = place.path("corpus").display().to_string();
+    place.succeed(&relabel(&absolute, "run-a", "absolute"));
+    let says = place.tell(&["curate", "more", "absolute", "--threshold", "0.2", "--out", "apart.parquet"]);
+    assert!(says.contains(&format!("more and absolute share 0 records of the {}", DIGITS + 3)), "{says}");
+
     let plain = ["relabel", "corpus", "--model", "run-a", "--out", "plain", "--threads", "1"];
     place.succeed(&plain);
     let call = ["curate", "plain", "--duplicates", "report", "--out", "x.parquet"];
@@ -298,6 +330,19 @@ fn what_was_chosen_goes_to_people_and_comes_back() {
     let late = ["export", "rounds", "--to", "label-studio", "--out", "round", "--round", "7"];
     place.fail(&late, 2, &["rounds holds no committed round 7"]);
     let clean = ["export", "rounds", "--to", "cleanlab", "--out", "clean"];
-    place.fail(&clean, 2, &["found the likeliest classes alone", "`targets: soft`"]);
+    place.fail(&clean, 2, &["rounds cannot be exported like that", "images without given labels"]);
+    // What is of a run is not of answers, and the other way round.
+    let to = ["--to", "fiftyone", "--out", "refused"];
+    for of_run in [&["--round", "0"][..], &["--selected"]] {
+        place.fail(&[&["export", "a"][..], &to, of_run].concat(), 2, &["are for runs, and these are answers"]);
+    }
+    let of_answers = ["export", "rounds", "--labels", "chosen.parquet"];
+    place.fail(&[&of_answers[..], &to].concat(), 2, &["is for answers, and this is a run"]);
+    // Of hard labels nothing is known beyond the class and its confidence.
+    place.succeed(&["export", "rounds", "--to", "fiftyone", "--out", "hard"]);
+    let samples: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("hard/samples.json")).unwrap()).unwrap();
+    let sample = samples["samples"][0].as_object().unwrap();
+    assert!(sample.contains_key("prediction") && !sample.contains_key("margin") && !sample.contains_key("entropy"));
     place.fail(&["export", "nothing", "--to", "cleanlab", "--out", "clean"], 2, &["nothing holds no answers"]);
 }

@@ -99,6 +99,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Embeddings { .. }
         | ClusterError::NoAnswers { .. }
         | ClusterError::Answers { .. }
+        | ClusterError::Export { .. }
         | ClusterError::Policy(_)
         | ClusterError::Corrections { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,

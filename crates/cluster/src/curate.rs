@@ -64,9 +64,42 @@ pub struct Curation {
     /// The thresholds that keep the precision, class by class, if one was asked for.
     pub thresholds: Vec<f32>,
     /// What people say of records that there are no answers to; they are left out.
-    pub unknown: u64,
+    pub unknown: LeftOut,
+    /// What people say of records whose images cannot be read; they are left out.
+    pub unreadable: LeftOut,
+    /// Teachers that have hardly a record in common.
+    pub strangers: Vec<Strangers>,
     store: Store,
     sets: Vec<AnswerFiles>,
+}
+
+/// Corrections that are left out.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut {
+    /// How many.
+    pub count: u64,
+    /// The first of their records, by its key or its place.
+    pub first: Option<String>,
+}
+
+impl LeftOut {
+    fn add(&mut self, record: String) {
+        self.count += 1;
+        self.first.get_or_insert(record);
+    }
+}
+
+/// Two teachers that share less than half of the records of the one that has fewer.
+#[derive(Clone, Debug)]
+pub struct Strangers {
+    /// The answers of one.
+    pub first: String,
+    /// The answers of the other.
+    pub second: String,
+    /// How many records both have labelled.
+    pub shared: u64,
+    /// How many the one with fewer has labelled.
+    pub smaller: u64,
 }
 
 /// Chooses a training set.
@@ -83,8 +116,7 @@ pub fn curate(options: &CurateOptions, stop: &Stop) -> Result<Curation, ClusterE
     if let Some((precision, _)) = options.precision {
         policy.thresholds = teachers.thresholds(&store, policy.agreement, precision)?;
     }
-    let corrections = Corrector { store: &store, teachers: &teachers }.read(&options.corrections)?;
-    let people: BTreeSet<Key> = corrections.iter().map(|(key, _)| *key).collect();
+    let heard = Corrector { store: &store, teachers: &teachers }.read(&options.corrections)?;
     let thresholds = policy.thresholds.clone();
     let choosing = Arc::new(Choosing::new(Parts {
         store: store.clone(),
@@ -94,7 +126,7 @@ pub fn curate(options: &CurateOptions, stop: &Stop) -> Result<Curation, ClusterE
         policy,
         soft: options.soft,
         trusted: options.trusted,
-        corrections,
+        corrections: heard.said,
         duplicates: options.duplicates.as_ref().map(|wanted| Search {
             policy: wanted.policy,
             distance: wanted.distance,
@@ -107,10 +139,11 @@ pub fn curate(options: &CurateOptions, stop: &Stop) -> Result<Curation, ClusterE
     if let Some(reason) = stop.reason() {
         return Err(reason.clone().into());
     }
+    let chosen = choosing.chosen();
+    let strangers = strangers(&teachers.first, &chosen);
     let sets = teachers.first.into_iter().chain(teachers.again).collect();
-    let mut curation = Curation { classes, chosen: choosing.chosen(), thresholds, unknown: 0, store, sets };
-    curation.unknown = curation.count_unknown(people)?;
-    Ok(curation)
+    let Heard { unknown, unreadable, .. } = heard;
+    Ok(Curation { classes, chosen, thresholds, unknown, unreadable, strangers, store, sets })
 }
 
 impl Curation {
@@ -158,16 +191,20 @@ impl Curation {
         let whole = self.sets.iter().map(AnswerFiles::model).find(|hash| hash.starts_with(&head));
         whole.map_or(head, str::to_owned)
     }
+}
 
-    fn count_unknown(&self, mut people: BTreeSet<Key>) -> Result<u64, ClusterError> {
-        for row in self.answers() {
-            if people.is_empty() {
-                break;
+fn strangers(sets: &[AnswerFiles], chosen: &Chosen) -> Vec<Strangers> {
+    let mut strangers = Vec::new();
+    for (first, one) in (0_u32..).zip(sets) {
+        for (second, other) in (0_u32..).zip(sets).filter(|(second, _)| *second > first) {
+            let (shared, smaller) = (chosen.shared(first, second), one.answered().min(other.answered()));
+            if shared < smaller.div_ceil(2) {
+                let (first, second) = (one.place().to_owned(), other.place().to_owned());
+                strangers.push(Strangers { first, second, shared, smaller });
             }
-            people.remove(&row?.key);
         }
-        Ok(people.len() as u64)
     }
+    strangers
 }
 
 fn files(sets: &[AnswerFiles]) -> Vec<Vec<Location>> {
@@ -270,6 +307,14 @@ fn validated(label: u32, said: &Pseudo, classes: usize) -> Validated {
     Validated { label, probabilities }
 }
 
+/// What people say, as far as it can be followed.
+#[derive(Default)]
+struct Heard {
+    said: Vec<(Key, Correction)>,
+    unknown: LeftOut,
+    unreadable: LeftOut,
+}
+
 /// Reads what people say, in terms of the answers.
 struct Corrector<'a> {
     store: &'a Store,
@@ -278,17 +323,49 @@ struct Corrector<'a> {
 
 impl Corrector<'_> {
     /// The corrections of all files. Import 1 is the first file.
-    fn read(&self, files: &[PathBuf]) -> Result<Vec<(Key, Correction)>, ClusterError> {
+    fn read(&self, files: &[PathBuf]) -> Result<Heard, ClusterError> {
+        let mut heard = Heard::default();
         let mut all = Vec::new();
         for (path, import) in files.iter().zip(1..) {
             let keys = self.keys_of(path)?;
-            let find = |place: &str| keys.get(place).copied();
-            for said in read_corrections(path, find)? {
+            let found = read_corrections(path, |place| keys.get(place).copied())?;
+            for said in found.said {
                 let verdict = self.verdict(path, said.class)?;
                 all.push((said.key, Correction { import, verdict }));
             }
+            found.nowhere.into_iter().for_each(|place| heard.unknown.add(place));
         }
-        Ok(all)
+        let seen = self.seen(&all)?;
+        for (key, correction) in all {
+            match (seen.get(&key), correction.verdict) {
+                (Some(true), _) => heard.said.push((key, correction)),
+                (Some(false), Verdict::Class(_)) => heard.unreadable.add(key.to_string()),
+                // It is in no training set anyway.
+                (Some(false), Verdict::Reject) => {}
+                (None, _) => heard.unknown.add(key.to_string()),
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Of records that something is said of and that there are answers to: whether a teacher could look at their image.
+    fn seen(&self, said: &[(Key, Correction)]) -> Result<BTreeMap<Key, bool>, ClusterError> {
+        let mut wanted: BTreeSet<Key> = said.iter().map(|(key, _)| *key).collect();
+        let mut seen = BTreeMap::new();
+        for row in rows(self.store, self.teachers.first.iter()) {
+            if wanted.is_empty() {
+                break;
+            }
+            let row = row?;
+            if wanted.contains(&row.key) {
+                seen.insert(row.key, row.said.is_ok());
+            }
+            // Another teacher may have had more luck.
+            if row.said.is_ok() {
+                wanted.remove(&row.key);
+            }
+        }
+        Ok(seen)
     }
 
     fn verdict(&self, path: &Path, class: Option<String>) -> Result<Verdict, ClusterError> {

@@ -211,6 +211,14 @@ pub enum ClusterError {
         /// Why not, and what to do.
         problem: String,
     },
+    /// What cannot be exported as asked for.
+    #[error("{place} cannot be exported like that: {problem}")]
+    Export {
+        /// The answers or the run.
+        place: String,
+        /// Why not, and what to do.
+        problem: &'static str,
+    },
     /// A choice of labels that makes no sense.
     #[error(transparent)]
     Policy(#[from] LabelsError),

@@ -33,12 +33,22 @@ pub struct ExportOptions {
 /// Writes the files.
 ///
 /// # Errors
-/// [`ClusterError::NoAnswers`], [`ClusterError::NoRun`], [`ClusterError::Answers`], or what cannot be read or written.
+/// [`ClusterError::NoAnswers`], [`ClusterError::NoRun`], [`ClusterError::NoRound`], [`ClusterError::Answers`],
+/// [`ClusterError::Export`] for options that are not of this source, or what cannot be read or written.
 pub fn export(options: &ExportOptions) -> Result<Exported, ClusterError> {
+    let refuse = |problem| Err(ClusterError::Export { place: options.source.clone(), problem });
     if is_answers(&options.source)? {
-        return of_answers(options);
+        return match options.round.is_some() || options.selected {
+            true => {
+                refuse("`--round` and `--selected` are for runs, and these are answers; choose records with `--labels`")
+            }
+            false => of_answers(options),
+        };
     }
     match Path::new(&options.source).is_dir() {
+        true if options.labels.is_some() => {
+            refuse("`--labels` is for answers, and this is a run; choose records with `--round` and `--selected`")
+        }
         true => of_run(options, Path::new(&options.source)),
         false => Err(ClusterError::NoAnswers { place: options.source.clone() }),
     }
@@ -67,6 +77,11 @@ fn of_run(options: &ExportOptions, run: &Path) -> Result<Exported, ClusterError>
     if round > last {
         return Err(ClusterError::NoRound { path: run.to_owned(), round, done });
     }
+    if options.target == Target::Cleanlab {
+        let problem = "cleanlab compares given labels with what a model says, and a run tells of images without given \
+            labels; label a corpus that has labels with `relabel CORPUS --model RUN --distribution`, and export those answers";
+        return Err(ClusterError::Export { place: options.source.clone(), problem });
+    }
     let file = run.join(round_folder(round)).join("labels.parquet");
     let labels = read_labels(&file)?;
     let config = Session::load(&model_file(run, round), Device::Cpu, 1)?.config().clone();
@@ -86,7 +101,7 @@ fn of_run(options: &ExportOptions, run: &Path) -> Result<Exported, ClusterError>
 fn answer(label: LabelRow) -> Result<Row, DataError> {
     let LabelRow { key, place, class, confidence, distribution, .. } = label;
     let summary = match distribution.is_empty() {
-        true => Summary { top: vec![(class, confidence)], margin: confidence, entropy: 0.0 },
+        true => Summary { top: vec![(class, confidence)], margin: None, entropy: None },
         false => Said { probabilities: distribution.clone(), embedding: None }.summary(1),
     };
     let distribution = (!distribution.is_empty()).then_some(distribution);

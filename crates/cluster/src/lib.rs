@@ -30,7 +30,7 @@ mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
 pub use commit::{Commit, FileEntry};
-pub use curate::{CurateOptions, Curation, DuplicateOptions, curate};
+pub use curate::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers, curate};
 pub use drain::{Consumer, ConsumerFactory, drain};
 pub use error::ClusterError;
 pub use export::{ExportOptions, export};

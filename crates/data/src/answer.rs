@@ -17,7 +17,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use correction::{Correction, read_corrections};
+pub use correction::{Correction, Corrections, read_corrections};
 pub use export::{Exported, Target, TargetError, export};
 pub use parquet::{Row, Rows, Told, decode};
 
@@ -97,10 +97,11 @@ pub struct Summary {
     /// The likeliest classes with their probabilities, likeliest first; of equal ones the lower class. Never empty, but for
     /// a distribution that is.
     pub top: Vec<(u32, f32)>,
-    /// By how much the likeliest class is likelier than the next; its probability where it is the only one.
-    pub margin: f32,
-    /// The entropy, in nats.
-    pub entropy: f32,
+    /// By how much the likeliest class is likelier than the next; its probability where it is the only one. None where only the
+    /// likeliest class is known.
+    pub margin: Option<f32>,
+    /// The entropy, in nats; none where the distribution is not known.
+    pub entropy: Option<f32>,
 }
 
 impl Summary {
@@ -122,7 +123,7 @@ impl Said {
         let probability = |rank: usize| top.get(rank).map_or(0.0, |one| one.1);
         let margin = probability(0) - probability(1);
         top.truncate(top_k.max(1));
-        Summary { top, margin, entropy: entropy(&self.probabilities) }
+        Summary { top, margin: Some(margin), entropy: Some(entropy(&self.probabilities)) }
     }
 }
 

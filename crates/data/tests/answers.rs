@@ -137,6 +137,6 @@ fn a_task_that_was_annotated_is_a_correction() {
     let path = folder.path().join("export.json");
     fs::write(&path, json!(tasks).to_string()).unwrap();
     let corrections = read_corrections(&path, |_| None).unwrap();
-    let classes: Vec<String> = corrections.into_iter().filter_map(|correction| correction.class).collect();
+    let classes: Vec<String> = corrections.said.into_iter().filter_map(|correction| correction.class).collect();
     assert_eq!(classes, set().classes);
 }

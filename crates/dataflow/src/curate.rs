@@ -1,9 +1,9 @@
 //! Chooses a training set out of the answers of bulk jobs: the label book of a corpus, fed file by file.
 //!
 //! ```text
-//!                  ┌─► what teachers say ───────────────────┐
-//!  files ─► rows ──┼─► labels of the data, corrections ─────┼─► label book ═home═► the labels, and what they come to
-//!                  └─► fingerprints ─► duplicates ─► barred ┘
+//!                  ┌─► what teachers say ───────────────┐
+//!  files ─► rows ──┼─► labels of the data, corrections ─┼─► label book ═home═► the labels, and what they come to
+//!                  └─► fingerprints ────────────────────┘
 //! ```
 //!
 //! Each worker reads its share of the files. In round 0 the members are chosen; in round 1, where there are answers that
@@ -18,7 +18,7 @@ use differential_dataflow::{ExchangeData, VecCollection};
 use millstream_data::answer::{Row, Told, class_of, decode};
 use millstream_data::store::{Location, Store};
 use millstream_data::{DataError, Fingerprint, Key};
-use millstream_labels::{Curated, Sayings, curate, duplicates};
+use millstream_labels::{Curated, Looks, Sayings, curate};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::{Exchange, Input as _, Inspect};
 use timely::dataflow::{InputHandle, Scope};
@@ -86,8 +86,17 @@ pub struct Chosen {
     pub pairs: Vec<(Pair, u64)>,
     /// Records that repeat a test image.
     pub leaks: Vec<(Key, Match)>,
-    /// Records that repeat another record.
+    /// Records that repeat another record, which comes before them. Where one of each two is to stay, those that were left out for
+    /// another one.
     pub copies: Vec<(Key, Match)>,
+}
+
+impl Chosen {
+    /// How many records two teachers have both labelled; the first has the smaller number.
+    pub fn shared(&self, first: u32, second: u32) -> u64 {
+        let theirs = self.pairs.iter().filter(|(pair, _)| (pair.first, pair.second) == (first, second));
+        theirs.map(|(_, count)| count).sum()
+    }
 }
 
 /// A choice that is being made. Every worker runs it.
@@ -133,22 +142,18 @@ impl Choosing {
         let (corrections, corrected) = scope.new_collection();
         let (truth, truths) = scope.new_collection();
         let (teachers, told) = scope.new_input();
-        let (prints, barred) = match &self.parts.duplicates {
-            Some(search) => {
-                let ((own, printed), (tests, tested)) = (scope.new_collection(), scope.new_collection());
-                let found = duplicates(printed, tested, search.distance);
-                gather(found.leaks.clone(), &self.found.leaks);
-                gather(found.copies.clone(), &self.found.copies);
-                (Some(Prints { own, tests }), found.barred(search.policy))
-            }
-            // Of an input that nobody holds comes nothing.
-            None => (None, scope.new_collection().1),
-        };
+        let (prints, looks) = self.parts.duplicates.as_ref().map(|search| prints(scope, search)).unzip();
+        // Of an input that nobody holds comes nothing.
+        let barred = scope.new_collection().1;
         // Several teachers tell the labels of the data several times.
         let truth_once = if self.parts.teachers.len() > 1 { truths.distinct_total() } else { truths };
-        let said = Sayings { corrections: corrected, teachers: told, barred, truth: truth_once };
+        let said = Sayings { corrections: corrected, teachers: told, barred, looks, truth: truth_once };
         let frozen = (!self.parts.again.is_empty()).then_some(Time::end_of(0));
-        let Curated { labels, selected: _, stats, pairs } = curate(said, &self.parts.policy, frozen);
+        let Curated { labels, selected: _, stats, pairs, duplicates } = curate(said, &self.parts.policy, frozen);
+        if let Some(found) = duplicates {
+            gather(found.leaks, &self.found.leaks);
+            gather(found.copies, &self.found.copies);
+        }
         gather(labels, &self.found.labels);
         gather(pairs, &self.found.pairs);
         let last = Arc::clone(&self.found.stats);
@@ -224,10 +229,17 @@ struct Prints {
     tests: InputSession<Time, (Key, Fingerprint), isize>,
 }
 
+fn prints<'scope>(scope: Scope<'scope, Time>, search: &Search) -> (Prints, Looks<'scope, Time>) {
+    let ((own, records), (tests, test)) = (scope.new_collection(), scope.new_collection());
+    (Prints { own, tests }, Looks { records, test, distance: search.distance, what: search.policy })
+}
+
 impl Inputs {
     /// What the data says of a record, whoever labels it.
     fn about(&mut self, row: &Row, class: Option<u32>, trusted: bool) {
         match class {
+            // An image that cannot be read trains nothing, whatever it is said to show.
+            Some(_) if trusted && row.said.is_err() => {}
             Some(class) if trusted => {
                 let correction = Correction { import: 0, verdict: Verdict::Class(class) };
                 self.corrections.insert((row.key, correction));
@@ -301,3 +313,6 @@ fn take<D: Ord>(gathered: &Gathered<D>) -> Vec<(D, isize)> {
 fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,12 +27,13 @@ pub(crate) fn bucket_of(chance: f64) -> u8 {
 }
 
 impl Balance {
-    /// How often each label of a pool enters the training set, on average. 0 for an empty pool.
-    pub(crate) fn factor(&self, pool: u64) -> f64 {
+    /// How often each label of a pool enters the training set, on average, where people have labelled so many others. 0 for an
+    /// empty pool.
+    pub(crate) fn factor(&self, pool: u64, people: u64) -> f64 {
         if pool == 0 {
             return 0.0;
         }
-        let factor = self.per_class as f64 / pool as f64;
+        let factor = self.per_class.saturating_sub(people) as f64 / pool as f64;
         if self.upsample { factor } else { factor.min(1.0) }
     }
 }
@@ -51,7 +52,7 @@ pub(crate) struct Cell {
 impl Cell {
     /// The decision for one bucket of a class.
     pub(crate) fn new(cut: Cut, balance: &Balance, bucket: u8) -> Cell {
-        let factor = balance.factor(cut.pool);
+        let factor = balance.factor(cut.pool, cut.people);
         let fraction = factor.fract();
         let (low, high) = (f64::from(bucket) / f64::from(BUCKETS), f64::from(bucket + 1) / f64::from(BUCKETS));
         let split = if fraction <= low {
@@ -85,10 +86,13 @@ mod tests {
     #[test]
     fn the_worked_examples() {
         // algorithm notes: n = 50,000 of 130,000 gives 2.6; n = 400,000 keeps each with .325.
-        assert_eq!(balance(130_000, true).factor(50_000), 2.6);
-        assert_eq!(balance(130_000, true).factor(400_000), 0.325);
-        assert_eq!(balance(130_000, false).factor(50_000), 1.0);
-        assert_eq!(balance(130_000, true).factor(0), 0.0);
+        assert_eq!(balance(130_000, true).factor(50_000, 0), 2.6);
+        assert_eq!(balance(130_000, true).factor(400_000, 0), 0.325);
+        assert_eq!(balance(130_000, false).factor(50_000, 0), 1.0);
+        assert_eq!(balance(130_000, true).factor(0, 0), 0.0);
+        // People have labelled some of the class, or more than enough.
+        assert_eq!(balance(130_000, true).factor(50_000, 30_000), 2.0);
+        assert_eq!(balance(130_000, true).factor(50_000, 130_001), 0.0);
     }
 
     #[test]
@@ -97,11 +101,11 @@ mod tests {
             [(26, 10), (325, 1000), (1, 3), (7, 7), (1, 1000), (999, 1000), (5, 128), (64, 128), (u64::MAX, 1)]
         {
             let balance = balance(per_class, true);
-            let factor = balance.factor(pool);
+            let factor = balance.factor(pool, 0);
             for step in 0..4096_u32 {
                 let chance = f64::from(step) / 4096.0;
                 let plain = (factor as u32).saturating_add(u32::from(chance < factor.fract()));
-                let cell = Cell::new(Cut { bin: 30, pool }, &balance, bucket_of(chance));
+                let cell = Cell::new(Cut { bin: 30, pool, people: 0 }, &balance, bucket_of(chance));
                 assert_eq!(cell.copies(30, || chance).unwrap_or(0), plain, "{per_class}/{pool} at {chance}");
                 assert_eq!(cell.copies(29, || chance), None);
             }
@@ -112,7 +116,7 @@ mod tests {
     fn a_small_drift_of_the_factor_leaves_most_cells_alone() {
         let balance = balance(1000, true);
         let touched = |old: u64, new: u64| {
-            let cell = |pool, bucket| Cell::new(Cut { bin: 85, pool }, &balance, bucket);
+            let cell = |pool, bucket| Cell::new(Cut { bin: 85, pool, people: 0 }, &balance, bucket);
             let changed = (0..BUCKETS).filter(|bucket| cell(old, *bucket) != cell(new, *bucket));
             changed.count() as f64 / f64::from(BUCKETS)
         };

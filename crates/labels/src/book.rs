@@ -56,7 +56,9 @@ where
 {
     let heard = tally::heard(upserts.clone().map(|(_, _, time)| time));
     let labels = upsert(upserts.map(|(key, label, time)| (key, (), label, time)), "Book");
-    let pages = Pages { labels, heard, taken: human.map(|(key, _)| key), truth };
+    // The labelled images of a run are no part of what balancing aims at.
+    let by_people = human.clone().flat_map(|_| None);
+    let pages = Pages { labels, heard, taken: human.map(|(key, _)| key), by_people, truth };
     open(pages, &Policy::from(*rule), None)
 }
 
@@ -68,6 +70,8 @@ pub(crate) struct Pages<'scope, T: Timestamp + Lattice> {
     pub(crate) heard: Tallies<'scope, T>,
     /// Records that are no candidates, each any number of times.
     pub(crate) taken: VecCollection<'scope, T, Key>,
+    /// The classes of records that are chosen already; they take up room in their class.
+    pub(crate) by_people: VecCollection<'scope, T, u32>,
     /// Hidden labels.
     pub(crate) truth: VecCollection<'scope, T, (Key, u32)>,
 }
@@ -77,13 +81,13 @@ pub(crate) fn open<'scope, T>(pages: Pages<'scope, T>, policy: &Policy, frozen: 
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let Pages { labels, heard, taken, truth } = pages;
+    let Pages { labels, heard, taken, by_people, truth } = pages;
     let taken = taken.distinct_total().arrange_by_self_named("Taken");
     let overruled =
         labels.clone().join_core(taken.clone(), |key, ((), label), ()| Some((*key, Candidate::from(label)))).negate();
     let candidates = labels.clone().as_collection(|key, ((), label)| (*key, Candidate::from(label)));
     let candidates = candidates.concat(overruled.clone());
-    let mut choice = select(candidates.clone(), policy);
+    let mut choice = select(candidates.clone(), by_people, policy);
     if let Some(frozen) = frozen {
         choice = freeze(choice, &frozen, taken);
     }

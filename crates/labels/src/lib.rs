@@ -18,7 +18,8 @@
 //!
 //! [`book()`] builds the dataflow for one teacher at a time, as a run trains them. [`curate`] builds it for a corpus: people correct,
 //! import by import; several teachers agree or not; each class has its threshold or at most K records; the members of
-//! a round may stay while their labels are renewed; and records are barred, such as those that [`duplicates`](duplicates()) finds.
+//! a round may stay while their labels are renewed; and records are barred, such as those that repeat a test image. Of records
+//! that show the same, and that could all be chosen, one stays: [`Looks`] says how they are found.
 //! [`reference::ReferenceBook`] computes the same from scratch, round by round, the
 //! way the paper's scripts do; the tests hold one against the other.
 
@@ -36,6 +37,7 @@ pub mod reference;
 mod rule;
 mod select;
 mod stats;
+mod survivor;
 mod tally;
 mod teachers;
 mod threshold;
@@ -47,7 +49,7 @@ pub use calibration::{Temperature, Validated, log_probability};
 pub use class_threshold::{ENOUGH, class_thresholds};
 pub use correction::{Correction, Verdict};
 pub use curate::{Curated, Sayings, curate};
-pub use duplicates::{Deduplication, Duplicates, MOST_DISTANCE, Match, duplicates};
+pub use duplicates::{Deduplication, Duplicates, Looks, MOST_DISTANCE, Match, duplicates};
 pub use label::{Confidence, Label, Provenance, Pseudo, Selected};
 pub use policy::Policy;
 pub use precision::Precision;

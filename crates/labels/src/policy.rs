@@ -1,8 +1,9 @@
 //! What goes beyond [`Rule`]: thresholds of each class, the most of each class, and several teachers.
 
 use crate::rule::{Balance, LabelsError, Rule};
+use crate::select::Candidate;
 use crate::teachers::Agreement;
-use crate::threshold::first_bin;
+use crate::threshold::{bin_of, first_bin};
 
 /// How the labels of a corpus are chosen.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,16 @@ impl Policy {
     /// Balancing, where it is what decides.
     pub(crate) fn balance(&self) -> Option<Balance> {
         self.rule.balance.filter(|_| self.most.is_none())
+    }
+
+    /// Whether a label is sure enough to be selected, where there is room for it.
+    pub(crate) fn admits(&self, candidate: &Candidate) -> bool {
+        let Candidate { class, confidence, .. } = *candidate;
+        let sure = match self.balance() {
+            Some(_) => bin_of(confidence) >= self.floor(class),
+            None => confidence.get() >= self.threshold(class),
+        };
+        class < self.rule.classes && sure
     }
 
     /// The first bin of a class that counts when balancing.

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_data::Key;
+use millstream_data::{Fingerprint, Key};
 
 use crate::balance::chance;
 use crate::correction::{Correction, Verdict};
+use crate::duplicates::{Deduplication, Match};
 use crate::label::{Label, Pseudo, Selected};
 use crate::policy::Policy;
 use crate::stats::{ClassStats, RoundStats};
@@ -18,28 +19,61 @@ use crate::top::Rank;
 #[derive(Clone, Debug)]
 pub struct ReferenceBook {
     policy: Policy,
+    /// Whether what people have labelled counts among the records of its class.
+    counts_people: bool,
     corrections: BTreeMap<Key, BTreeSet<Correction>>,
     barred: BTreeSet<Key>,
     truth: BTreeMap<Key, u32>,
+    /// What is done about duplicates, how near they are, and what records and test images look like.
+    duplicates: (Deduplication, u32),
+    looks: BTreeMap<Key, Fingerprint>,
+    tests: BTreeMap<Key, Fingerprint>,
     /// What each teacher says.
     told: BTreeMap<Key, BTreeMap<u32, Pseudo>>,
     /// The members of the selection with their copies, and how it was cut, where both are to stay.
-    frozen: Option<(BTreeMap<Key, u32>, Vec<Plan>)>,
-    /// The candidates and the selection of the round before.
-    before: (BTreeMap<Key, Pseudo>, BTreeMap<Key, Selected>),
+    frozen: Option<Frozen>,
+    /// What held in the round before.
+    before: Before,
+}
+
+/// What stays from a round on.
+#[derive(Clone, Debug)]
+struct Frozen {
+    members: BTreeMap<Key, u32>,
+    plans: Vec<Plan>,
+    /// Records that could have been members.
+    sure: BTreeSet<Key>,
+}
+
+/// What a round leaves.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    candidates: BTreeMap<Key, Pseudo>,
+    selected: BTreeMap<Key, Selected>,
+    sure: BTreeSet<Key>,
+    copies: BTreeMap<Key, Match>,
 }
 
 /// What one class is cut to: the threshold, and how often a label from there on is taken on average.
 type Plan = (f32, f64);
 
 impl ReferenceBook {
-    /// An empty book.
+    /// An empty book of a corpus, as of [`curate`](crate::curate): people's labels are part of what is chosen.
+    pub fn of_corpus(policy: Policy) -> Self {
+        ReferenceBook { counts_people: true, ..ReferenceBook::new(policy) }
+    }
+
+    /// An empty book of a run, as of [`book()`](crate::book()).
     pub fn new(policy: impl Into<Policy>) -> Self {
         ReferenceBook {
             policy: policy.into(),
+            counts_people: false,
             corrections: BTreeMap::new(),
             barred: BTreeSet::new(),
             truth: BTreeMap::new(),
+            duplicates: (Deduplication::Report, 0),
+            looks: BTreeMap::new(),
+            tests: BTreeMap::new(),
             told: BTreeMap::new(),
             frozen: None,
             before: Default::default(),
@@ -72,10 +106,26 @@ impl ReferenceBook {
         set(&mut self.truth, key, class);
     }
 
+    /// Sets what is done about duplicates, and within how many bits hashes are near.
+    pub fn set_duplicates(&mut self, what: Deduplication, distance: u32) {
+        self.duplicates = (what, distance);
+    }
+
+    /// Sets or takes away what a record looks like.
+    pub fn set_look(&mut self, key: Key, print: Option<Fingerprint>) {
+        set(&mut self.looks, key, print);
+    }
+
+    /// Sets or takes away what a test image looks like.
+    pub fn set_test(&mut self, key: Key, print: Option<Fingerprint>) {
+        set(&mut self.tests, key, print);
+    }
+
     /// From now on the members of the selection are those of the last round.
     pub fn freeze(&mut self) {
-        let members = self.before.1.iter().map(|(key, label)| (*key, label.copies)).collect();
-        self.frozen = Some((members, self.plans(&self.before.0)));
+        let members = self.before.selected.iter().map(|(key, label)| (*key, label.copies)).collect();
+        let (plans, sure) = (self.plans(&self.before.candidates), self.before.sure.clone());
+        self.frozen = Some(Frozen { members, plans, sure });
     }
 
     /// Takes in the upserts of one round, of one teacher, and closes it: what is selected now, and the statistics.
@@ -103,12 +153,15 @@ impl ReferenceBook {
 
     /// The training set as the last round left it.
     pub fn labels(&self) -> BTreeMap<Key, Label> {
-        let human = self.corrections.iter().filter(|(key, _)| !self.barred.contains(key)).filter_map(|(key, said)| {
-            let Correction { import, verdict: Verdict::Class(class) } = said.last()? else { return None };
-            Some((*key, Label::human(*class, *import)))
-        });
-        let selected = self.before.1.iter().map(|(key, selected)| (*key, Label::from(selected.clone())));
-        human.chain(selected).collect()
+        let people = self.people().into_iter().filter(|(key, _)| !self.before.copies.contains_key(key));
+        let people = people.map(|(key, (class, import))| (key, Label::human(class, import)));
+        let selected = self.before.selected.iter().map(|(key, selected)| (*key, Label::from(selected.clone())));
+        people.chain(selected).collect()
+    }
+
+    /// The records that the last round left out for another one.
+    pub fn left_out(&self) -> BTreeMap<Key, Match> {
+        self.before.copies.clone()
     }
 
     /// How many records each two teachers have both labelled, in the same class or not.
@@ -126,20 +179,81 @@ impl ReferenceBook {
     }
 
     fn close(&mut self) -> (BTreeMap<Key, Selected>, RoundStats) {
-        let free = |key: &Key| !self.barred.contains(key) && self.corrections.get(key).is_none_or(BTreeSet::is_empty);
+        let free = |key: &Key| !self.is_barred(key) && self.corrections.get(key).is_none_or(BTreeSet::is_empty);
         let labels = self.told.iter().filter(|(key, _)| free(key)).filter_map(|(key, told)| {
             let told: Vec<&Pseudo> = told.values().collect();
             Some((*key, self.policy.agreement.combine(&told)?))
         });
-        let candidates: BTreeMap<Key, Pseudo> = labels.collect();
+        let mut candidates: BTreeMap<Key, Pseudo> = labels.collect();
+        let sure: BTreeSet<Key> = match &self.frozen {
+            Some(frozen) => frozen.sure.iter().copied().filter(free).collect(),
+            None => candidates.iter().filter(|(_, label)| self.is_sure(label)).map(|(key, _)| *key).collect(),
+        };
+        let copies = self.repeats(&sure);
+        candidates.retain(|key, _| !copies.contains_key(key));
+        let before = std::mem::replace(&mut self.before, Before { sure, copies, ..Before::default() });
         let plans = match &self.frozen {
-            Some((_, plans)) => plans.clone(),
+            Some(frozen) => frozen.plans.clone(),
             None => self.plans(&candidates),
         };
         let selected = self.choose(&candidates, &plans);
-        let stats = self.stats(&candidates, &selected, &plans);
-        self.before = (candidates, selected.clone());
+        let stats = self.stats(&candidates, &selected, &plans, &before);
+        (self.before.candidates, self.before.selected) = (candidates, selected.clone());
         (selected, stats)
+    }
+
+    fn is_barred(&self, key: &Key) -> bool {
+        let like = |test: &Fingerprint| self.looks.get(key).is_some_and(|look| self.apart(look, test).is_some());
+        self.barred.contains(key) || self.duplicates.0 != Deduplication::Report && self.tests.values().any(like)
+    }
+
+    /// How far apart two images are that show the same.
+    fn apart(&self, one: &Fingerprint, other: &Fingerprint) -> Option<u32> {
+        let apart = (one.perceptual ^ other.perceptual).count_ones();
+        if one.content == other.content { Some(0) } else { Some(apart).filter(|apart| *apart <= self.duplicates.1) }
+    }
+
+    /// What people say of records that are not barred: class and import.
+    fn people(&self) -> BTreeMap<Key, (u32, u32)> {
+        let said = self.corrections.iter().filter(|(key, _)| !self.is_barred(key)).filter_map(|(key, said)| {
+            let Correction { import, verdict: Verdict::Class(class) } = said.last()? else { return None };
+            Some((*key, (*class, *import)))
+        });
+        said.collect()
+    }
+
+    /// Whether a label may be selected, as far as its confidence goes. Balancing counts from one hundredth to the next.
+    fn is_sure(&self, label: &Pseudo) -> bool {
+        let least = self.policy.threshold(label.class);
+        let balances = self.policy.rule.balance.is_some() && self.policy.most.is_none();
+        let edge = (0..=100_u8).map(|bin| f32::from(bin) / 100.0).find(|edge| *edge >= least);
+        let least = if balances { edge.unwrap_or(f32::INFINITY) } else { least };
+        label.class < self.policy.rule.classes && label.confidence.get() >= least
+    }
+
+    /// Every record that shows the same as one that goes first, and the nearest of those: all against all.
+    fn repeats(&self, sure: &BTreeSet<Key>) -> BTreeMap<Key, Match> {
+        let people = self.people().into_iter().map(|(key, (_, import))| (u32::from(import == 0), key));
+        let ranked: BTreeSet<(u32, Key)> = people.chain(sure.iter().map(|key| (2, *key))).collect();
+        let mut repeats = BTreeMap::new();
+        for one in ranked.iter().filter(|_| self.duplicates.0 == Deduplication::KeepOne) {
+            let near = |other: &(u32, Key)| {
+                let apart = self.apart(self.looks.get(&one.1)?, self.looks.get(&other.1)?)?;
+                Some((apart, *other))
+            };
+            if let Some((distance, (_, of))) = ranked.range(..one).filter_map(near).min() {
+                repeats.insert(one.1, Match { distance, of });
+            }
+        }
+        repeats
+    }
+
+    /// How many more records of a class there is room for beside those that people have labelled.
+    fn room(&self, class: u32, size: u64) -> u64 {
+        let stays = |key: &Key| self.counts_people && !self.before.copies.contains_key(key);
+        let people = self.people();
+        let people = people.iter().filter(|(key, (labelled, _))| *labelled == class && stays(key));
+        size.saturating_sub(people.count() as u64)
     }
 
     fn plans(&self, candidates: &BTreeMap<Key, Pseudo>) -> Vec<Plan> {
@@ -149,7 +263,7 @@ impl ReferenceBook {
     fn choose(&self, candidates: &BTreeMap<Key, Pseudo>, plans: &[Plan]) -> BTreeMap<Key, Selected> {
         let best = self.policy.most.map(|most| self.best(most, candidates));
         let copies = |key: &Key, label: &Pseudo| match (&self.frozen, &best) {
-            (Some((members, _)), _) => members.get(key).copied().filter(|_| label.class < self.policy.rule.classes),
+            (Some(frozen), _) => frozen.members.get(key).copied().filter(|_| label.class < self.policy.rule.classes),
             (None, Some(best)) => best.contains(key).then_some(1),
             (None, None) => self.copies(*key, label, plans),
         };
@@ -166,7 +280,8 @@ impl ReferenceBook {
             let mut ranks: Vec<_> =
                 mine.map(|(key, label)| (Rank::new(self.policy.rule.seed, *key, label.confidence), *key)).collect();
             ranks.sort();
-            best.extend(ranks.into_iter().take(usize::try_from(most).unwrap_or(usize::MAX)).map(|(_, key)| key));
+            let room = usize::try_from(self.room(class, most)).unwrap_or(usize::MAX);
+            best.extend(ranks.into_iter().take(room).map(|(_, key)| key));
         }
         best
     }
@@ -184,9 +299,10 @@ impl ReferenceBook {
             let bin = edges.iter().rposition(|edge| label.confidence.get() >= *edge);
             histogram[bin.unwrap_or(0)] += 1;
         }
+        let wanted = self.room(class, balance.per_class);
         let (mut total, mut threshold) = (0, 1.0);
         for (edge, count) in edges.into_iter().zip(histogram).rev() {
-            if total >= balance.per_class || edge < least {
+            if total >= wanted || edge < least {
                 break;
             }
             total += count;
@@ -195,7 +311,7 @@ impl ReferenceBook {
         if total == 0 {
             return (threshold, 0.0);
         }
-        let factor = balance.per_class as f64 / total as f64;
+        let factor = wanted as f64 / total as f64;
         (threshold, if balance.upsample { factor } else { factor.min(1.0) })
     }
 
@@ -213,11 +329,12 @@ impl ReferenceBook {
         candidates: &BTreeMap<Key, Pseudo>,
         selected: &BTreeMap<Key, Selected>,
         plans: &[Plan],
+        before: &Before,
     ) -> RoundStats {
         let per_class: Vec<ClassStats> =
             (0..).zip(plans).map(|(class, plan)| self.class(class, *plan, candidates, selected)).collect();
         let sum = |part: fn(&ClassStats) -> u64| per_class.iter().map(part).sum();
-        let (labelled_before, selected_before) = &self.before;
+        let (labelled_before, selected_before) = (&before.candidates, &before.selected);
         let changed =
             |(key, label): &(&Key, &Pseudo)| labelled_before.get(key).is_some_and(|old| old.class != label.class);
         RoundStats {

@@ -11,7 +11,7 @@ use crate::balance::{BUCKETS, Cell, bucket_of, chance};
 use crate::label::{Confidence, Pseudo};
 use crate::policy::Policy;
 use crate::rule::Balance;
-use crate::threshold::{Cut, bin_of};
+use crate::threshold::{Cut, apart, bin_of};
 use crate::top::top;
 
 /// The part of a pseudo-label that selection looks at.
@@ -36,23 +36,21 @@ pub(crate) struct Choice<'scope, T: Timestamp> {
     pub(crate) cuts: Option<VecCollection<'scope, T, (u32, Cut)>>,
 }
 
-/// Selects among candidates by `policy`.
+/// Selects among candidates by `policy`. `by_people` are the classes of what is chosen already.
 pub(crate) fn select<'scope, T>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
+    by_people: VecCollection<'scope, T, u32>,
     policy: &Policy,
 ) -> Choice<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let classes = policy.rule.classes;
-    let known = candidates.filter(move |(_, candidate)| candidate.class < classes);
     let rule = policy.clone();
-    let above =
-        known.clone().filter(move |(_, candidate)| candidate.confidence.get() >= rule.threshold(candidate.class));
+    let sure = candidates.filter(move |(_, candidate)| rule.admits(candidate));
     match (policy.most, policy.rule.balance) {
-        (Some(most), _) => Choice { copies: top(above, most, policy.rule.seed), cuts: None },
-        (None, Some(balance)) => balanced(known, policy, balance),
-        (None, None) => Choice { copies: above.map(|(key, _)| (key, 1)), cuts: None },
+        (Some(most), _) => Choice { copies: top(sure, by_people, most, policy.rule.seed), cuts: None },
+        (None, Some(balance)) => balanced(sure, by_people, policy, balance),
+        (None, None) => Choice { copies: sure.map(|(key, _)| (key, 1)), cuts: None },
     }
 }
 
@@ -79,19 +77,17 @@ impl Member {
 
 fn balanced<'scope, T>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
+    by_people: VecCollection<'scope, T, u32>,
     policy: &Policy,
     balance: Balance,
 ) -> Choice<'scope, T>
 where
     T: Timestamp + Lattice + TotalOrder,
 {
-    let (seed, floors) = (policy.rule.seed, policy.clone());
-    let binned = candidates.flat_map(move |(key, candidate)| {
-        let bin = bin_of(candidate.confidence);
-        (bin >= floors.floor(candidate.class)).then_some((key, candidate, bin))
-    });
-
-    let cuts = cut(binned.clone().map(|(_, candidate, bin)| (candidate.class, bin)), balance.per_class, policy);
+    let seed = policy.rule.seed;
+    let binned = candidates.map(|(key, candidate)| (key, candidate, bin_of(candidate.confidence)));
+    let bins = binned.clone().map(|(_, candidate, bin)| (candidate.class, Some(bin)));
+    let cuts = cut(bins.concat(by_people.map(|class| (class, None))), balance.per_class, policy);
     // A decision that did not change cancels here, and its members are not looked at.
     let cells = cuts
         .clone()
@@ -111,10 +107,11 @@ where
     Choice { copies, cuts: Some(cuts) }
 }
 
-/// Where each class's histogram is cut. The histogram is the arrangement itself: the count of a bin is its weight.
+/// Where each class's histogram is cut. The histogram is the arrangement itself: the count of a bin is its weight, and that of no
+/// bin is how many records people have labelled.
 fn cut<'scope, T>(
-    bins: VecCollection<'scope, T, (u32, u8)>,
-    wanted: u64,
+    bins: VecCollection<'scope, T, (u32, Option<u8>)>,
+    per_class: u64,
     policy: &Policy,
 ) -> VecCollection<'scope, T, (u32, Cut)>
 where
@@ -123,7 +120,6 @@ where
     let policy = policy.clone();
     // Counted message by message before they travel: a class is cut on one worker.
     bins.consolidate_stream().reduce_named("Cut", move |class, bins, cuts| {
-        let counted = bins.iter().map(|(bin, count)| (**bin, u64::try_from(*count).unwrap_or(0)));
-        cuts.push((Cut::walk(counted, wanted, policy.floor(*class)), 1));
+        cuts.push((Cut::walk(apart(bins), per_class, policy.floor(*class)), 1));
     })
 }

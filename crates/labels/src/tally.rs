@@ -39,6 +39,8 @@ pub(crate) enum Tally {
     Correct,
     /// Labels at or above the class's threshold.
     Pool,
+    /// Records that people have labelled, where a class is cut.
+    People,
     /// Bins between the least threshold and the class's own.
     Raised,
 }
@@ -162,9 +164,10 @@ pub(crate) fn cut<'scope, T: Timestamp>(
 ) -> Tallies<'scope, T> {
     let policy = policy.clone();
     cuts.explode(move |(class, cut)| {
-        let pool = isize::try_from(cut.pool).unwrap_or(isize::MAX);
+        let number = |count: u64| isize::try_from(count).unwrap_or(isize::MAX);
         [
-            ((Tally::Pool, class), pool),
+            ((Tally::Pool, class), number(cut.pool)),
+            ((Tally::People, class), number(cut.people)),
             ((Tally::Raised, class), isize::from(cut.bin.saturating_sub(policy.floor(class)))),
         ]
     })
@@ -250,7 +253,7 @@ impl Ledger {
             Some(balance) => {
                 let raised = u8::try_from(level(Tally::Raised)).unwrap_or(u8::MAX);
                 let bin = self.policy.floor(class).saturating_add(raised).min(LAST);
-                (edge(bin), balance.factor(level(Tally::Pool)))
+                (edge(bin), balance.factor(level(Tally::Pool), level(Tally::People)))
             }
         };
         ClassStats {

@@ -39,21 +39,39 @@ pub(crate) struct Cut {
     pub(crate) bin: u8,
     /// How many labels lie in that bin and above.
     pub(crate) pool: u64,
+    /// How many records of the class people have labelled: so many fewer are wanted.
+    pub(crate) people: u64,
 }
 
 impl Cut {
-    /// Walks down from the most confident bin until `wanted` labels are passed or the bins are used up.
+    /// Walks down from the most confident bin until `per_class` labels are passed, people's included, or the bins are used up.
     /// `bins` is ascending, with the number of labels in each, and reaches down to the lowest bin allowed, `floor`.
-    pub(crate) fn walk(bins: impl DoubleEndedIterator<Item = (u8, u64)>, wanted: u64, floor: u8) -> Cut {
+    pub(crate) fn walk(
+        (people, bins): (u64, impl DoubleEndedIterator<Item = (u8, u64)>),
+        per_class: u64,
+        floor: u8,
+    ) -> Cut {
         let mut pool = 0_u64;
+        let wanted = per_class.saturating_sub(people);
+        if wanted == 0 {
+            return Cut { bin: LAST, pool, people };
+        }
         for (bin, count) in bins.rev() {
             pool = pool.saturating_add(count);
             if pool >= wanted {
-                return Cut { bin, pool };
+                return Cut { bin, pool, people };
             }
         }
-        Cut { bin: floor, pool }
+        Cut { bin: floor, pool, people }
     }
+}
+
+/// Takes the number of records that people have labelled, which comes first, out of the counts of a class: `None` stands for
+/// them.
+pub(crate) fn apart<C: Copy>(counted: &[(&Option<C>, isize)]) -> (u64, impl DoubleEndedIterator<Item = (C, u64)>) {
+    let number = |count: isize| u64::try_from(count).unwrap_or(0);
+    let people = counted.first().filter(|(cell, _)| cell.is_none()).map_or(0, |(_, count)| number(*count));
+    (people, counted.iter().filter_map(move |(cell, count)| cell.map(|cell| (cell, number(*count)))))
 }
 
 #[cfg(test)]
@@ -80,8 +98,10 @@ mod tests {
         let bins = [(30, 5), (90, 3), (95, 2), (100, 4)];
         for (wanted, cut) in [(4, (100, 4)), (5, (95, 6)), (6, (95, 6)), (9, (90, 9)), (14, (30, 14)), (15, (25, 14))] {
             let (bin, pool) = cut;
-            assert_eq!(Cut::walk(bins.into_iter(), wanted, 25), Cut { bin, pool }, "{wanted}");
+            assert_eq!(Cut::walk((0, bins.into_iter()), wanted, 25), Cut { bin, pool, people: 0 }, "{wanted}");
+            assert_eq!(Cut::walk((7, bins.into_iter()), wanted + 7, 25), Cut { bin, pool, people: 7 }, "{wanted}");
         }
-        assert_eq!(Cut::walk([].into_iter(), 5, 30), Cut { bin: 30, pool: 0 });
+        assert_eq!(Cut::walk((0, [].into_iter()), 5, 30), Cut { bin: 30, pool: 0, people: 0 });
+        assert_eq!(Cut::walk((9, bins.into_iter()), 9, 25), Cut { bin: LAST, pool: 0, people: 9 });
     }
 }

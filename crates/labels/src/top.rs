@@ -13,6 +13,7 @@ use timely::progress::Timestamp;
 
 use crate::label::Confidence;
 use crate::select::Candidate;
+use crate::threshold::apart;
 
 /// Cells that labels of confidence 1 are spread over, by chance. Models that are very sure say 1 of many records.
 const CERTAIN: u16 = 128;
@@ -79,9 +80,10 @@ impl Line {
     }
 }
 
-/// At most `most` labels of each class, the most confident; each once.
+/// The most confident labels of each class, each once: so many that there are `most` with those that people have labelled.
 pub(crate) fn top<'scope, T>(
     candidates: VecCollection<'scope, T, (Key, Candidate)>,
+    by_people: VecCollection<'scope, T, u32>,
     most: u64,
     seed: u64,
 ) -> VecCollection<'scope, T, (Key, u32)>
@@ -92,11 +94,12 @@ where
         let rank = Rank::new(seed, key, candidate.confidence);
         ((candidate.class, rank.cell()), rank)
     });
-    let lines =
-        ranked.clone().map(|(cell, _)| cell).consolidate_stream().reduce_named("Line", move |_, cells, line| {
-            let counted = cells.iter().map(|(cell, count)| (**cell, u64::try_from(*count).unwrap_or(0)));
-            line.push((Line::draw(counted, most), 1));
-        });
+    let cells = ranked.clone().map(|((class, cell), _)| (class, Some(cell)));
+    let cells = cells.concat(by_people.map(|class| (class, None)));
+    let lines = cells.consolidate_stream().reduce_named("Line", move |_, cells, line| {
+        let (people, counted) = apart(cells);
+        line.push((Line::draw(counted, most.saturating_sub(people)), 1));
+    });
     // A cell whose share did not change cancels here, and its labels are not looked at.
     let shares = lines
         .flat_map(|(class, line)| line.shares().map(move |(cell, share)| ((class, cell), share)))

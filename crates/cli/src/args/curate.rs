@@ -24,10 +24,11 @@ pub(crate) struct CurateArgs {
     /// Answers of the same models about labelled records that they were not trained on, for `--precision`.
     #[arg(long, value_name = "ANSWERS", requires = "precision")]
     pub(crate) held_out: Vec<String>,
-    /// At most K records of each class, the most confident.
+    /// At most K records of each class, the most confident. What people have labelled (`--corrections`, `--trust-labels`) always
+    /// stays, and counts: teachers fill the class up to K.
     #[arg(long, value_name = "K", conflicts_with = "per_class")]
     pub(crate) top: Option<u64>,
-    /// Bring each class to N records: of larger classes a random part.
+    /// Bring each class to N records: of larger classes a random part. What people have labelled always stays, and counts.
     #[arg(long, value_name = "N")]
     pub(crate) per_class: Option<u64>,
     /// Fill smaller classes up with copies.
@@ -85,7 +86,8 @@ pub(crate) enum DuplicatesArg {
     Report,
     /// Leave out what repeats a test image.
     Drop,
-    /// That, and of each two alike keep one.
+    /// That, and of each two alike that could both be chosen keep one: one that a person has corrected before one with a trusted
+    /// label, that before others, then the one with the smaller key.
     KeepOne,
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use millstream_data::corpus::Share;
 
@@ -18,7 +19,7 @@ pub(crate) struct RelabelArgs {
     #[arg(long = "model", value_name = "FILE|RUN", required = true)]
     pub(crate) models: Vec<PathBuf>,
     /// Where the answers go: a folder, or a place in an object store. If it has some already the job goes on from there.
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, value_name = "DIR|URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) out: String,
     /// The format of the answers.
     #[arg(long, value_enum, default_value_t = FormatArg::Parquet)]

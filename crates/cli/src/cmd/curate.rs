@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use comfy_table::CellAlignment;
-use millstream_cluster::{CurateOptions, Curation, DuplicateOptions};
+use millstream_cluster::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers};
 use millstream_dataflow::curate::{Agreement, Balance, Deduplication, Label, Policy, Provenance, Rule};
 use serde_json::{Value, json};
 
@@ -20,9 +20,7 @@ const ANY: f32 = 0.01;
 pub(crate) fn curate(args: &CurateArgs) -> anyhow::Result<ExitCode> {
     label_file::check(&args.out)?;
     let curation = millstream_cluster::curate(&options(args)?, &stop_on_interrupt()?)?;
-    if curation.unknown > 0 {
-        say(format_args!("warning: {} corrections are of records that there are no answers to", curation.unknown));
-    }
+    warn(&curation);
     if curation.chosen.labels.is_empty() {
         bail!(BadData("no label was chosen: lower `--threshold`, or see `--agreement` and `--duplicates`".to_owned()));
     }
@@ -32,6 +30,23 @@ pub(crate) fn curate(args: &CurateArgs) -> anyhow::Result<ExitCode> {
         false => print(&in_words(args, &curation))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is left out or looks like a mistake.
+fn warn(curation: &Curation) {
+    let left_out = |left_out: &LeftOut, problem: &str| {
+        if let Some(first) = &left_out.first {
+            say(format_args!("warning: {} corrections are of {problem}; the first: {first}", left_out.count));
+        }
+    };
+    left_out(&curation.unknown, "records that there are no answers to");
+    left_out(&curation.unreadable, "records whose images cannot be read, and that are in no training set");
+    for Strangers { first, second, shared, smaller } in &curation.strangers {
+        say(format_args!(
+            "warning: {first} and {second} share {shared} records of the {smaller} that the smaller one has. Keys hang on \
+             how the path of the input was given: if both are of the same images, label them anew with the same path"
+        ));
+    }
 }
 
 fn options(args: &CurateArgs) -> anyhow::Result<CurateOptions> {
@@ -103,7 +118,8 @@ fn in_json(curation: &Curation) -> Value {
     json!({
         "labels": chosen.labels.len(), "by_people": by_people(curation), "selection": chosen.stats,
         "precision": chosen.stats.precision(), "classes": curation.classes, "thresholds": curation.thresholds,
-        "agreement": pairs, "leaks": chosen.leaks, "copies": chosen.copies, "unknown_corrections": curation.unknown,
+        "agreement": pairs, "leaks": chosen.leaks, "copies": chosen.copies,
+        "unknown_corrections": curation.unknown.count, "unreadable_corrections": curation.unreadable.count,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::error::ClusterError;
 pub(crate) struct AnswerFiles {
     place: String,
     set: SetFile,
+    totals: Totals,
     files: Vec<Location>,
 }
 
@@ -25,7 +26,7 @@ impl AnswerFiles {
         let set = at.answers()?;
         let refuse = |problem: &str| ClusterError::Answers { place: place.to_owned(), problem: problem.to_owned() };
         let unfinished = || refuse("their job has not come to its end; start it again, and it goes on from there");
-        let complete = at.load::<Totals>(&at.complete()?)?.ok_or_else(unfinished)?;
+        let totals = at.load::<Totals>(&at.complete()?)?.ok_or_else(unfinished)?;
         if set.settings.format != Format::Parquet {
             return Err(refuse("they are not in Parquet; label anew with `--format parquet`"));
         }
@@ -37,8 +38,8 @@ impl AnswerFiles {
             found.add(commit.result());
             files.push(at.root.join(&commit.object)?);
         }
-        if found != complete {
-            let Totals { shards, rows, .. } = complete;
+        if found != totals {
+            let Totals { shards, rows, .. } = totals;
             let (theirs, ours) =
                 (format!("{rows} answers in {shards} files"), format!("{} in {}", found.rows, found.shards));
             return Err(refuse(&format!(
@@ -46,7 +47,7 @@ impl AnswerFiles {
                  lost or changed shards, so label it anew into another place"
             )));
         }
-        Ok(AnswerFiles { place: place.to_owned(), set, files })
+        Ok(AnswerFiles { place: place.to_owned(), set, totals, files })
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -55,6 +56,11 @@ impl AnswerFiles {
 
     pub(crate) fn files(&self) -> &[Location] {
         &self.files
+    }
+
+    /// How many records have an answer.
+    pub(crate) fn answered(&self) -> u64 {
+        self.totals.rows.saturating_sub(self.totals.errors)
     }
 
     pub(crate) fn classes(&self) -> &[String] {

@@ -24,7 +24,16 @@ pub struct Correction {
     pub class: Option<String>,
 }
 
-/// Reads corrections, in the order of their keys.
+/// What people say of records in one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Corrections {
+    /// Of records that are known, in the order of their keys.
+    pub said: Vec<Correction>,
+    /// The places that something is said of although no record lies there, in the order of the file.
+    pub nowhere: Vec<String>,
+}
+
+/// Reads corrections.
 ///
 /// The file is what Label Studio exports as JSON, of tasks that [`super::export`] made or of others with the place of a record as
 /// `image`; or else, if its name ends with `.csv`, CSV with a column `class` and one of `key` or `place`. `find` gives the key of
@@ -32,18 +41,38 @@ pub struct Correction {
 /// record, the last counts.
 ///
 /// # Errors
-/// [`DataError::Missing`], [`DataError::Read`], or [`DataError::Malformed`] for a file of another form, a record that `find` does
-/// not know, or one with several classes.
-pub fn read_corrections(path: &Path, find: impl Fn(&str) -> Option<Key>) -> Result<Vec<Correction>, DataError> {
+/// [`DataError::Missing`], [`DataError::Read`], or [`DataError::Malformed`] for a file of another form, a record without a key
+/// and a place, or one with several classes.
+pub fn read_corrections(path: &Path, find: impl Fn(&str) -> Option<Key>) -> Result<Corrections, DataError> {
     let file = File::open(path).map_err(|cause| DataError::read(path, "file of corrections", cause))?;
     let file = Input { path, file: BufReader::new(file) };
     let csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    let said = if csv { file.lines(find) } else { file.tasks(find) }?;
-    Ok(said.into_iter().map(|(key, class)| Correction { key, class: (class != REJECTED).then_some(class) }).collect())
+    let Classes { of, nowhere } = if csv { file.lines(find) } else { file.tasks(find) }?;
+    let said = of.into_iter().map(|(key, class)| Correction { key, class: (class != REJECTED).then_some(class) });
+    Ok(Corrections { said: said.collect(), nowhere })
 }
 
-/// The class of each record.
-type Classes = BTreeMap<Key, String>;
+/// The class of each record, and places of none.
+#[derive(Default)]
+struct Classes {
+    of: BTreeMap<Key, String>,
+    nowhere: Vec<String>,
+}
+
+impl Classes {
+    fn insert(&mut self, record: Found, class: String) {
+        match record {
+            Found::Record(key) => drop(self.of.insert(key, class)),
+            Found::Nowhere(place) => self.nowhere.push(place),
+        }
+    }
+}
+
+/// What is said to be a record.
+enum Found {
+    Record(Key),
+    Nowhere(String),
+}
 
 struct Input<'a> {
     path: &'a Path,
@@ -92,7 +121,7 @@ struct Choices {
 impl Input<'_> {
     fn lines(self, find: impl Fn(&str) -> Option<Key>) -> Result<Classes, DataError> {
         let path = self.path;
-        let mut classes = Classes::new();
+        let mut classes = Classes::default();
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(self.file);
         let header = reader.headers().map_err(|error| wrong(path, "CSV", error.to_string()))?;
         // Answers and label files have these beside `class`, and would pass for what people say.
@@ -114,7 +143,7 @@ impl Input<'_> {
         let path = self.path;
         let tasks: Vec<Task> =
             serde_json::from_reader(self.file).map_err(|error| wrong(path, "JSON", error.to_string()))?;
-        let mut classes = Classes::new();
+        let mut classes = Classes::default();
         for (task, number) in tasks.into_iter().zip(1u64..) {
             let at = format!("task {number}");
             let said = task.annotations.iter().rev().filter(|annotation| !annotation.was_cancelled);
@@ -138,10 +167,10 @@ impl Annotation {
 }
 
 /// The key that is said, or that of the place; or what is wrong.
-fn key_of(key: Option<String>, place: Option<String>, find: impl Fn(&str) -> Option<Key>) -> Result<Key, String> {
+fn key_of(key: Option<String>, place: Option<String>, find: impl Fn(&str) -> Option<Key>) -> Result<Found, String> {
     match (key.filter(|key| !key.is_empty()), place) {
-        (Some(key), _) => key.parse().map_err(|error: crate::KeyError| error.to_string()),
-        (None, Some(place)) => find(&place).ok_or_else(|| format!("`{place}`, where no record lies")),
+        (Some(key), _) => key.parse().map(Found::Record).map_err(|error: crate::KeyError| error.to_string()),
+        (None, Some(place)) => Ok(find(&place).map_or(Found::Nowhere(place), Found::Record)),
         (None, None) => Err("neither a key nor a place".to_string()),
     }
 }

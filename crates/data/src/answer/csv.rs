@@ -51,7 +51,8 @@ fn fields(set: &AnswerSet, line: &Line<'_>) -> Vec<String> {
 
 fn told(set: &AnswerSet, summary: &Summary) -> Vec<String> {
     let mut fields = vec![set.name(summary.class()).to_string(), summary.class().to_string()];
-    fields.extend([summary.confidence(), summary.margin, summary.entropy].map(|number| number.to_string()));
+    let figures = [Some(summary.confidence()), summary.margin, summary.entropy];
+    fields.extend(figures.map(|number| number.map_or_else(String::new, |number| number.to_string())));
     fields.extend(summary.top.iter().map(|(class, _)| set.name(*class).to_string()));
     fields.extend(summary.top.iter().map(|(_, probability)| probability.to_string()));
     fields

@@ -103,8 +103,8 @@ fn columns(set: &AnswerSet, lines: &[Line<'_>]) -> Result<Vec<ArrayRef>, Parquet
     let text = |value: &dyn Fn(&Line<'_>) -> Option<String>| -> ArrayRef {
         Arc::new(lines.iter().map(value).collect::<StringArray>())
     };
-    let float = |value: fn(&Summary) -> f32| -> ArrayRef {
-        Arc::new(lines.iter().map(|line| line.summary().map(value)).collect::<Float32Array>())
+    let float = |value: fn(&Summary) -> Option<f32>| -> ArrayRef {
+        Arc::new(lines.iter().map(|line| line.summary().and_then(value)).collect::<Float32Array>())
     };
     let classes: Int32Array = lines.iter().map(|line| line.summary().map(|summary| summary.class() as i32)).collect();
     let names = StringArray::from_iter_values(&set.classes);
@@ -114,7 +114,7 @@ fn columns(set: &AnswerSet, lines: &[Line<'_>]) -> Result<Vec<ArrayRef>, Parquet
         text(&|line| line.answer.label.clone()),
         Arc::new(DictionaryArray::try_new(classes.clone(), Arc::new(names))?),
         Arc::new(classes),
-        float(Summary::confidence),
+        float(|summary| Some(summary.confidence())),
         lists::<Int32Type>(lines, |(class, _)| class as i32),
         lists::<Float32Type>(lines, |(_, probability)| probability),
         float(|summary| summary.margin),
@@ -357,7 +357,8 @@ impl<'a> Tellings<'a> {
         if top.is_empty() {
             return None;
         }
-        let summary = Summary { top, margin: self.margins.value(row), entropy: self.entropies.value(row) };
+        let number = |column: &Float32Array| column.is_valid(row).then(|| column.value(row));
+        let summary = Summary { top, margin: number(self.margins), entropy: number(self.entropies) };
         let distribution = self.distributions.map(|lists| floats(lists, row));
         let embedding = self.embeddings.map(|lists| floats(lists, row));
         Some(Told { summary, distribution, embedding })

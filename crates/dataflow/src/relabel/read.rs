@@ -151,14 +151,10 @@ fn fetched(item: Item) -> Fetched {
     Fetched { key: item.key, place: item.place, label: item.label, payload: item.payload.map_err(unread) }
 }
 
-/// Whether it is no property of a record that it cannot be had: a network or a disk fails, and may be mended. That a file may not
-/// be read by us, or is a folder, is.
+/// Whether it is no property of a record that it cannot be had. That a file may not be read by us, or is a folder, is.
 fn is_passing(error: &DataError) -> bool {
-    match error {
-        DataError::Store { .. } => true,
-        DataError::Read { cause, .. } => !matches!(cause.kind(), ErrorKind::PermissionDenied | ErrorKind::IsADirectory),
-        _ => false,
-    }
+    let own = [ErrorKind::PermissionDenied, ErrorKind::IsADirectory];
+    error.ends_a_job() && !matches!(error, DataError::Read { cause, .. } if own.contains(&cause.kind()))
 }
 
 /// Ends the job, which is to go on with the shard when it is started again.
@@ -169,7 +165,7 @@ fn fail(job: &Relabel, shard: &Shard, error: &DataError) -> Over {
 
 /// What stands for the rest of a shard.
 fn rest_of(job: &Relabel, shard: &Shard, error: &DataError) -> Result<Fetched, Over> {
-    if matches!(error, DataError::Read { .. } | DataError::Store { .. }) {
+    if error.ends_a_job() {
         return Err(fail(job, shard, error));
     }
     let reason = format!("the rest of the shard cannot be read: {error}");

@@ -11,7 +11,7 @@ fn read(name: &str, content: &str) -> Result<Vec<(u128, Option<String>)>, String
     fs::write(&path, content).unwrap();
     let read = read_corrections(&path, |place| (place == "a.jpg").then_some(Key(2)));
     let read = read.map_err(|error| error.to_string())?;
-    Ok(read.into_iter().map(|correction| (correction.key.0, correction.class)).collect())
+    Ok(read.said.into_iter().map(|correction| (correction.key.0, correction.class)).collect())
 }
 
 fn cat() -> Option<String> {
@@ -48,12 +48,27 @@ fn label_studio_says_by_the_last_annotation_that_was_not_cancelled() {
 }
 
 #[test]
+fn places_where_no_record_lies_are_told_beside_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv");
+    fs::write(&path, "place,class\nq.jpg,cat\na.jpg,cat\nb.jpg,\nc.jpg,rejected\n").unwrap();
+    let read = read_corrections(&path, |place| (place == "a.jpg").then_some(Key(2))).unwrap();
+    assert_eq!(read.said, [Correction { key: Key(2), class: cat() }]);
+    assert_eq!(read.nowhere, ["q.jpg", "c.jpg"]);
+    let path = folder.path().join("x.json");
+    let tasks =
+        ["q.jpg", "a.jpg"].map(|place| task(&format!(r#"{{"image": "{place}"}}"#), &annotation("\"cat\"", false)));
+    fs::write(&path, format!("[{}]", tasks.join(","))).unwrap();
+    let read = read_corrections(&path, |place| (place == "a.jpg").then_some(Key(2))).unwrap();
+    assert_eq!((read.said.len(), read.nowhere), (1, vec!["q.jpg".to_string()]));
+}
+
+#[test]
 fn what_cannot_be_taken_is_named_with_its_place() {
     let two = task(r#"{"image": "a.jpg"}"#, &annotation("\"cat\", \"dog\"", false));
     let nowhere = task(r#"{"text": "x"}"#, &annotation("\"cat\"", false));
     for (name, content, expected) in [
         ("x.csv", "key,class\nzz,cat\n", "record 2): found `zz` is not a key"),
-        ("x.csv", "place,class\nq.jpg,cat\n", "found `q.jpg`, where no record lies"),
         ("x.csv", "class\ncat\n", "neither a key nor a place"),
         ("x.csv", "place\na.jpg\n", "missing field `class`"),
         ("x.json", "{}", "expected a sequence"),

@@ -21,7 +21,7 @@ pub(super) fn export(
             place: "answers".to_string(),
             found: "the likeliest classes alone".to_string(),
             expected: "the probabilities of all classes, which cleanlab compares with labels".to_string(),
-            help: "have them kept, by `relabel --distribution`; a run keeps them where a round has `targets: soft`",
+            help: "have them kept: label anew with `relabel --distribution`",
         });
     }
     let mut arrays = Arrays::new(folder)?;

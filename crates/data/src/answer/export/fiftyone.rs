@@ -26,8 +26,9 @@ fn sample(set: &AnswerSet, row: &Row, told: &Told) -> Map<String, Value> {
     sample.insert("_media_type".to_string(), json!("image"));
     sample.insert("filepath".to_string(), json!(row.place));
     sample.insert("key".to_string(), json!(row.key));
-    sample.insert("margin".to_string(), json!(summary.margin));
-    sample.insert("entropy".to_string(), json!(summary.entropy));
+    for (name, number) in [("margin", summary.margin), ("entropy", summary.entropy)] {
+        sample.extend(number.map(|number| (name.to_string(), json!(number))));
+    }
     sample.insert("prediction".to_string(), prediction);
     if let Some(label) = &row.label {
         sample.insert("label".to_string(), json!({ "_cls": "Classification", "label": label }));

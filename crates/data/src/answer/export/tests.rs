@@ -3,8 +3,9 @@ use std::fs::{self, read_to_string};
 use serde_json::Value;
 
 use super::*;
+use crate::Key;
 use crate::answer::tests::{answer, set};
-use crate::answer::{Answer, Format, decode, encode};
+use crate::answer::{Answer, Format, Summary, decode, encode};
 use crate::store::{Location, Store};
 
 /// Exports answers by way of a Parquet file.
@@ -72,6 +73,24 @@ fn fiftyone_gets_samples() {
     assert_eq!(samples["samples"][1]["prediction"]["label"], "dog, \"wild\"");
     assert_eq!(samples["samples"][1]["label"]["label"], "cat");
     assert!(samples["samples"][0].get("label").is_none(), "no label, no field");
+}
+
+#[test]
+fn fiftyone_gets_no_figure_that_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |number: u32, (margin, entropy)| {
+        let summary = Summary { top: vec![(number, 0.75)], margin, entropy };
+        let said = Ok(Told { summary, distribution: None, embedding: None });
+        Ok(Row { key: Key(number.into()), place: number.to_string(), label: None, said, fingerprint: None })
+    };
+    let rows = [row(0, (None, None)), row(1, (Some(0.5), Some(0.25)))];
+    let done = export(rows, &set(), Target::FiftyOne, folder.path()).unwrap();
+    assert_eq!(done.written, 2);
+    let samples: Value = serde_json::from_str(&read_to_string(folder.path().join("samples.json")).unwrap()).unwrap();
+    let figures = |number: usize| ["margin", "entropy"].map(|name| samples["samples"][number].get(name).cloned());
+    assert_eq!(figures(0), [None, None]);
+    assert_eq!(figures(1), [Some(0.5.into()), Some(0.25.into())]);
+    assert_eq!(samples["samples"][0]["prediction"]["confidence"], 0.75);
 }
 
 #[test]
