@@ -1,31 +1,32 @@
 //! The session: one training node, from the first batch of a round to the saved model.
 
-use std::ops::Range;
+mod training;
+
 use std::path::Path;
 
 use millstream_c10d::ProcessGroup;
-use millstream_data::{Batch, Row, Shape};
-use tch::{Kind, TchError, Tensor};
+use millstream_data::{Batch, Shape};
+use tch::{Kind, Tensor};
 
-use crate::consistency::{Consistency, Lesson, probabilities};
+use crate::consistency::Consistency;
 use crate::device;
 use crate::ema::Ema;
 use crate::error::While;
-use crate::gradients::{Gradients, Score, clip, gradients, in_parts};
-use crate::input::{Normalise, select};
-use crate::loss::{self, Labels, Targets};
-use crate::model::{Dimensions, Mode, Net, Origin};
-use crate::optim::{Optimizer, optimizer};
+use crate::gradients::{Gradients, Score};
+use crate::input::Normalise;
+use crate::loss::{self, Targets};
+use crate::model::{Dimensions, Net, Origin};
+use crate::optim::optimizer;
 use crate::parallel::Peers;
 use crate::predict::{Crop, Predictions, predictions};
 use crate::random::{Purpose, seeded};
-use crate::schedule::learning_rate;
 use crate::snapshot::{self, Snapshot};
 use crate::teacher::Teacher;
 use crate::transfer::{self, Features};
 use crate::upload::Uploads;
 use crate::weights::{self, Card};
 use crate::{Device, Freeze, Loaded, ModelKind, RoundConfig, SessionConfig, TrainError};
+use training::Training;
 
 /// What one step of training says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -88,23 +89,6 @@ struct Current {
     kind: ModelKind,
     net: Net,
     training: Option<Training>,
-}
-
-/// What only a model in training has.
-struct Training {
-    round: u32,
-    config: RoundConfig,
-    /// The tensors that gradients are taken of.
-    trained: Vec<Tensor>,
-    optimizer: Box<dyn Optimizer>,
-    ema: Option<Ema>,
-    /// What came of the weights that the round starts from.
-    loaded: Option<Loaded>,
-    /// The features of images, if the body is frozen.
-    features: Option<Features>,
-    /// What unlabelled images without targets teach.
-    consistency: Option<Consistency>,
-    teacher: Option<Teacher>,
 }
 
 impl Session {
@@ -416,111 +400,6 @@ impl Session {
 
     fn dimensions(&self) -> Dimensions {
         Dimensions::new(&self.config.shape, self.config.classes.len()).with(self.config.precision)
-    }
-}
-
-impl Training {
-    fn rate(&self, step: u32) -> f64 {
-        learning_rate(&self.config.schedule, self.config.optimizer.lr(), step, self.config.steps)
-    }
-
-    fn labels(&self, classes: usize) -> Labels {
-        let RoundConfig { label_smoothing: smoothing, distilled, .. } = self.config;
-        Labels { classes, smoothing, distilled, taught: self.teacher.is_some() }
-    }
-
-    /// What the step trains on: the batch as it is, or what the model says of its unlabelled images.
-    fn lesson<'a>(
-        &mut self,
-        net: &Net,
-        step: u32,
-        images: &Tensor,
-        rows: &'a [Row],
-        peers: &Peers,
-    ) -> Result<Lesson<'a>, TrainError> {
-        let Some(consistency) = &mut self.consistency else {
-            return Ok(Lesson::given(rows));
-        };
-        let asked = consistency.asks(rows);
-        let averaged = self.ema.as_ref().filter(|_| consistency.asks_average());
-        let (net, mode) = averaged.map_or((net, Mode::Ask), |ema| (&ema.net, Mode::Predict));
-        let shares = ask((&mut self.features, net, mode), (images, rows), &asked, self.config.accumulate)
-            .during("asking the model about unlabelled images")?;
-        if !shares.iter().all(|share| share.is_finite()) {
-            return Err(TrainError::Diverged { round: self.round, step, loss: f64::NAN });
-        }
-        let lesson = consistency.lesson(rows, &asked, &shares);
-        if let Some(sure) = consistency.sure() {
-            consistency.learn(&peers.tell(sure)?);
-        }
-        Ok(lesson)
-    }
-
-    /// The weight of a labelled row and of any other in the loss of a step, of so many over all ranks.
-    fn weights(&self, sides: [f64; 2], step: u32) -> [f32; 2] {
-        match &self.consistency {
-            None => loss::shared(sides, self.config.unlabelled_weight),
-            Some(consistency) => consistency.weights(sides, f64::from(step) / f64::from(self.config.steps)),
-        }
-    }
-
-    /// The whole of training: forward, loss, backward, clipping, update, average. What the model said is still to be read.
-    fn step(
-        &mut self,
-        net: &Net,
-        (seed, step): (u64, u32),
-        images: (&Tensor, &[Row]),
-        targets: &Targets,
-        peers: &Peers,
-    ) -> Result<Gradients, TrainError> {
-        let mut batch = {
-            let seeded = seeded(seed, self.round, Purpose::Step(step, peers.rank()));
-            let (features, mode) = (&mut self.features, Mode::Train(&seeded));
-            let logits = |part| logits(features, net, images, part, mode);
-            gradients(&self.trained, targets, self.config.accumulate, logits)?
-        };
-        peers.sum(&mut batch.tensors)?;
-        peers.mean_statistics(net.params.entries())?;
-        if let Some(how) = self.config.clip {
-            clip(&mut batch.tensors, how).during("clipping gradients")?;
-        }
-        self.optimizer.update(&mut batch.tensors, self.rate(step)).during("updating the weights")?;
-        if let Some(ema) = &mut self.ema {
-            ema.update(&net.params).during("averaging the weights")?;
-        }
-        Ok(batch)
-    }
-}
-
-/// The probabilities that the model gives some rows of a batch, row after row, in so many parts.
-fn ask(
-    (features, net, mode): (&mut Option<Features>, &Net, Mode<'_>),
-    (images, rows): (&Tensor, &[Row]),
-    asked: &[usize],
-    parts: u32,
-) -> Result<Vec<f32>, TchError> {
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    let _no_grad = tch::no_grad_guard();
-    let images = select(images, asked)?;
-    let rows: Vec<Row> = asked.iter().filter_map(|at| rows.get(*at)).cloned().collect();
-    let logits = |part| logits(features, net, (&images, &rows), part, mode);
-    probabilities(&in_parts(rows.len(), parts, logits)?)
-}
-
-/// Of some rows of a batch: of the whole network, or of the head alone over the features of a frozen body.
-fn logits(
-    features: &mut Option<Features>,
-    net: &Net,
-    (images, rows): (&Tensor, &[Row]),
-    part: Range<usize>,
-    mode: Mode<'_>,
-) -> Result<Tensor, TchError> {
-    let images = loss::narrow(images, &part)?;
-    match features {
-        None => net.model.forward(&images, mode),
-        Some(features) => net.model.head(&features.of(&*net.model, &images, &rows[part])?, mode),
     }
 }
 
