@@ -90,42 +90,44 @@ impl Children {
     /// this process waits for theirs.
     fn watch_over(&self, stop: Stop) -> Option<JoinHandle<()>> {
         let (running, ending, inputs) = (Arc::clone(&self.running), Arc::clone(&self.ending), Arc::clone(&self.inputs));
+        let over = move || ending.load(Ordering::SeqCst);
         let watch = move || {
-            let mut patience = None;
-            while !ending.load(Ordering::SeqCst) {
-                if stop.reason().is_some() {
-                    if let Ok(mut inputs) = inputs.lock() {
-                        inputs.clear();
-                    }
-                    let until = *patience.get_or_insert_with(|| Instant::now() + LAST_STEP);
-                    if Instant::now() > until
-                        && let Ok(mut children) = running.lock()
-                    {
-                        // Fails only for those that have ended already.
-                        children.iter_mut().for_each(|(_, child)| drop(child.kill()));
-                        return;
-                    }
-                    std::thread::sleep(PAUSE);
-                    continue;
+            while !over() && stop.reason().is_none() {
+                if let Some(why) = failure(&running)
+                    && !over()
+                {
+                    stop.set(StopReason::Failed(why));
                 }
-                let Ok(mut children) = running.lock() else {
-                    return;
-                };
-                for (index, child) in children.iter_mut() {
-                    if let Ok(Some(status)) = child.try_wait()
-                        && !status.success()
-                        && !ending.load(Ordering::SeqCst)
-                    {
-                        stop.set(StopReason::Failed(format!("process {index} ended early ({status})")));
-                        return;
-                    }
-                }
-                drop(children);
                 std::thread::sleep(PAUSE);
+            }
+            if over() {
+                return;
+            }
+            if let Ok(mut inputs) = inputs.lock() {
+                inputs.clear();
+            }
+            let until = Instant::now() + LAST_STEP;
+            while !over() && Instant::now() < until {
+                std::thread::sleep(PAUSE);
+            }
+            if let Ok(mut children) = running.lock()
+                && !over()
+            {
+                // Fails only for those that have ended already.
+                children.iter_mut().for_each(|(_, child)| drop(child.kill()));
             }
         };
         std::thread::Builder::new().name("watch".to_owned()).spawn(watch).ok()
     }
+}
+
+/// Which process has failed, if one has.
+fn failure(running: &Mutex<Vec<(usize, Child)>>) -> Option<String> {
+    let mut running = running.lock().ok()?;
+    running.iter_mut().find_map(|(index, child)| {
+        let status = child.try_wait().ok()??;
+        (!status.success()).then(|| format!("process {index} ended early ({status})"))
+    })
 }
 
 impl Drop for Children {

@@ -169,7 +169,7 @@ fn compare_shard(
     if rows != commit.rows {
         audit.damage(&commit.object, format!("has {rows} rows, its commit says {}", commit.rows));
     }
-    let mut there = BTreeSet::new();
+    let (mut there, mut records) = (BTreeSet::new(), 0);
     for item in corpus.read(shard)? {
         if *left == 0 {
             break;
@@ -177,6 +177,7 @@ fn compare_shard(
         let Ok(item) = item else {
             // What of a shard cannot be read has one row of its own.
             *left -= 1;
+            records += 1;
             answered.remove(&Key::of_place(&shard.place, u64::MAX));
             break;
         };
@@ -184,12 +185,16 @@ fn compare_shard(
             continue;
         }
         *left -= 1;
+        records += 1;
         audit.compared += 1;
         // A list may name a record twice.
         if !answered.remove(&item.key) && !there.contains(&item.key) {
             audit.damage(&commit.object, format!("has no answer to {} ({})", item.place, item.key));
         }
         there.insert(item.key);
+    }
+    if rows != records {
+        audit.damage(&commit.object, format!("has {rows} answers to the {records} records of {}", shard.place));
     }
     if !answered.is_empty() {
         let part = if set.settings.sample.is_some() { "the sample of " } else { "" };
