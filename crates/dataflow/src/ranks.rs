@@ -36,7 +36,7 @@ impl Ranks {
 }
 
 /// Every so manieth slot of a step: those of one rank. So each rank gets as much of what people labelled as the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lane {
     pub(crate) rank: u32,
     pub(crate) ranks: u32,
@@ -48,12 +48,23 @@ impl Lane {
 
     /// How many of the first `slots` slots of a step are in it.
     pub(crate) fn count(self, slots: u32) -> u32 {
-        slots.saturating_sub(self.rank).div_ceil(self.ranks.max(1))
+        slots.saturating_sub(self.rank).div_ceil(self.ranks)
     }
 
     /// The slot of the step that has this number here.
     pub(crate) fn global(self, number: u32) -> u32 {
-        number * self.ranks.max(1) + self.rank
+        number * self.ranks + self.rank
+    }
+
+    /// Whether a slot of the step is in it.
+    pub(crate) fn has(self, slot: u32) -> bool {
+        slot % self.ranks == self.rank
+    }
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Lane::ALL
     }
 }
 
@@ -68,6 +79,9 @@ mod tests {
             let mut all: Vec<u32> = (0..ranks)
                 .flat_map(|rank| (0..lane(rank).count(slots)).map(move |number| lane(rank).global(number)))
                 .collect();
+            assert!(
+                (0..ranks).all(|rank| (0..lane(rank).count(slots)).all(|at| lane(rank).has(lane(rank).global(at))))
+            );
             all.sort_unstable();
             assert_eq!(all, (0..slots).collect::<Vec<_>>());
         }

@@ -60,17 +60,19 @@ impl Card {
 
 /// Writes the file and returns the blake3 hash of its bytes. Equal weights and cards give equal bytes.
 pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
-    let card = serde_json::to_string(card).map_err(|error| write_error(path, error.into()))?;
-    write(path, params.entries().iter().map(|param| (param.name.as_str(), &param.tensor)), card)
+    keep(path, &packed(params, card).map_err(|reason| write_error(path, reason))?)
 }
 
 /// The hash that [`save`] would return.
 pub(crate) fn hash(params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
-    let nowhere = Path::new("the model");
-    let card = serde_json::to_string(card).map_err(|error| write_error(nowhere, error.into()))?;
-    let tensors = params.entries().iter().map(|param| (param.name.as_str(), &param.tensor));
-    let bytes = pack(tensors, card).map_err(|reason| write_error(nowhere, reason))?;
+    let bytes = packed(params, card).map_err(|reason| write_error(Path::new("the model"), reason))?;
     Ok(*blake3::hash(&bytes).as_bytes())
+}
+
+/// The bytes of a model file.
+fn packed(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let tensors = params.entries().iter().map(|param| (param.name.as_str(), &param.tensor));
+    pack(tensors, serde_json::to_string(card)?)
 }
 
 /// Writes tensors with one metadata entry, whole or not at all, and returns the blake3 hash of the file's bytes.
@@ -79,9 +81,13 @@ pub(crate) fn write<'a>(
     tensors: impl Iterator<Item = (&'a str, &'a Tensor)>,
     entry: String,
 ) -> Result<[u8; 32], TrainError> {
-    let bytes = pack(tensors, entry).map_err(|reason| write_error(path, reason))?;
-    write_atomically(path, |file| file.write_all(&bytes)).map_err(|error| write_error(path, error.into()))?;
-    Ok(*blake3::hash(&bytes).as_bytes())
+    keep(path, &pack(tensors, entry).map_err(|reason| write_error(path, reason))?)
+}
+
+/// Writes a file whole or not at all, and returns the blake3 hash of its bytes.
+fn keep(path: &Path, bytes: &[u8]) -> Result<[u8; 32], TrainError> {
+    write_atomically(path, |file| file.write_all(bytes)).map_err(|error| write_error(path, error.into()))?;
+    Ok(*blake3::hash(bytes).as_bytes())
 }
 
 fn write_error(path: &Path, source: Box<dyn std::error::Error + Send + Sync>) -> TrainError {

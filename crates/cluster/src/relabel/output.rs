@@ -186,7 +186,7 @@ pub(super) struct OutputSet {
 }
 
 impl OutputSet {
-    /// In what a job of these settings differs from the answers that are there, if there are any.
+    /// The settings of a job that would go on with what is there, or begin. Writes nothing. `settings` are told of those that are there.
     ///
     /// # Errors
     /// [`ClusterError::OtherAnswers`].
@@ -196,10 +196,8 @@ impl OutputSet {
     ) -> Result<Settings, ClusterError> {
         let there: Option<SetFile> = place.load(&place.set()?)?;
         let wanted = settings(there.as_ref().map(|there| &there.settings))?;
-        match there.and_then(|there| wanted.differences(&there.settings)) {
-            Some(differences) => Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences }),
-            None => Ok(wanted),
-        }
+        agree(place, &wanted, there.as_ref())?;
+        Ok(wanted)
     }
 
     /// Begins a set, or goes on with one of the same settings. `settings` are told of those that are there.
@@ -208,16 +206,18 @@ impl OutputSet {
         settings: impl Fn(Option<&Settings>) -> Result<Settings, ClusterError>,
     ) -> Result<Self, ClusterError> {
         let location = place.set()?;
-        let wanted = Self::check(&place, &settings)?;
+        let mut there: Option<SetFile> = place.load(&location)?;
+        let wanted = settings(there.as_ref().map(|there| &there.settings))?;
         let set = SetFile { id: wanted.id(), settings: wanted };
-        let fresh = place.store.put_if_absent(&location, json(&set))?;
-        if !fresh {
-            // There before, or begun by another job at this moment, or damaged.
-            Self::check(&place, &settings)?;
-            if place.load::<SetFile>(&location)?.is_none() {
+        let fresh = there.is_none() && place.store.put_if_absent(&location, json(&set))?;
+        if there.is_none() && !fresh {
+            // Begun by another job at this moment, or damaged.
+            there = place.load(&location)?;
+            if there.is_none() {
                 place.save(&location, &set)?;
             }
         }
+        agree(&place, &set.settings, there.as_ref())?;
         if !fresh {
             place.tidy()?;
         }
@@ -318,6 +318,14 @@ impl OutputSet {
             self.place.store.delete(&self.place.complete()?)?;
         }
         Ok(())
+    }
+}
+
+/// That settings are those of the answers that are there, if there are any.
+fn agree(place: &Place, wanted: &Settings, there: Option<&SetFile>) -> Result<(), ClusterError> {
+    match there.and_then(|there| wanted.differences(&there.settings)) {
+        Some(differences) => Err(ClusterError::OtherAnswers { place: place.root.to_string(), differences }),
+        None => Ok(()),
     }
 }
 

@@ -72,21 +72,16 @@ impl Mixer {
         }
     }
 
-    /// Leaves in a batch what other ranks train on.
+    /// Takes out of a batch what other ranks train on.
     fn keep_own(&self, batch: &mut Batch) {
-        let own: Vec<usize> =
-            (0..self.lane.count(batch.rows.len() as u32)).map(|at| self.lane.global(at) as usize).collect();
         let mut pixels = self.parts.take();
         pixels.clear();
-        for (at, image) in batch.images().enumerate() {
-            if own.binary_search(&at).is_ok() {
-                pixels.extend_from_slice(image);
-            }
-        }
+        let own = (0..).zip(batch.images()).filter(|(at, _)| self.lane.has(*at));
+        own.for_each(|(_, image)| pixels.extend_from_slice(image));
         batch.blocks.drain(..).for_each(|block| self.parts.give(block.0));
         batch.blocks.push(Block(pixels));
-        let mut at = 0..;
-        batch.rows.retain(|_| at.next().is_some_and(|at| own.binary_search(&at).is_ok()));
+        let mut rows = 0..;
+        batch.rows.retain(|_| rows.next().is_some_and(|at| self.lane.has(at)));
     }
 
     /// Brings the pixels of all workers into one block.

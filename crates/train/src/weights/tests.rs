@@ -34,11 +34,6 @@ fn a_card() -> Card {
     )
 }
 
-fn serialize(params: &Params, card: &Card) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let tensors = params.entries().iter().map(|param| (param.name.as_str(), &param.tensor));
-    pack(tensors, serde_json::to_string(card)?)
-}
-
 #[test]
 fn what_was_saved_is_what_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,8 +52,8 @@ fn what_was_saved_is_what_is_loaded() {
 #[test]
 fn equal_weights_give_equal_bytes() {
     let net = net();
-    let bytes = serialize(&net.params, &a_card()).unwrap();
-    assert!((0..5).all(|_| serialize(&net.params, &a_card()).unwrap() == bytes));
+    let bytes = packed(&net.params, &a_card()).unwrap();
+    assert!((0..5).all(|_| packed(&net.params, &a_card()).unwrap() == bytes));
 }
 
 #[track_caller]
@@ -74,7 +69,7 @@ fn check_refused(bytes: &[u8], words: &str) {
 
 #[test]
 fn damaged_and_foreign_files_are_refused() {
-    let bytes = serialize(&net().params, &a_card()).unwrap();
+    let bytes = packed(&net().params, &a_card()).unwrap();
     check_refused(b"", "damaged");
     check_refused(b"PK\x03\x04 a zip archive, as torch.save writes", "not a safetensors file");
     check_refused(&bytes[..bytes.len() / 2], "damaged");
