@@ -8,6 +8,7 @@ mod documents;
 mod equality;
 mod inspect;
 mod interruption;
+mod launch;
 mod methods;
 mod metrics;
 mod pictures;

@@ -31,6 +31,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a pipeline: train, label, select, and train again.
     Run(RunArgs),
+    /// Run a pipeline on many machines: the same job, the same results, whatever machine fails.
+    Launch(LaunchArgs),
+    /// Say how a run gets on, from another terminal.
+    Status(StatusArgs),
     /// Check a pipeline and report every mistake in it.
     Validate(ValidateArgs),
     /// Draw a pipeline.
@@ -64,7 +68,7 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Re-hash the files of a run or of answers, or compare two runs bit by bit.
     Verify(VerifyArgs),
-    /// Work for another process of a run. Started by `run`, not by people.
+    /// Work for another process of a run. Started by `run` and `launch`, not by people.
     #[command(hide = true)]
     Worker,
 }
@@ -107,6 +111,46 @@ pub(crate) struct RunArgs {
     pub(crate) overwrite: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LaunchArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// The machines: see configs/hosts. Not needed under Slurm's `srun` and in an Indexed Job of Kubernetes.
+    #[arg(long, value_name = "HOSTS.yaml")]
+    pub(crate) hosts: Option<PathBuf>,
+    /// A file with the secret of the cluster, where a scheduler starts the tasks [default: what MILLSTREAM_SECRET holds].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// The run directory, on the first machine that trains [default: runs/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only look at all machines: whether they answer, have the same version and data and the right time, and reach each other.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Worker threads a process [default: one a core of the machine that has fewest].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// Go on with an earlier run where it was: after its last round, or in the middle of one from its last checkpoint.
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Remove an earlier run in the run directory and start anew.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The run directory.
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -39,7 +39,8 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code(error))
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+/// The exit code that goes with an error.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
     if error.is::<Diagnostics>() || error.is::<JobError>() || error.is::<Request>() {
         return WRONG_REQUEST;
     }
@@ -80,7 +81,8 @@ fn data_code(error: &DataError) -> u8 {
 fn cluster_code(error: &ClusterError) -> u8 {
     match error {
         ClusterError::Data(error) => data_code(error),
-        ClusterError::Job(_)
+        ClusterError::Definition(_)
+        | ClusterError::Job(_)
         | ClusterError::Busy { .. }
         | ClusterError::NotARun { .. }
         | ClusterError::Occupied { .. }
@@ -104,6 +106,7 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Corrections { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Lost { .. } | ClusterError::NoRecords => BAD_DATA,
+        ClusterError::Launch { code, .. } => *code,
         ClusterError::Train(error) => train_code(error),
         ClusterError::Stopped(reason) => stop_code(reason),
         _ => FAILED,

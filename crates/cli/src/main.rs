@@ -30,6 +30,8 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => cmd::run::run(args),
+        Command::Launch(args) => cmd::launch::launch(args),
+        Command::Status(args) => cmd::status::status(args),
         Command::Validate(args) => cmd::validate::validate(args),
         Command::Graph(args) => cmd::graph::graph(args),
         Command::Plan(args) => cmd::plan::plan(args),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use millstream_data::DataError;
 use millstream_dataflow::curate::LabelsError;
 use millstream_dataflow::{JobError, StopReason};
+use millstream_spec::Diagnostics;
 use millstream_train::TrainError;
 
 use crate::mesh::MeshError;
@@ -15,6 +16,9 @@ pub enum ClusterError {
     /// Data cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The pipeline has mistakes.
+    #[error(transparent)]
+    Definition(#[from] Diagnostics),
     /// The pipeline cannot be run as it is.
     #[error(transparent)]
     Job(#[from] JobError),
@@ -246,6 +250,16 @@ pub enum ClusterError {
         /// What happened.
         problem: String,
     },
+    /// A launch failed for good.
+    #[error("{problem}{}", after(*.restarts))]
+    Launch {
+        /// What the first process that failed says.
+        problem: String,
+        /// The exit code that goes with it.
+        code: u8,
+        /// How often the processes were started again.
+        restarts: u32,
+    },
     /// timely could not start.
     #[error("the worker threads did not start: {0}")]
     Start(String),
@@ -269,5 +283,13 @@ impl ClusterError {
     /// A file that cannot be read.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
         ClusterError::Read { path: path.to_owned(), source }
+    }
+}
+
+fn after(restarts: u32) -> String {
+    match restarts {
+        0 => String::new(),
+        1 => " (after 1 restart)".to_owned(),
+        restarts => format!(" (after {restarts} restarts)"),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use millstream_dataflow::{Job, Stop, StopOnPanic, Surroundings};
+use millstream_dataflow::{Job, Stop, StopOnPanic, StopReason, Surroundings};
 use timely::WorkerConfig;
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -96,12 +97,18 @@ impl Drop for Shift {
             while self.stop.reason().is_none() && Instant::now() < patience {
                 std::thread::sleep(Duration::from_millis(10));
             }
+            if LOST.load(Ordering::SeqCst) {
+                self.stop.set(StopReason::Failed("the connection to another process broke".to_owned()));
+            }
         }
         drop(StopOnPanic(self.stop.clone()));
         // Fails only when nobody waits any more.
         let _ = self.done.send(());
     }
 }
+
+/// Whether a connection to another process broke.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// timely's socket threads panic when a peer is gone, and then the workers that use their queues. Whoever watches the peer reports that, once and clearly.
 fn quiet_lost_connections() {
@@ -113,6 +120,7 @@ fn quiet_lost_connections() {
             let socket =
                 thread.name().is_some_and(|name| name.starts_with("timely:send") || name.starts_with("timely:recv"));
             if socket || info.to_string().contains("MergeQueue poisoned") {
+                LOST.store(true, Ordering::SeqCst);
                 tracing::debug!("a connection to another process broke: {info}");
             } else {
                 usual(info);

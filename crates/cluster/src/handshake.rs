@@ -11,18 +11,18 @@
 //! The secret itself never travels. A stranger learns nothing but that somebody listens. The stream that
 //! follows is plain TCP: between machines, put it inside a tunnel.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The version of this protocol and of what follows it.
 const MAGIC: [u8; 8] = *b"mstream1";
 
-/// How long the dialed side may take for each message: it may be busy with others.
+/// How long the dialed side may take for all it says: it may be busy with others.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a dialer may take for each message. It has nothing else to do, and others wait behind it.
-const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a dialer may take for all it says. It has nothing else to do.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The secret of one run, shared by its processes and nobody else.
 pub(crate) type Secret = [u8; 32];
@@ -74,10 +74,10 @@ pub enum HandshakeError {
 
 /// Shakes hands as the side that dialed. Returns who answered.
 pub(crate) fn dial(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
-    be_patient(stream, PATIENCE)?;
+    let until = be_patient(stream, PATIENCE)?;
     let mine = hello(me);
     stream.write_all(&mine)?;
-    let (theirs, proof): ([u8; HELLO], [u8; 32]) = (receive(stream)?, receive(stream)?);
+    let (theirs, proof): ([u8; HELLO], [u8; 32]) = (receive(stream, until)?, receive(stream, until)?);
     let peer = parse(&theirs)?;
     check(&proof, secret, "acceptor", &mine, &theirs)?;
     stream.write_all(prove(secret, "dialer", &mine, &theirs).as_bytes())?;
@@ -86,25 +86,38 @@ pub(crate) fn dial(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Res
 
 /// Shakes hands as the side that was dialed. Returns who dialed.
 pub(crate) fn accept(stream: &mut TcpStream, me: Identity, secret: &Secret) -> Result<Identity, HandshakeError> {
-    be_patient(stream, SHORT_PATIENCE)?;
-    let theirs: [u8; HELLO] = receive(stream)?;
+    let until = be_patient(stream, SHORT_PATIENCE)?;
+    let theirs: [u8; HELLO] = receive(stream, until)?;
     let peer = parse(&theirs)?;
     let mine = hello(me);
     stream.write_all(&mine)?;
     stream.write_all(prove(secret, "acceptor", &theirs, &mine).as_bytes())?;
-    check(&receive(stream)?, secret, "dialer", &theirs, &mine)?;
+    check(&receive(stream, until)?, secret, "dialer", &theirs, &mine)?;
     agree(me, peer)
 }
 
-fn be_patient(stream: &TcpStream, patience: Duration) -> std::io::Result<()> {
+/// Sets the time-outs of a stream. Returns when everything must have been said.
+fn be_patient(stream: &TcpStream, patience: Duration) -> std::io::Result<Instant> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))
+    stream.set_write_timeout(Some(patience))?;
+    Ok(Instant::now() + patience)
 }
 
-fn receive<const N: usize>(stream: &mut TcpStream) -> std::io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    stream.read_exact(&mut bytes)?;
+/// Receives a message of fixed size, by that time: whoever sends a byte now and then does not get more of it.
+fn receive<const N: usize>(stream: &mut TcpStream, until: Instant) -> std::io::Result<[u8; N]> {
+    let (mut bytes, mut filled) = ([0; N], 0);
+    while filled < N {
+        let left = until.saturating_duration_since(Instant::now());
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        match stream.read(&mut bytes[filled..]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            _ if left.is_zero() => return Err(ErrorKind::TimedOut.into()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(bytes)
 }
 
@@ -161,6 +174,11 @@ fn agree(me: Identity, peer: Identity) -> Result<Identity, HandshakeError> {
     Ok(peer)
 }
 
+/// The secret of a run: what was drawn for it, or where that travels in the open, what the secret of the cluster makes of it.
+pub(crate) fn run_secret(drawn: Secret, cluster: Option<Secret>) -> Secret {
+    cluster.map_or(drawn, |cluster| *blake3::keyed_hash(&cluster, &drawn).as_bytes())
+}
+
 /// 32 bytes that nobody can guess, from the operating system.
 pub(crate) fn fresh_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -209,6 +227,25 @@ mod tests {
         assert!(matches!(accepted, Err(HandshakeError::Generation { index: 1, theirs: 4, ours: 5 })));
         let (_, accepted) = shake((identity(1, 5, 8), [1; 32]), (me, [1; 32]));
         assert!(matches!(accepted, Err(HandshakeError::Plan { index: 1 })));
+    }
+
+    /// One byte at a time would keep a connection open for minutes if each had a time-out of its own.
+    #[test]
+    fn whoever_drips_is_cut_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut rogue = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut socket, _) = listener.accept().unwrap();
+        let drip = std::thread::spawn(move || {
+            let bytes = hello(identity(1, 1, 1));
+            let sent = bytes.iter().take_while(|byte| {
+                std::thread::sleep(Duration::from_millis(100));
+                rogue.write_all(&[**byte]).is_ok()
+            });
+            sent.count()
+        });
+        assert!(matches!(accept(&mut socket, identity(0, 1, 1), &[1; 32]), Err(HandshakeError::Io(_))));
+        drop(socket);
+        assert!(drip.join().unwrap() < HELLO);
     }
 
     #[test]

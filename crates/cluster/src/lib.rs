@@ -5,20 +5,25 @@
 //! the recorder, one [`Commit`] a round, and checked by [`verify`] and [`compare`].
 
 mod ask;
+mod assembly;
 mod checkpoint;
+mod children;
 mod commit;
 mod curate;
+mod door;
 mod drain;
 mod error;
 mod export;
 mod group;
 mod handshake;
+mod inspection;
 mod journal;
 mod launch;
 mod meeting;
 mod member;
 mod mesh;
 mod node;
+mod orders;
 mod plan_hash;
 mod recorder;
 mod relabel;
@@ -26,25 +31,32 @@ mod repeat;
 mod report;
 mod run;
 mod run_dir;
+mod supplies;
 mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
+pub use assembly::Others;
 pub use commit::{Commit, FileEntry};
 pub use curate::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers, curate};
 pub use drain::{Consumer, ConsumerFactory, drain};
 pub use error::ClusterError;
 pub use export::{ExportOptions, export};
 pub use handshake::HandshakeError;
-pub use launch::Orders;
+pub use inspection::{Found, Inspection, inspect};
+pub use launch::{
+    Checkup, LaunchOptions, LaunchStatus, Launched, Notice, Problem, ProcessStatus, Scheduled, State, check, launch,
+    launch_status, lend, secret_of,
+};
 pub use member::serve;
 pub use mesh::MeshError;
+pub use orders::{Hello, Lead, Orders, Request, Shape, Task, Teller, Told, Vitals, obey};
 pub use plan_hash::plan_hash;
 pub use relabel::{
     AnswersSummary, Estimate, ReadOptions, RelabelOptions, SetAudit, Totals, Views, count, describe_answers,
     is_answers, label_alone, label_for_nothing, probe, relabel, verify_answers,
 };
 pub use repeat::repeat;
-pub use report::{CalibrationReport, Environment, Report, RoundReport};
+pub use report::{CalibrationReport, Environment, Report, RoundReport, read_report};
 pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -1,22 +1,50 @@
 //! Connects every process of a run with every other, over authenticated sockets.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use crate::handshake::{HandshakeError, Identity, Secret, accept, dial};
+use crate::door::Door;
+use crate::handshake::{HandshakeError, Identity, Secret, dial};
 
-/// How long all processes together may take to start and find each other.
-const GATHERING: Duration = Duration::from_secs(60);
+/// How long all processes together may take to start, look at the data and find each other. Whoever started them notices sooner if one
+/// has failed.
+const GATHERING: Duration = Duration::from_secs(600);
+/// How often to look at whether the run is stopping while others are awaited.
+const TURN: Duration = Duration::from_millis(20);
+/// How long a connection may take to be opened.
+const CONNECTING: Duration = Duration::from_secs(10);
 
 /// Why the processes did not come together.
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
     /// The address to listen on cannot be had.
-    #[error("cannot listen on {address}: {reason}. Free the port, or choose another with `--listen`")]
+    #[error(
+        "cannot listen on {address}: {reason}. Free the port, or choose another: `--listen` of `run`, `port` in a hosts file"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// The name of a machine means nothing to it.
+    #[error("the name `{host}` has no address here: {reason}. Mend the name or set `address` in the hosts file")]
+    Unknown {
+        /// The name.
+        host: String,
+        /// What the system says.
+        reason: std::io::Error,
+    },
+    /// A process cannot be reached.
+    #[error(
+        "cannot connect to process {index} at {address}: {reason}. Look at its firewall and at `address` and `port` in the hosts file"
+    )]
+    Unreachable {
+        /// The process.
+        index: u32,
+        /// Where it should be.
+        address: String,
         /// What the system says.
         reason: std::io::Error,
     },
@@ -76,29 +104,30 @@ pub(crate) fn gather(
     Ok(sockets)
 }
 
-/// Any other process: dials process 0, learns where the others are, dials those before it and awaits those after it.
+/// Any other process: dials process 0, learns which ports the others have, dials those before it and awaits those after it.
+/// `addresses` are those of all processes; of the ports only that of process 0 counts.
 pub(crate) fn join(
-    chief: SocketAddr,
+    addresses: &[(String, u16)],
     listener: &TcpListener,
     me: Identity,
-    processes: usize,
     secret: &Secret,
+    stopped: impl Fn() -> bool,
 ) -> Result<Sockets, MeshError> {
-    let mut sockets = empty(processes);
-    let mut socket = meet(chief, me, 0, secret)?;
+    let mut sockets = empty(addresses.len());
+    let dial = |index: usize, port: u16| meet((&addresses[index].0, port), me, index as u32, secret);
+    let mut socket = dial(0, addresses[0].1)?;
     // The chief answers only when all have come.
     socket.set_read_timeout(Some(GATHERING))?;
-    let mut ports = vec![[0; 2]; processes];
+    let mut ports = vec![[0; 2]; addresses.len()];
     for port in &mut ports {
         socket.read_exact(port)?;
     }
     sockets[0] = Some(socket);
     for index in 1..me.index as usize {
-        let address = SocketAddr::new(chief.ip(), u16::from_le_bytes(ports[index]));
-        sockets[index] = Some(meet(address, me, index as u32, secret)?);
+        sockets[index] = Some(dial(index, u16::from_le_bytes(ports[index]))?);
     }
     // Those after this one dial; those before are there already.
-    admit(listener, me, secret, || false, &mut sockets, |_| {})?;
+    admit(listener, me, secret, stopped, &mut sockets, |_| {})?;
     release(&mut sockets)?;
     Ok(sockets)
 }
@@ -107,14 +136,35 @@ fn empty(processes: usize) -> Sockets {
     (0..processes).map(|_| None).collect()
 }
 
-fn meet(address: SocketAddr, me: Identity, index: u32, secret: &Secret) -> Result<TcpStream, MeshError> {
-    let mut socket = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+fn meet((host, port): (&str, u16), me: Identity, index: u32, secret: &Secret) -> Result<TcpStream, MeshError> {
+    let unreachable = |reason| MeshError::Unreachable { index, address: format!("{host}:{port}"), reason };
+    let mut socket = connect(host, port, CONNECTING).map_err(unreachable)?;
     let refused = |reason| MeshError::Handshake { index, reason };
     let peer = dial(&mut socket, me, secret).map_err(refused)?;
     if peer.index == index { Ok(socket) } else { Err(refused(HandshakeError::Foreign)) }
 }
 
-/// Accepts connections until every place after `me` is filled. Strangers are turned away; a silent one holds up the others for a moment.
+/// Opens a connection to the first address of a host that answers.
+pub(crate) fn connect(host: &str, port: u16, patience: Duration) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::other("the name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, patience) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The address of this machine that others know as `host`.
+pub(crate) fn own_address(host: &str, port: u16) -> Result<SocketAddr, MeshError> {
+    let unknown = |reason| MeshError::Unknown { host: host.to_owned(), reason };
+    let mut addresses = (host, port).to_socket_addrs().map_err(unknown)?;
+    addresses.next().ok_or_else(|| unknown(std::io::Error::other("the name has no address")))
+}
+
+/// Lets others in until every place after `me` is filled. A process that knows the secret but has another plan is an error of the
+/// run; anybody else is only turned away.
 fn admit(
     listener: &TcpListener,
     me: Identity,
@@ -125,20 +175,19 @@ fn admit(
 ) -> Result<(), MeshError> {
     let deadline = Instant::now() + GATHERING;
     let first = me.index as usize + 1;
-    listener.set_nonblocking(true)?;
+    let door = Door::open(listener.try_clone()?, me, *secret)?;
     while sockets[first..].iter().any(Option::is_none) {
         if stopped() {
             return Err(MeshError::Stopped);
         }
-        match listener.accept() {
-            Ok((socket, from)) => {
-                if let Some((peer, socket)) = welcome(socket, from, me, secret, sockets)? {
-                    arrived(peer);
-                    sockets[peer.index as usize] = Some(socket);
-                }
+        match door.arrivals.recv_timeout(TURN) {
+            Ok(Ok((peer, socket))) if wanted(peer, me, sockets) => {
+                arrived(peer);
+                sockets[peer.index as usize] = Some(socket);
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(5)),
-            Err(error) => return Err(error.into()),
+            Ok(Err(reason @ HandshakeError::Plan { index })) => return Err(MeshError::Handshake { index, reason }),
+            Ok(_) => tracing::warn!("turned away a process that is there already, or of another generation"),
+            Err(_) => {}
         }
         if Instant::now() > deadline {
             let present = 1 + sockets.iter().flatten().count();
@@ -148,26 +197,9 @@ fn admit(
     Ok(())
 }
 
-/// Shakes hands with a newcomer. A process that knows the secret but has another plan is an error of the run;
-/// anybody else is only turned away.
-fn welcome(
-    mut socket: TcpStream,
-    from: SocketAddr,
-    me: Identity,
-    secret: &Secret,
-    sockets: &Sockets,
-) -> Result<Option<(Identity, TcpStream)>, MeshError> {
-    socket.set_nonblocking(false)?;
-    match accept(&mut socket, me, secret) {
-        Ok(peer) if peer.index > me.index && sockets.get(peer.index as usize).is_some_and(Option::is_none) => {
-            Ok(Some((peer, socket)))
-        }
-        Err(reason @ HandshakeError::Plan { index }) => Err(MeshError::Handshake { index, reason }),
-        Ok(_) | Err(_) => {
-            tracing::warn!(%from, "turned away a connection that does not belong to this run");
-            Ok(None)
-        }
-    }
+/// Whether a process comes after this one, and is not here yet.
+fn wanted(peer: Identity, me: Identity, sockets: &Sockets) -> bool {
+    peer.index > me.index && sockets.get(peer.index as usize).is_some_and(Option::is_none)
 }
 
 /// From here on timely reads and writes, and waits as long as it takes.
@@ -200,7 +232,8 @@ mod tests {
                 std::thread::spawn(move || {
                     let listener = listen(loopback()).unwrap();
                     let port = listener.local_addr().unwrap().port();
-                    join(address, &listener, me(index, port), 4, &[7; 32]).unwrap()
+                    let addresses = vec![("127.0.0.1".to_owned(), address.port()); 4];
+                    join(&addresses, &listener, me(index, port), &[7; 32], || false).unwrap()
                 })
             })
             .collect();

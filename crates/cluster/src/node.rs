@@ -69,6 +69,18 @@ impl TrainingNode {
     }
 }
 
+impl TrainingNode {
+    /// A node without the run directory keeps the last model alone, for a next round that starts from it or asks it.
+    fn make_room(&self, round: u32, path: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(path.parent().unwrap_or(&self.run))?;
+        let before = round.checked_sub(1).map(|before| model_file(&self.run, before));
+        match before.filter(|before| before.exists()) {
+            Some(before) => std::fs::remove_file(before),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Trainer for TrainingNode {
     fn begin(&mut self, round: u32) -> Result<Progress, TrainerError> {
         let config = self.rounds.get(round as usize).ok_or("the plan has no such round")?;
@@ -117,10 +129,11 @@ impl Trainer for TrainingNode {
     fn finish(&mut self, round: u32) -> Result<ModelHash, TrainerError> {
         // The commit of the round removes its checkpoints: none may come after that.
         self.checkpoints.iter_mut().for_each(Checkpoints::settle);
+        let path = model_file(&self.run, round);
         if self.session.rank() > 0 {
-            return Ok(self.session.hash()?);
+            self.make_room(round, &path)?;
         }
-        Ok(self.session.save(&model_file(&self.run, round))?)
+        Ok(self.session.save(&path)?)
     }
 
     fn predict(&mut self, batch: &Batch) -> Result<Vec<f32>, TrainerError> {

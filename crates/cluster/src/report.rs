@@ -157,6 +157,19 @@ impl Report {
     }
 }
 
+/// The report of a run, if it has one.
+///
+/// # Errors
+/// [`ClusterError::Read`] if it cannot be read or understood.
+pub fn read_report(run: &Path) -> Result<Option<Report>, ClusterError> {
+    let path = run.join("report.json");
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| ClusterError::read(&path, error.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ClusterError::read(&path, error)),
+    }
+}
+
 /// What a round did not do is not told, so that the seals of older commits hold.
 fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -1,35 +1,32 @@
 //! Runs a pipeline: plan, run directory, processes, stream, commits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use millstream_c10d::ProcessGroup;
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Ranks, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
+use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
-use millstream_spec::Plan;
+use millstream_spec::{Definition, Plan};
 use millstream_train::{Device, Session, SessionConfig};
+use serde::{Deserialize, Serialize};
 
+use crate::assembly::{Assembly, Beginning, Others, assemble};
 use crate::checkpoint::{Checkpoints, Kept, clear_others, exist};
 use crate::commit::Commit;
 use crate::error::ClusterError;
-use crate::group::{Group, run_workers};
-use crate::handshake::{Identity, fresh_bytes};
-use crate::launch::{Children, Orders};
-use crate::meeting::meet;
-use crate::mesh::{gather, listen, loopback};
+use crate::group::run_workers;
 use crate::node::{NodeSettings, round_config, round_configs, session_config};
+use crate::orders::Shape;
 use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
 use crate::run_dir::{RunDir, audit, round_folder};
 
 /// What to do with what lies in the run directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// The directory must hold no run.
     Fresh,
@@ -42,22 +39,16 @@ pub enum Start {
 /// How to run a pipeline. None of it changes the result, but for the device.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The pipeline's file: other processes read it for themselves.
-    pub pipeline: PathBuf,
-    /// Settings from the command line, likewise.
-    pub overrides: Vec<(String, String)>,
+    /// What other processes make the plan of.
+    pub definition: Definition,
     /// The run directory; `runs/NAME` by default.
     pub out: Option<PathBuf>,
     /// What to do with an earlier run.
     pub start: Start,
-    /// Worker threads a process.
-    pub workers: usize,
-    /// Processes on this machine, this one included.
-    pub processes: usize,
-    /// How many of them train, each with its part of every batch; at least 1. Float sums depend on it.
-    pub ranks: usize,
-    /// Where process 0 listens for the others; any free port of the loopback by default.
-    pub listen: Option<SocketAddr>,
+    /// Processes, workers and training nodes. Float sums depend on how many of the last there are.
+    pub shape: Shape,
+    /// Who starts the other processes.
+    pub others: Others,
     /// Where models are trained.
     pub device: Device,
 }
@@ -86,8 +77,8 @@ pub fn run(
     let hash = plan_hash(plan, &manifest)?;
     let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
-    job.ranks = Ranks { count: options.ranks as u32, workers: options.workers };
-    job.check(options.workers * options.processes)?;
+    job.ranks = options.shape.ranks();
+    job.check(options.shape.workers * options.shape.processes)?;
 
     if rehearse(plan, &manifest, options.device)? {
         job.mix_on_device();
@@ -274,9 +265,9 @@ fn environment(plan: &Plan, options: &RunOptions) -> Environment {
         libtorch: torch.libtorch,
         device,
         threads: plan.threads,
-        workers: options.workers,
-        processes: options.processes,
-        ranks: options.ranks,
+        workers: options.shape.workers,
+        processes: options.shape.processes,
+        ranks: options.shape.ranks,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
@@ -304,8 +295,9 @@ fn drive(
     }
     let run = recorder.dir.path().to_owned();
     let checkpoint = kept.as_ref().map(|kept| kept.path.clone());
-    let Assembly { group, peers, children } =
-        assemble(options, (&job, checkpoint), hash, recorder.generation, &run, stop)?;
+    let generation = recorder.generation;
+    let beginning = Beginning { job: &job, plan: hash, generation, run: run.clone(), checkpoint };
+    let Assembly { group, peers, children } = assemble(options, &beginning, stop)?;
     let (send, receive) = channel();
     let events: EventSink = Arc::new(move |event| {
         // Fails only when the recorder has given up, and then the run is stopping.
@@ -319,7 +311,10 @@ fn drive(
     let node =
         NodeSettings { session: session_config(plan, job.classes.clone(), options.device), rounds, run: run.clone() };
     let trainer = node.trainer(checkpoints, kept, peers);
-    let around = Surroundings::new(trainer, events, stop.clone());
+    let mut around = Surroundings::new(trainer, events, stop.clone());
+    if let Others::Launched { teller, .. } = &options.others {
+        around = around.observed(teller.gauges.clone());
+    }
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
     if let Some(children) = &children
@@ -345,59 +340,6 @@ fn conclude(
     }
     let unfinished_dead_letters = recorder.abandon()?;
     Ok(Outcome { run, report: recorder.report, stopped: stop.reason().cloned(), unfinished_dead_letters })
-}
-
-/// The processes of a run, as this one sees them.
-struct Assembly {
-    group: Group,
-    /// The other training nodes, if there are any.
-    peers: Option<ProcessGroup>,
-    children: Option<Children>,
-}
-
-/// This process alone, or together with others that it starts.
-fn assemble(
-    options: &RunOptions,
-    (job, checkpoint): (&Job, Option<PathBuf>),
-    hash: [u8; 32],
-    generation: u64,
-    run: &Path,
-    stop: &Stop,
-) -> Result<Assembly, ClusterError> {
-    let workers = options.workers;
-    if options.processes == 1 {
-        return Ok(Assembly { group: Group::alone(workers), peers: None, children: None });
-    }
-    let listener = listen(options.listen.unwrap_or_else(loopback))?;
-    let address = listener.local_addr().map_err(crate::mesh::MeshError::Io)?;
-    let secret = fresh_bytes();
-    let orders = (1..options.processes as u32).map(|index| Orders {
-        pipeline: options.pipeline.clone(),
-        overrides: options.overrides.clone(),
-        index,
-        processes: options.processes,
-        workers,
-        ranks: options.ranks,
-        device: options.device,
-        generation,
-        chief: address,
-        secret,
-        run: run.to_owned(),
-        first_round: job.first_round,
-        checkpoint: checkpoint.clone(),
-    });
-    let children = Children::start(orders.collect(), stop)?;
-    let me = Identity { index: 0, generation, plan: hash, port: address.port() };
-    let sockets = gather(&listener, me, options.processes, &secret, || stop.reason().is_some());
-    let met = sockets.and_then(|sockets| Ok((meet(&sockets, 0, options.ranks)?, sockets)));
-    match (met, stop.reason()) {
-        // What a process itself reported is the cause; that it did not come is only what followed.
-        (Err(_), Some(reason)) => Err(ClusterError::Stopped(reason.clone())),
-        (met, _) => {
-            let (peers, sockets) = met?;
-            Ok(Assembly { group: Group::of(workers, 0, sockets), peers, children: Some(children) })
-        }
-    }
 }
 
 type Recorded = (Recorder, Option<ClusterError>);

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
+use crate::launch;
 
 /// A run directory that this process alone may write to.
 #[derive(Debug)]
@@ -24,7 +25,9 @@ impl RunDir {
     /// Opens or creates a run directory for writing and takes its lock. A folder with other things in it is refused.
     pub(crate) fn open(path: &Path) -> Result<Self, ClusterError> {
         let lock = path.join(".lock");
-        let holds_something = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        // What a launch keeps there may come before the run.
+        let foreign = |entry: &fs::DirEntry| entry.file_name() != launch::FOLDER;
+        let holds_something = || fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| foreign(&entry)));
         if path.is_file() || (!lock.exists() && holds_something()) {
             return Err(ClusterError::NotARun { path: path.to_owned() });
         }

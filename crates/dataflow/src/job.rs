@@ -180,6 +180,16 @@ pub enum JobError {
         /// Bytes that the stream needs to run.
         least: u64,
     },
+    /// A training node that nobody prepares samples for.
+    #[error(
+        "{workers} workers prepare samples for {ranks} training nodes: each needs one of its own. Start more workers, or fewer training nodes"
+    )]
+    TooFewWorkers {
+        /// Workers that prepare samples.
+        workers: usize,
+        /// Training nodes.
+        ranks: u32,
+    },
     /// More workers than a step has images.
     #[error("{workers} workers share steps of {images} images: some would never work; start at most {images}")]
     TooManyWorkers {
@@ -251,8 +261,12 @@ impl Job {
         steps.saturating_sub(1).clamp(2, MOST_STEPS) as usize
     }
 
-    /// Refuses what cannot work before anything is started.
+    /// Refuses what cannot work before anything is started. `workers` are those of all processes.
     pub fn check(&self, workers: usize) -> Result<(), JobError> {
+        let preparing = workers.saturating_sub(self.ranks.resting as usize * self.ranks.workers);
+        if preparing < self.ranks.count as usize {
+            return Err(JobError::TooFewWorkers { workers: preparing, ranks: self.ranks.count });
+        }
         let (step, images, workers) = (self.largest_step(), self.smallest_step(), workers as u64);
         if LEAST_STEPS * step > self.memory {
             return Err(JobError::Memory { budget: self.memory, step, least: LEAST_STEPS * step });

@@ -18,6 +18,7 @@ mod evaluation;
 mod event;
 mod feed;
 mod flow;
+mod gauges;
 mod job;
 mod learner;
 mod offload;
@@ -39,6 +40,7 @@ pub use event::{Calibration, Event, EventSink, RoundResult, StepTime, Trained};
 pub use millstream_labels::{Precision, RoundStats};
 
 pub use feed::Feed;
+pub use gauges::{Gauges, Work};
 pub use job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
 pub use operators::prepare::picture;
 pub use ranks::Ranks;

@@ -9,11 +9,13 @@ pub struct Ranks {
     pub count: u32,
     /// Workers of a process: rank r is at the first worker of process r.
     pub workers: usize,
+    /// How many of these processes, the first ones, leave it to others to prepare samples.
+    pub resting: u32,
 }
 
 impl Ranks {
     /// One training node, at the first worker.
-    pub const ONE: Ranks = Ranks { count: 1, workers: 1 };
+    pub const ONE: Ranks = Ranks { count: 1, workers: 1, resting: 0 };
 
     /// The worker that holds a rank.
     pub(crate) fn worker(self, rank: u32) -> usize {
@@ -25,8 +27,14 @@ impl Ranks {
         (0..self.count).find(|rank| self.worker(*rank) == worker)
     }
 
-    /// The rank that one of so many workers makes samples for, and its place among those who do. Where each process has
-    /// a rank that is its own.
+    /// The place of one of so many workers among those that prepare samples, and how many these are; none if it is not one of them.
+    pub(crate) fn preparing(self, index: usize, peers: usize) -> Option<(usize, usize)> {
+        let resting = self.resting as usize * self.workers;
+        Some((index.checked_sub(resting)?, peers.saturating_sub(resting)))
+    }
+
+    /// The rank that one of so many preparing workers makes samples for, and its place among those who do. Where each process has
+    /// a rank and prepares it is its own.
     pub(crate) fn served_by(self, index: usize, peers: usize) -> (u32, (usize, usize)) {
         let count = self.count as usize;
         let rank = index * count / peers;
@@ -90,7 +98,7 @@ mod tests {
     #[test]
     fn every_worker_serves_one_rank_and_every_rank_is_served() {
         for (count, peers) in [(1, 4), (2, 4), (3, 8), (2, 5), (4, 4)] {
-            let ranks = Ranks { count, workers: 1 };
+            let ranks = Ranks { count, workers: 1, resting: 0 };
             let mut served = vec![Vec::new(); count as usize];
             for index in 0..peers {
                 let (rank, (place, of)) = ranks.served_by(index, peers);
@@ -105,8 +113,17 @@ mod tests {
     }
 
     #[test]
+    fn a_resting_process_prepares_nothing_and_the_others_serve_every_rank() {
+        let ranks = Ranks { count: 2, workers: 2, resting: 1 };
+        assert_eq!(
+            (ranks.preparing(1, 6), ranks.preparing(2, 6), ranks.preparing(5, 6)),
+            (None, Some((0, 4)), Some((3, 4)))
+        );
+    }
+
+    #[test]
     fn a_process_with_a_rank_serves_its_own() {
-        let ranks = Ranks { count: 2, workers: 3 };
+        let ranks = Ranks { count: 2, workers: 3, resting: 0 };
         assert_eq!((ranks.at(0), ranks.at(3), ranks.at(1)), (Some(0), Some(1), None));
         assert_eq!(ranks.served_by(ranks.worker(1), 6).0, 1);
     }

@@ -13,6 +13,7 @@ use timely::worker::Worker;
 
 use crate::event::EventSink;
 use crate::flow::Credit;
+use crate::gauges::Gauges;
 use crate::job::Job;
 use crate::operators::batch::batch;
 use crate::operators::conclude::{Finding, conclude};
@@ -44,6 +45,7 @@ pub struct Surroundings {
     events: EventSink,
     /// Ends the run early.
     pub stop: Stop,
+    gauges: Gauges,
     parts: Pool,
 }
 
@@ -51,7 +53,18 @@ impl Surroundings {
     /// `trainer` makes the training node and is called for the worker that holds one; `events` receives news and is called on worker
     /// 0 and on the thread of the training node; `stop` ends the run early.
     pub fn new(trainer: Arc<TrainerFactory>, events: EventSink, stop: Stop) -> Self {
-        Surroundings { trainer, events, stop, parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
+        Surroundings { trainer, events, stop, gauges: Gauges::default(), parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
+    }
+
+    /// Tells these gauges what the process does.
+    #[must_use]
+    pub fn observed(mut self, gauges: Gauges) -> Self {
+        let (events, noted) = (Arc::clone(&self.events), gauges.clone());
+        self.events = Arc::new(move |event| {
+            noted.note(&event);
+            events(event);
+        });
+        Surroundings { gauges, ..self }
     }
 }
 
@@ -84,7 +97,7 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let slots = sample(choices, Arc::clone(job), room.clone());
     let buffers = Buffers { files: Pool::new(SPARE_FILES, LARGEST_FILE), parts: around.parts.clone() };
     let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
-    let parts = prepare(records, Arc::clone(job), room.clone(), buffers);
+    let parts = prepare(records, Arc::clone(job), (room.clone(), around.gauges.clone()), buffers);
     let batches = batch(parts, job.shape, job.ranks);
     let batches = mix(batches, Arc::clone(job), around.parts.clone());
     let node = job.ranks.at(scope.index()).map(|rank| Node {

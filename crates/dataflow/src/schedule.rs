@@ -193,6 +193,9 @@ impl Schedule {
     /// answers depend a little on what else is in a batch; but all must hear what the model is calibrated by.
     pub(crate) fn share(&self, job: &Job, time: &Time, (index, peers): (usize, usize)) -> Share {
         let (width, ranks) = (self.width(job, time), job.ranks.count);
+        let Some((index, peers)) = job.ranks.preparing(index, peers) else {
+            return Share { lane: Lane::ALL, slots: 0..0, width, ranks: 0..0 };
+        };
         let mixed = job.rounds[self.round as usize].mix.is_some();
         match Pass::of(time) {
             Pass::Train if !mixed => {

@@ -32,7 +32,7 @@ pub(crate) struct Checker<'a> {
 
 impl Checker<'_> {
     /// Reports a mistake, unless what is at the path has been found wrong already.
-    fn error(&mut self, path: &Path, code: Code, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error(&mut self, path: &Path, code: Code, message: impl Into<String>, help: impl Into<String>) {
         if self.sound(path) {
             let span = self.tree.locate(path);
             self.report.error(code, span, message, help);

@@ -30,21 +30,25 @@
 mod check;
 mod diagnostic;
 pub mod graph;
+mod hosts;
 mod inline;
 mod overrides;
 mod plan;
 mod raw;
 mod schema;
 mod structure;
+mod text;
 mod variables;
 mod yaml;
 
 use std::path::Path;
 
 use diagnostic::Report;
+use serde::{Deserialize, Serialize};
 use variables::Environment;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
+pub use hosts::{Host, Hosts, LOCALHOST, Role, hosts_schema, load_hosts, parse_hosts};
 pub use inline::parse_steps;
 pub use plan::{
     BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, DataPlan, DecodePlan, DistillPlan, EmaPlan, FlexiblePlan,
@@ -56,29 +60,43 @@ pub use plan::{
 pub use schema::schema;
 pub use variables::VARIABLES;
 
-/// Longest definition, in bytes. What is longer is some other file.
-const LONGEST: u64 = 1 << 20;
+/// A definition as it was written, with the settings of the command line: what travels to other machines, which need no copy of the
+/// file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// What messages call the text.
+    pub file: String,
+    /// The YAML.
+    pub text: String,
+    /// Pairs (key, value) as after `--set`.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl Definition {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub fn read(path: &Path, overrides: &[(String, String)]) -> Result<Self, Diagnostics> {
+        let text = text::read(path, "pipeline")?;
+        Ok(Definition { file: path.display().to_string(), text, overrides: overrides.to_vec() })
+    }
+
+    /// What it says; see [`parse`].
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn plan(&self) -> Result<Plan, Diagnostics> {
+        parse(&self.text, &self.file, &self.overrides)
+    }
+}
 
 /// Reads a definition from a file; see [`parse`].
 ///
 /// # Errors
 /// All mistakes at once, or the one that the file cannot be read.
 pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Plan, Diagnostics> {
-    let name = path.display().to_string();
-    let unreadable = |why: String, help: &str| Diagnostics::unreadable(format!("cannot read {name}: {why}"), help);
-    let found = std::fs::metadata(path).map_err(|error| unreadable(error.to_string(), "check the path"))?;
-    if !found.is_file() {
-        return Err(unreadable("it is not a file".to_string(), "give the YAML file of a pipeline"));
-    }
-    if found.len() > LONGEST {
-        let why = format!("it has {} bytes, a definition has at most {LONGEST}", found.len());
-        return Err(unreadable(why, "is this the right file?"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string(), "check its permissions"))?;
-    let text = String::from_utf8(bytes);
-    let text =
-        text.map_err(|error| unreadable(error.to_string(), "a definition is UTF-8 text: is this the right file?"))?;
-    parse(&text, &name, overrides)
+    Definition::read(path, overrides)?.plan()
 }
 
 /// Checks a definition and fills in what it leaves out. `file` is what messages call the text. `overrides` are pairs (key, value)

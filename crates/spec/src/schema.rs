@@ -1,5 +1,6 @@
 //! The JSON schema of a definition, for editors and for our own check of the structure.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
@@ -13,11 +14,17 @@ use crate::raw;
 /// ```
 #[must_use]
 pub fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
-    let mut root = generator.into_root_schema_for::<raw::Pipeline>().to_value();
-    tidy(&mut root);
+    let mut root = tidied::<raw::Pipeline>();
     let original = root.clone();
     allow_bare_names(&mut root, &original);
+    root
+}
+
+/// The schema of a type, as the walk over a structure takes it.
+pub(crate) fn tidied<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
+    let mut root = generator.into_root_schema_for::<T>().to_value();
+    tidy(&mut root);
     root
 }
 

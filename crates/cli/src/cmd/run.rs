@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use millstream_cluster::{Outcome, RunOptions, Start};
+use millstream_cluster::{Others, Outcome, Report, RunOptions, Shape, Start};
 use millstream_dataflow::{Event, StopReason};
-use millstream_spec::Plan;
+use millstream_spec::{Definition, Plan};
 
-use super::{bad_record, device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
+use super::{bad_record, device, print, print_json, smallest_step, stop_on_interrupt, workers};
 use crate::args::RunArgs;
 use crate::exit::{Request, stop_code};
 use crate::progress::{Progress, RoundWork};
@@ -24,11 +24,18 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             "{ranks} training nodes need a process each, there are {processes}: raise `--processes`"
         )));
     }
-    let plan = load(&args.pipeline)?;
+    let definition = Definition::read(&args.pipeline.pipeline, &args.pipeline.overrides)?;
+    let plan = definition.plan()?;
     let stop = stop_on_interrupt()?;
+    let outcome = millstream_cluster::run(&plan, &options(args, &plan, definition), &stop, watch(&plan))?;
+    tell(&outcome, args)
+}
+
+/// Shows how a run gets on.
+pub(crate) fn watch(plan: &Plan) -> impl FnMut(&Event, &Report) + Send + 'static {
     let mut progress: Option<Progress> = None;
     let rounds = plan.clone();
-    let outcome = millstream_cluster::run(&plan, &options(args, &plan), &stop, move |event, report| {
+    move |event, report| {
         let progress = progress.get_or_insert_with(|| Progress::new(work(&rounds, &report.splits)));
         progress.note(event);
         match event {
@@ -41,25 +48,31 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             Event::Dead(letter) => progress.line(&bad_record(letter)),
             Event::Stepped { .. } | Event::Predicted { .. } => {}
         }
-    })?;
-    tell(&outcome, args)
+    }
 }
 
-fn options(args: &RunArgs, plan: &Plan) -> RunOptions {
+fn options(args: &RunArgs, plan: &Plan, definition: Definition) -> RunOptions {
     RunOptions {
-        pipeline: args.pipeline.pipeline.clone(),
-        overrides: args.pipeline.overrides.clone(),
+        definition,
         out: args.out.clone(),
-        start: match (args.resume, args.overwrite) {
-            (true, _) => Start::Resume,
-            (_, true) => Start::Overwrite,
-            _ => Start::Fresh,
+        start: start(args.resume, args.overwrite),
+        shape: Shape {
+            processes: usize::from(args.processes),
+            workers: workers(args.workers, smallest_step(plan) / u32::from(args.processes)),
+            ranks: usize::from(args.ranks),
+            resting: 0,
         },
-        workers: workers(args.workers, smallest_step(plan) / u32::from(args.processes)),
-        processes: usize::from(args.processes),
-        ranks: usize::from(args.ranks),
-        listen: args.listen,
+        others: Others::Children { listen: args.listen },
         device: device(args.device.device),
+    }
+}
+
+/// What to do with an earlier run.
+pub(crate) fn start(resume: bool, overwrite: bool) -> Start {
+    match (resume, overwrite) {
+        (true, _) => Start::Resume,
+        (_, true) => Start::Overwrite,
+        _ => Start::Fresh,
     }
 }
 

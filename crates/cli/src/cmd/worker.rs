@@ -1,29 +1,88 @@
-//! `worker`: one of several processes of a run, under orders from the first.
+//! `worker`: a process of a run, under orders from whoever started it.
 
 use std::io::BufRead;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_cluster::{ClusterError, Orders};
-use millstream_dataflow::StopReason;
+use millstream_cluster::{
+    ClusterError, Hello, Lead, Orders, Others, Outcome, Request, RunOptions, Task, Teller, Told, obey,
+};
+use millstream_dataflow::{Stop, StopReason};
 
+use crate::exit;
 use crate::say::say;
 
 pub(crate) fn worker() -> anyhow::Result<ExitCode> {
-    // Ctrl-C reaches every process of the terminal. The first one decides; it ends the others.
-    ctrlc::set_handler(|| {})?;
+    let teller = Teller::default();
+    // Whoever started this process decides. Ctrl-C reaches every process of the terminal, that one too.
+    let signalled = teller.clone();
+    ctrlc::set_handler(move || signalled.tell(&Told::Signalled))?;
+    teller.tell(&Told::Hello(Hello::new()));
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
-    let orders: Orders =
-        serde_json::from_str(&line).context("`worker` is started by `millstream run --processes`, not by hand")?;
-    let plan = millstream_spec::load(&orders.pipeline, &orders.overrides)?;
-    match millstream_cluster::serve(&orders, &plan) {
+    let request: Request = serde_json::from_str(&line)
+        .context("`worker` is started by `millstream run --processes` and `millstream launch`, not by hand")?;
+    if let Task::Inspect(inspection) = &request.task {
+        millstream_cluster::inspect(inspection, &teller)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = Stop::new();
+    obey(&stop, request.patience);
+    teller.beat();
+    match request.task {
+        Task::Inspect(_) => Ok(ExitCode::SUCCESS),
+        Task::Lead(lead) => run(*lead, request.cluster, &teller, &stop),
+        Task::Follow(orders) => follow(&orders, request.cluster, &teller, &stop),
+    }
+}
+
+/// Works for process 0.
+fn follow(orders: &Orders, cluster: Option<[u8; 32]>, teller: &Teller, stop: &Stop) -> anyhow::Result<ExitCode> {
+    match millstream_cluster::serve(orders, cluster, teller, stop) {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // The first process knows why it ended, and has said so.
-        Err(ClusterError::Stopped(StopReason::Failed(_))) => Ok(ExitCode::from(crate::exit::FAILED)),
+        // Whoever started this process has said more, if it is still there.
+        Err(ClusterError::Stopped(reason @ (StopReason::Failed(_) | StopReason::Interrupted))) => {
+            let code = exit::stop_code(&reason);
+            teller.tell(&Told::Failed { message: reason.to_string(), code });
+            Ok(ExitCode::from(exit::FAILED))
+        }
         Err(error) => {
+            let error = anyhow::Error::from(error);
+            teller.tell(&Told::Failed { message: error.to_string(), code: exit::code(&error) });
             say(format_args!("process {}:", orders.index));
-            Err(error.into())
+            Err(error)
         }
     }
+}
+
+/// Runs a pipeline as process 0.
+fn run(lead: Lead, cluster: Option<[u8; 32]>, teller: &Teller, stop: &Stop) -> anyhow::Result<ExitCode> {
+    let told = match lead_run(lead, cluster, teller, stop) {
+        Ok(Outcome { report, stopped: None, .. }) => Told::Over { report: Box::new(report), interrupted: false },
+        Ok(Outcome { report, stopped: Some(StopReason::Interrupted), .. }) => {
+            Told::Over { report: Box::new(report), interrupted: true }
+        }
+        Ok(Outcome { stopped: Some(reason), .. }) => {
+            Told::Failed { message: reason.to_string(), code: exit::stop_code(&reason) }
+        }
+        Err(error) => Told::Failed { message: error.to_string(), code: exit::code(&error) },
+    };
+    teller.tell(&told);
+    Ok(match told {
+        Told::Failed { code, .. } => ExitCode::from(code),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+fn lead_run(lead: Lead, cluster: Option<[u8; 32]>, teller: &Teller, stop: &Stop) -> anyhow::Result<Outcome> {
+    let plan = lead.definition.plan()?;
+    let options = RunOptions {
+        definition: lead.definition,
+        out: lead.out,
+        start: lead.start,
+        shape: lead.shape,
+        others: Others::Launched { addresses: lead.addresses, teller: teller.clone(), cluster },
+        device: lead.device,
+    };
+    Ok(millstream_cluster::run(&plan, &options, stop, super::run::watch(&plan))?)
 }

@@ -18,6 +18,7 @@ use timely::dataflow::{Stream, StreamVec};
 
 use super::read::{Failure, Fallible};
 use crate::flow::Credit;
+use crate::gauges::Gauges;
 use crate::job::Job;
 use crate::pool::Pool;
 use crate::schedule::{Share, Slot};
@@ -79,7 +80,7 @@ pub(crate) struct Buffers {
 pub(crate) fn prepare<'scope>(
     records: Stream<'scope, Time, Vec<Fallible<Payload>>>,
     job: Arc<Job>,
-    credit: Credit,
+    (credit, gauges): (Credit, Gauges),
     buffers: Buffers,
 ) -> StreamVec<'scope, Time, Part> {
     let scope = records.scope();
@@ -96,7 +97,7 @@ pub(crate) fn prepare<'scope>(
                 let new = || Step { waiting: VecDeque::new(), part: None, capability };
                 steps.entry(time).or_insert_with(new).waiting.extend(records.drain(..));
             });
-            let begun = Instant::now();
+            let (begun, mut served) = (Instant::now(), 0);
             while begun.elapsed() < TURN
                 && let Some((time, step)) = steps.iter_mut().find(|(_, step)| !step.waiting.is_empty())
                 && let Some((slot, payload)) = step.waiting.pop_front()
@@ -104,6 +105,7 @@ pub(crate) fn prepare<'scope>(
                 let time = *time;
                 kitchen.serve(&time, slot, payload, step);
                 credit.end_record();
+                served += 1;
                 if step.part.as_ref().is_some_and(|part| part.missing == 0)
                     && let Some(Step { part: Some(part), capability, .. }) = steps.remove(&time)
                 {
@@ -111,6 +113,9 @@ pub(crate) fn prepare<'scope>(
                     // The training node may wait for it: it goes off at the end of a turn.
                     break;
                 }
+            }
+            if served > 0 {
+                gauges.prepared(served, begun.elapsed());
             }
             if steps.values().any(|step| !step.waiting.is_empty()) {
                 activator.activate();

@@ -362,7 +362,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         rule: Rule { threshold: 0.6, balance: None, seed: setting.seed, classes: setting.corpus.classes() as u32 },
         calibrate: setting.calibrate,
         keep_distribution: true,
-        ranks: Ranks { count: setting.ranks, workers: setting.workers / setting.ranks as usize },
+        ranks: Ranks { count: setting.ranks, workers: setting.workers / setting.ranks as usize, resting: 0 },
         manifest,
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::bail;
-use millstream_cluster::{RunOptions, Start, repeat};
+use millstream_cluster::{Others, RunOptions, Shape, Start, repeat};
 use millstream_dataflow::{Event, StepTime};
-use millstream_spec::Plan;
+use millstream_spec::{Definition, Plan};
 use serde_json::{Value, json};
 
 use super::images::{self, IdxFiles};
@@ -84,14 +84,11 @@ fn with_stream(
 ) -> anyhow::Result<Option<StepReading>> {
     let options = RunOptions {
         // Only other processes would read it.
-        pipeline: PathBuf::new(),
-        overrides: Vec::new(),
+        definition: Definition { file: String::new(), text: String::new(), overrides: Vec::new() },
         out: Some(run),
         start: Start::Fresh,
-        workers: workers(args.workers, args.batch),
-        processes: 1,
-        ranks: 1,
-        listen: None,
+        shape: Shape { processes: 1, workers: workers(args.workers, args.batch), ranks: 1, resting: 0 },
+        others: Others::Children { listen: None },
         device: device(args.device.device),
     };
     let meter = Arc::new(Mutex::new(meter));

@@ -1,8 +1,6 @@
 //! Starts the other processes of a run on this machine, and watches them.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,48 +8,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millstream_dataflow::{Stop, StopReason};
-use millstream_train::Device;
-use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
+use crate::orders::{LAST_STEP, Orders, Request, Task};
 
 /// How often processes are looked at.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a process may take for the step that it is at when the run stops.
-const LAST_STEP: Duration = Duration::from_secs(10);
-
-/// What a process is told when it is started. It travels over its standard input: the secret must not be
-/// seen in a list of processes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Orders {
-    /// The pipeline's file.
-    pub pipeline: PathBuf,
-    /// Settings from the command line.
-    pub overrides: Vec<(String, String)>,
-    /// This process, from 1.
-    pub index: u32,
-    /// All processes.
-    pub processes: usize,
-    /// Worker threads of each.
-    pub workers: usize,
-    /// How many of them train, the first ones.
-    pub ranks: usize,
-    /// Where models are trained.
-    pub device: Device,
-    /// The incarnation of the process group.
-    pub generation: u64,
-    /// Where process 0 listens.
-    pub chief: SocketAddr,
-    /// The run's secret.
-    pub secret: [u8; 32],
-    /// The run directory.
-    pub run: PathBuf,
-    /// The round to start with.
-    pub first_round: u32,
-    /// The checkpoint that this round goes on from, if that is its middle.
-    pub checkpoint: Option<PathBuf>,
-}
-
 /// The processes started by this one. They are killed when this is dropped.
 pub(crate) struct Children {
     running: Arc<Mutex<Vec<(usize, Child)>>>,
@@ -68,7 +30,7 @@ impl Children {
             Children { running: Arc::default(), inputs: Arc::default(), ending: Arc::default(), watch: None };
         for order in orders {
             let index = order.index as usize;
-            let (child, input) = spawn(&order)
+            let (child, input) = spawn(order)
                 .map_err(|error| ClusterError::Process { index, problem: format!("could not be started: {error}") })?;
             if let Ok(mut inputs) = children.inputs.lock() {
                 inputs.extend(input);
@@ -148,10 +110,10 @@ impl Drop for Children {
     }
 }
 
-fn spawn(orders: &Orders) -> std::io::Result<(Child, Option<ChildStdin>)> {
+fn spawn(orders: Orders) -> std::io::Result<(Child, Option<ChildStdin>)> {
     let program = std::env::current_exe()?;
     let mut child = Command::new(program).arg("worker").stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-    let text = serde_json::to_string(orders)?;
+    let text = serde_json::to_string(&Request { task: Task::Follow(Box::new(orders)), patience: None, cluster: None })?;
     let mut input = child.stdin.take();
     if let Some(input) = &mut input {
         writeln!(input, "{text}")?;

@@ -1,0 +1,434 @@
+//! One incarnation of the processes of a launch, from their start to the end of the last one.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use millstream_dataflow::{Stop, StopReason};
+use millstream_spec::LOCALHOST;
+
+use super::crew::{Place, crew};
+use super::spawn::{Ending, News, Spawner, Started, end_all};
+use super::{FAILED, LaunchOptions, Notice};
+use crate::handshake::Secret;
+use crate::orders::{Hello, LAST_STEP, Lead, Orders, Request, Shape, Task, Told, Word};
+use crate::report::Report;
+use crate::run::Start;
+
+/// How long to wait for news before looking after other things.
+const TURN: Duration = Duration::from_millis(100);
+/// How many of the last lines of a process are kept, to say why it ended.
+const LAST_WORDS: usize = 5;
+/// The exit code of a request that is wrong.
+const WRONG_REQUEST: u8 = 2;
+
+/// What a generation is started with.
+pub(super) struct Settings<'a> {
+    pub(super) options: &'a LaunchOptions,
+    pub(super) spawners: &'a [Box<dyn Spawner>],
+    pub(super) start: Start,
+    /// The secret of the cluster, if there is one.
+    pub(super) cluster: Option<Secret>,
+    /// How many were before it.
+    pub(super) number: u32,
+}
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) round: u32,
+    pub(super) step: u32,
+}
+
+/// How a generation ended.
+pub(super) enum End {
+    /// The run is over.
+    Over { report: Box<Report>, interrupted: bool },
+    /// The user wanted it before there was a run.
+    Interrupted,
+    /// A process failed.
+    Failed(Trouble),
+}
+
+/// What went wrong first.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) problem: String,
+    /// The exit code that goes with it.
+    pub(super) code: u8,
+}
+
+/// Runs a generation. Returns how it ended and where it began, if it did. No process of it is left then that can be reached.
+pub(super) fn run(settings: &Settings<'_>, stop: &Stop, watch: &mut dyn FnMut(&Notice<'_>)) -> (End, Option<Position>) {
+    let mut generation = Generation::new(settings, stop, watch);
+    let end = match generation.live() {
+        Ok(end) => end,
+        // It was to end anyway.
+        Err(_) if generation.stopping => End::Interrupted,
+        Err(trouble) => End::Failed(trouble),
+    };
+    generation.wind_down(&end);
+    (end, generation.began)
+}
+
+/// A process of it.
+struct Process {
+    place: Place,
+    /// Its index in the run, once it has one.
+    index: Option<usize>,
+    started: Option<Started>,
+    hello: Option<Hello>,
+    heard: Instant,
+    ended: bool,
+    /// How.
+    ending: Option<Ending>,
+    /// Whether it ended in a way that leaves open if it is gone from its machine, too.
+    doubtful: bool,
+    last_words: VecDeque<String>,
+}
+
+struct Generation<'a, 'w> {
+    settings: &'a Settings<'a>,
+    stop: &'a Stop,
+    watch: &'w mut dyn FnMut(&Notice<'_>),
+    processes: Vec<Process>,
+    news: Receiver<(usize, News)>,
+    sender: Sender<(usize, News)>,
+    /// Whether it is to end because the user wants it.
+    stopping: bool,
+    /// Whether it is over, one way or another.
+    ending: bool,
+    began: Option<Position>,
+}
+
+impl<'a, 'w> Generation<'a, 'w> {
+    fn new(settings: &'a Settings<'a>, stop: &'a Stop, watch: &'w mut dyn FnMut(&Notice<'_>)) -> Self {
+        let (sender, news) = channel();
+        let (stopping, ending, began) = (false, false, None);
+        Generation { settings, stop, watch, processes: Vec::new(), news, sender, stopping, ending, began }
+    }
+
+    /// From the first process to the last word of process 0.
+    fn live(&mut self) -> Result<End, Trouble> {
+        self.start();
+        self.greet()?;
+        if self.stopping {
+            return Ok(End::Interrupted);
+        }
+        self.lead();
+        loop {
+            self.interrupt();
+            match self.hear()? {
+                Some((0, Told::Open { round, step, orders })) => self.open(Position { round, step }, orders),
+                Some((0, Told::Over { report, interrupted })) => return Ok(End::Over { report, interrupted }),
+                _ => {}
+            }
+        }
+    }
+
+    /// Starts a process for each place on each machine.
+    fn start(&mut self) {
+        for place in crew(&self.settings.options.hosts, |_| true) {
+            let started = self.settings.spawners[place.host].start(&place, self.processes.len(), &self.sender);
+            let last_words = started.as_ref().err().map(|error| format!("it could not be started: {error}"));
+            self.processes.push(Process {
+                place,
+                index: None,
+                ended: started.is_err(),
+                ending: None,
+                doubtful: false,
+                started: started.ok(),
+                hello: None,
+                heard: Instant::now(),
+                last_words: last_words.into_iter().collect(),
+            });
+        }
+    }
+
+    /// Waits until all processes have said that they are there, and leaves out machines that do not answer if enough others do.
+    fn greet(&mut self) -> Result<(), Trouble> {
+        let until = Instant::now() + Duration::from_secs(u64::from(self.settings.options.hosts.start_timeout));
+        let waiting = |process: &Process| process.hello.is_none() && !process.ended;
+        while self.processes.iter().any(waiting) && Instant::now() < until && !self.stopping {
+            self.interrupt();
+            self.take_news()?;
+        }
+        if self.stopping {
+            return Ok(());
+        }
+        self.same_version()?;
+        self.leave_out()
+    }
+
+    /// Another version computes other things, and may not even understand us.
+    fn same_version(&self) -> Result<(), Trouble> {
+        let ours = env!("CARGO_PKG_VERSION");
+        let theirs = |process: &Process| Some((process.place.host, process.hello.as_ref()?.version.clone()));
+        match self.processes.iter().filter_map(theirs).find(|(_, version)| version != ours) {
+            Some((host, version)) => Err(Trouble {
+                problem: format!(
+                    "{}: its millstream is version {version}, this one {ours}. Install the same, or set `program` in the hosts file",
+                    self.host(host)
+                ),
+                code: WRONG_REQUEST,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn leave_out(&mut self) -> Result<(), Trouble> {
+        let hosts = &self.settings.options.hosts;
+        let absent: Vec<usize> = self.processes.iter().filter(|p| p.hello.is_none()).map(|p| p.place.host).collect();
+        let Some(first) = self.processes.iter().position(|process| process.hello.is_none()) else {
+            return Ok(());
+        };
+        let present: Vec<usize> = (0..hosts.hosts.len()).filter(|host| !absent.contains(host)).collect();
+        // Process 0 has the run directory.
+        let possible = present.len() >= hosts.min_hosts() && present.contains(&self.processes[0].place.host) && {
+            let left = crew(hosts, |host| present.contains(&host));
+            left.iter().any(|place| place.prepares)
+        };
+        if !possible {
+            return Err(Trouble { problem: self.why_not_there(first), code: FAILED });
+        }
+        for host in (0..hosts.hosts.len()).filter(|host| !present.contains(host)) {
+            let first = self.processes.iter().position(|process| process.place.host == host && process.hello.is_none());
+            let why = self.why_not_there(first.unwrap_or(0));
+            (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
+        }
+        self.processes.iter_mut().filter(|process| !present.contains(&process.place.host)).for_each(|process| {
+            process.started = None;
+            process.ended = true;
+        });
+        Ok(())
+    }
+
+    /// Why a process has not answered, and what to do.
+    fn why_not_there(&self, number: usize) -> String {
+        let host = self.host(self.processes[number].place.host).to_owned();
+        let seconds = self.settings.options.hosts.start_timeout;
+        let process = &self.processes[number];
+        let said = process.last_words.back().cloned().unwrap_or_default();
+        match process.ending.as_ref().and_then(|ending| ending.code) {
+            Some(255) => format!("{host}: ssh cannot log in there: {said}. Try `ssh {host} true`"),
+            Some(127) => format!(
+                "{host}: millstream is not there: {said}. Copy it, with libtorch beside it, or set `program` in the hosts file"
+            ),
+            Some(code) => format!("{host}: millstream could not be started (exit code {code}): {said}"),
+            None if process.ended => format!("{host}: {said}"),
+            None => format!("{host}: no answer within {seconds} s. Is it up? Try `ssh {host} true`"),
+        }
+    }
+
+    /// Gives each process its index, and process 0 its task.
+    fn lead(&mut self) {
+        let options = self.settings.options;
+        let there: Vec<usize> = (0..self.processes.len()).filter(|at| !self.processes[*at].ended).collect();
+        for (index, number) in there.iter().enumerate() {
+            let process = &mut self.processes[*number];
+            process.index = Some(index);
+            process.heard = Instant::now();
+            let host = &options.hosts.hosts[process.place.host].host;
+            if let Some(hello) = &process.hello {
+                (self.watch)(&Notice::Joined { host, process: index, trains: process.place.trains, hello });
+            }
+        }
+        let lead = Lead {
+            definition: options.definition.clone(),
+            out: Some(options.out.clone()),
+            start: self.settings.start,
+            shape: self.shape(&there),
+            device: options.device,
+            addresses: there.iter().map(|number| self.address(*number)).collect(),
+        };
+        self.request(0, Task::Lead(Box::new(lead)));
+    }
+
+    fn shape(&self, there: &[usize]) -> Shape {
+        let options = self.settings.options;
+        let places = || there.iter().map(|number| &self.processes[*number].place);
+        let share = |number: &usize| {
+            let process = &self.processes[*number];
+            let cores = process.hello.as_ref().map_or(1, |hello| hello.cores);
+            cores / options.hosts.hosts[process.place.host].processes()
+        };
+        let preparing = places().filter(|place| place.prepares).count();
+        let most = (options.smallest_step / preparing.max(1)).max(1);
+        let workers = options.workers.unwrap_or_else(|| there.iter().map(share).min().unwrap_or(1).clamp(1, most));
+        let ranks = places().filter(|place| place.trains).count();
+        let resting = places().filter(|place| !place.prepares).count();
+        Shape { processes: there.len(), workers, ranks, resting }
+    }
+
+    /// Where the others reach a process.
+    fn address(&self, number: usize) -> (String, u16) {
+        let hosts = &self.settings.options.hosts;
+        let place = self.processes[number].place;
+        (hosts.reach(place.host).to_owned(), hosts.port.map_or(0, |port| port + place.slot))
+    }
+
+    /// Passes on what process 0 wants of the others.
+    fn open(&mut self, position: Position, orders: Vec<Orders>) {
+        self.began = Some(position);
+        let (round, step) = (position.round, position.step);
+        (self.watch)(&Notice::Began { start: self.settings.number, round, step });
+        for order in orders {
+            self.request(order.index as usize, Task::Follow(Box::new(order)));
+        }
+    }
+
+    fn request(&mut self, index: usize, task: Task) {
+        let patience = Some(self.settings.options.hosts.heartbeat_timeout);
+        if let Some(process) = self.processes.iter_mut().find(|process| process.index == Some(index)) {
+            process.heard = Instant::now();
+            // Over a pipe of this machine, and no network.
+            let here = self.settings.options.hosts.hosts[process.place.host].host == LOCALHOST;
+            let cluster = self.settings.cluster.filter(|_| here);
+            if let Some(started) = &mut process.started {
+                started.request(&Request { task, patience, cluster });
+            }
+        }
+    }
+
+    /// What a process has said that matters to the run; an error if one has failed.
+    fn hear(&mut self) -> Result<Option<(usize, Told)>, Trouble> {
+        let told = self.take_news()?;
+        self.lost()?;
+        let index = |number: usize| self.processes[number].index;
+        Ok(told.and_then(|(number, told)| Some((index(number)?, told))))
+    }
+
+    /// Takes what comes next from any process, and notes that it is alive.
+    fn take_news(&mut self) -> Result<Option<(usize, Told)>, Trouble> {
+        let (number, news) = match self.news.recv_timeout(TURN) {
+            Ok(news) => news,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(None),
+        };
+        self.processes[number].heard = Instant::now();
+        match news {
+            News::Log(line) => self.log(number, line),
+            News::Ended(ending) => self.ended(number, ending)?,
+            News::Told(told) => match *told {
+                Told::Hello(hello) => self.processes[number].hello = Some(hello),
+                Told::Alive(vitals) => {
+                    if let Some(process) = self.processes[number].index {
+                        (self.watch)(&Notice::Alive { process, vitals: &vitals });
+                    }
+                }
+                Told::Signalled => self.stop.set(StopReason::Interrupted),
+                Told::Failed { message, code } => {
+                    return Err(Trouble { problem: format!("{}: {message}", self.name(number)), code });
+                }
+                told => return Ok(Some((number, told))),
+            },
+        }
+        Ok(None)
+    }
+
+    fn log(&mut self, number: usize, line: String) {
+        let process = &mut self.processes[number];
+        let host = &self.settings.options.hosts.hosts[process.place.host].host;
+        if process.hello.is_some() {
+            (self.watch)(&Notice::Log { host, process: process.index, line: &line });
+        }
+        process.last_words.push_back(line);
+        if process.last_words.len() > LAST_WORDS {
+            process.last_words.pop_front();
+        }
+    }
+
+    /// That a process ends is fine when it was asked to, and for one that has never been there greeting finds out.
+    fn ended(&mut self, number: usize, ending: Ending) -> Result<(), Trouble> {
+        let process = &mut self.processes[number];
+        let (index, text) = (process.index, ending.text.clone());
+        // What ssh says of a process that was killed, too.
+        process.doubtful = ending.code == Some(255);
+        // A process of which process 0 needs nothing more ends before it.
+        let expected = self.stopping || ending.code == Some(0);
+        process.ended = true;
+        process.ending = Some(ending);
+        if index.is_none() || self.ending || (expected && index != Some(0)) {
+            return Ok(());
+        }
+        let hint = if self.processes[number].doubtful { ": it was killed, or ssh lost it" } else { "" };
+        Err(Trouble { problem: format!("{} ended early ({text}){hint}", self.name(number)), code: FAILED })
+    }
+
+    fn say(&mut self, word: &Word) {
+        let processes = self.processes.iter_mut().filter(|process| process.index.is_some() && !process.ended);
+        processes.filter_map(|process| process.started.as_mut()).for_each(|started| started.say(word));
+    }
+
+    /// Looks for a process that has not been heard of. Such a one hangs, or its machine or network is gone.
+    fn lost(&mut self) -> Result<(), Trouble> {
+        let seconds = self.settings.options.hosts.heartbeat_timeout;
+        let patience = Duration::from_secs(u64::from(seconds));
+        let silent =
+            |process: &Process| process.index.is_some() && !process.ended && process.heard.elapsed() > patience;
+        let Some(number) = self.processes.iter().position(silent) else {
+            return Ok(());
+        };
+        if self.stopping && self.processes[number].index != Some(0) {
+            // Process 0 waits for it, and has something to keep.
+            self.kill(|process| process.heard.elapsed() > patience);
+            return Ok(());
+        }
+        let name = self.name(number);
+        let problem = format!("{name} has not been heard of for {seconds} s: it hangs, or cannot be reached");
+        Err(Trouble { problem, code: FAILED })
+    }
+
+    /// Passes on that the user wants an end.
+    fn interrupt(&mut self) {
+        if self.stop.reason().is_some() && !self.stopping {
+            self.stopping = true;
+            self.say(&Word::Interrupt);
+        }
+    }
+
+    /// Ends what is still there: asks first, and then does not wait for long.
+    fn wind_down(&mut self, end: &End) {
+        self.ending = true;
+        match end {
+            End::Failed(trouble) => self.say(&Word::Fail(trouble.problem.clone())),
+            End::Over { .. } | End::Interrupted => self.say(&Word::Interrupt),
+        }
+        // Those that have no task yet end with their input.
+        self.processes.iter_mut().filter(|process| process.index.is_none()).for_each(|process| process.started = None);
+        let until = Instant::now() + LAST_STEP;
+        let there = |process: &Process| process.index.is_some() && !process.ended;
+        while self.processes.iter().any(there) && Instant::now() < until {
+            // What fails now fails because of the end.
+            let _ = self.take_news();
+        }
+        self.kill(|_| true);
+    }
+
+    /// Ends processes for good, on this machine and on theirs.
+    fn kill(&mut self, which: impl Fn(&Process) -> bool) {
+        let mut ends = Vec::new();
+        let processes = self.processes.iter_mut().filter(|process| process.index.is_some() && which(process));
+        for process in processes.filter(|process| !process.ended || process.doubtful) {
+            if let Some(started) = &mut process.started {
+                started.kill();
+            }
+            (process.ended, process.doubtful) = (true, false);
+            let pid = process.hello.as_ref().map(|hello| hello.pid);
+            ends.extend(pid.and_then(|pid| self.settings.spawners[process.place.host].kill(pid)));
+        }
+        end_all(ends);
+    }
+
+    fn host(&self, number: usize) -> &'a str {
+        &self.settings.options.hosts.hosts[number].host
+    }
+
+    /// A process, as messages call it.
+    fn name(&self, number: usize) -> String {
+        let process = &self.processes[number];
+        match process.index {
+            Some(index) => format!("{}: process {index}", self.host(process.place.host)),
+            None => self.host(process.place.host).to_owned(),
+        }
+    }
+}
