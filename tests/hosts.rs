@@ -4,8 +4,10 @@
 //! Nothing of it has a name in the system. The kernel takes all of it away with the first process of each machine (`node.sh`), and
 //! that ends with the test process, even where SIGKILL ends that: nothing is ever left over, and tests side by side do not meet.
 
+mod faults;
 mod node;
 mod own;
+mod rogue;
 mod ssh;
 
 use std::io::Write;
@@ -62,7 +64,9 @@ impl Hosts {
             let (process, address) = (node.id(), address(number));
             let cable = format!("link add port{number} type veth peer name eth0 netns {process}\n");
             ip(&self.switch, &format!("{cable}link set port{number} master switch up\n"));
-            ip(node, &format!("address add {address}/24 dev eth0\nlink set eth0 up\n"));
+            // Addresses of its own are looked up after what a firewall says.
+            let rules = "rule add pref 100 lookup local\nrule delete pref 0\n";
+            ip(node, &format!("{rules}address add {address}/24 dev eth0\nlink set eth0 up\n"));
         }
     }
 
@@ -99,20 +103,10 @@ impl Hosts {
         command.args([&name(to), script]).output().unwrap()
     }
 
-    /// Takes the cable of a machine out of the switch: nothing reaches it, nobody is told.
-    pub(crate) fn cut(&self, node: usize) {
-        ip(&self.switch, &format!("link set port{node} nomaster\n"));
-    }
-
-    /// Puts it in again.
-    pub(crate) fn mend(&self, node: usize) {
-        ip(&self.switch, &format!("link set port{node} master switch\n"));
-    }
-
-    /// The power of a machine fails: nothing of it says goodbye.
-    pub(crate) fn crash(&mut self, node: usize) {
-        self.cut(node);
-        self.nodes[node].end();
+    /// Does something on the network of a machine, out of this process.
+    pub(crate) fn inside<T: Send>(&self, node: usize, work: impl FnOnce() -> T + Send) -> T {
+        // What is done to the thread ends with the thread.
+        std::thread::scope(|scope| scope.spawn(|| self.nodes[node].enter(work)).join().unwrap())
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::root;
 
@@ -74,6 +77,13 @@ impl Node {
         child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{lines}{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Moves this thread into the network of this machine, with the threads that it starts.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        let network = std::fs::File::open(format!("/proc/{}/ns/net", self.id())).unwrap();
+        move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        work()
     }
 
     /// Ends it with all that runs on it. The first process waits for the end of its input.

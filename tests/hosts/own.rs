@@ -1,5 +1,8 @@
 //! The machines themselves: what other tests take for granted.
 
+mod faults;
+mod strangers;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
