@@ -60,19 +60,17 @@ impl Hosts {
     /// Cables from each machine to the switch.
     fn connect(&self) {
         ip(&self.switch, "link add switch type bridge\nlink set switch up\n");
+        let neighbours: String = (0..self.nodes.len()).map(neighbour).collect();
         for (number, node) in self.nodes.iter().enumerate() {
-            let (process, address) = (node.id(), address(number));
-            let cable = format!("link add port{number} type veth peer name eth0 netns {process}\n");
-            ip(&self.switch, &format!("{cable}link set port{number} master switch up\n"));
+            let (process, address, hardware) = (node.id(), address(number), hardware(number));
+            let end = format!("name eth0 address {hardware} netns {process}");
+            let cable = format!("link add port{number} type veth peer {end}\nlink set port{number} master switch up\n");
+            ip(&self.switch, &cable);
             // Addresses of its own are looked up after what a firewall says.
             let rules = "rule add pref 100 lookup local\nrule delete pref 0\n";
-            ip(node, &format!("{rules}address add {address}/24 dev eth0\nlink set eth0 up\n"));
+            let own = format!("address add {address}/24 dev eth0\nlink set eth0 up\n");
+            ip(node, &format!("{rules}{own}{neighbours}"));
         }
-    }
-
-    /// How many there are, without the launcher.
-    pub(crate) fn count(&self) -> usize {
-        self.nodes.len() - 1
     }
 
     /// A folder of this test, which all machines see.
@@ -99,8 +97,7 @@ impl Hosts {
     /// A script of the shell on a host, called for on another machine, as people do: with `ssh`.
     pub(crate) fn ssh(&self, from: usize, to: usize, script: &str) -> Output {
         let mut command = self.command(from, "ssh");
-        command.arg("-F").arg(self.ssh_config()).args(["-o", "ConnectTimeout=1"]);
-        command.args([&name(to), script]).output().unwrap()
+        command.arg("-F").arg(self.ssh_config()).args([&name(to), script]).output().unwrap()
     }
 
     /// Does something on the network of a machine, out of this process.
@@ -118,6 +115,16 @@ pub(crate) fn name(node: usize) -> String {
 /// Where it is. Each test has its own switch, so that all may use the same addresses.
 pub(crate) fn address(node: usize) -> String {
     format!("10.77.0.{}", if node == LAUNCHER { 254 } else { node })
+}
+
+fn hardware(node: usize) -> String {
+    format!("02:00:00:00:00:{node:02x}")
+}
+
+/// Lets a machine know where a machine is, for good: it would otherwise ask, and say 'no route to host' where nobody answers. Between
+/// networks, where nobody can ask, there is only silence when a machine is gone, and that is harder to bear.
+fn neighbour(node: usize) -> String {
+    format!("neighbour add {} lladdr {} dev eth0 nud permanent\n", address(node), hardware(node))
 }
 
 /// Lines for `ip` on a machine.

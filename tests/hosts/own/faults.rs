@@ -25,6 +25,11 @@ fn connect(hosts: &Hosts, to: SocketAddr) -> Option<(TcpStream, Duration)> {
     stream.ok().map(|stream| (stream, start.elapsed()))
 }
 
+/// The least time of several, which a busy machine does not lengthen.
+fn least(hosts: &Hosts, to: SocketAddr) -> Duration {
+    (0..5).map(|_| connect(hosts, to).unwrap().1).min().unwrap()
+}
+
 #[test]
 fn a_slow_cable_delays_and_holds_back_one_host() {
     const DELAY: Duration = Duration::from_millis(60);
@@ -33,7 +38,7 @@ fn a_slow_cable_delays_and_holds_back_one_host() {
     hosts.slow(1, DELAY, 1_000_000);
     let (mut dialed, time) = connect(&hosts, place(1, 7000)).unwrap();
     assert!(time >= 2 * DELAY, "{time:?}, there and back");
-    assert!(connect(&hosts, place(2, 22)).unwrap().1 < DELAY);
+    assert!(least(&hosts, place(2, 22)) < DELAY);
 
     let mut accepted = listener.accept().unwrap().0;
     let start = Instant::now();
@@ -47,9 +52,9 @@ fn a_slow_cable_delays_and_holds_back_one_host() {
     hosts.cut(1);
     assert!(connect(&hosts, place(1, 7000)).is_none());
     hosts.mend(1);
-    assert!(connect(&hosts, place(1, 7000)).unwrap().1 >= 2 * DELAY, "still slow");
+    assert!(least(&hosts, place(1, 7000)) >= 2 * DELAY, "still slow");
     hosts.quick(1);
-    assert!(connect(&hosts, place(1, 7000)).unwrap().1 < DELAY);
+    assert!(least(&hosts, place(1, 7000)) < DELAY);
 }
 
 #[test]
