@@ -6,6 +6,7 @@ mod commands;
 mod curate;
 mod documents;
 mod equality;
+mod hosts;
 mod inspect;
 mod interruption;
 mod launch;
