@@ -5,6 +5,7 @@
 //! that ends with the test process, even where SIGKILL ends that: nothing is ever left over, and tests side by side do not meet.
 
 mod faults;
+mod launch;
 mod node;
 mod own;
 mod rogue;

@@ -43,9 +43,12 @@ fn wait_for(place: &Place, run: &str, wanted: impl Fn(&serde_json::Value) -> boo
     }
 }
 
-/// The process ids of a launch whose training is in round 1, by index.
-fn at_work(place: &Place, run: &str) -> Vec<String> {
-    let status = wait_for(place, run, |status| status["processes"][0]["vitals"]["round"] == 1);
+/// The process ids of a launch whose training has come so far, by index.
+fn at_work(place: &Place, run: &str, round: u64, step: u64) -> Vec<String> {
+    let status = wait_for(place, run, |status| {
+        let vitals = &status["processes"][0]["vitals"];
+        vitals["round"] == round && vitals["step"].as_u64() >= Some(step)
+    });
     let processes = status["processes"].as_array().unwrap();
     processes.iter().map(|process| process["pid"].to_string()).collect()
 }
@@ -62,9 +65,11 @@ fn gone(pid: &str) -> bool {
 fn whichever_process_is_killed_or_hangs_the_run_ends_the_same() {
     let place = place();
     whole(&place);
-    for (run, name, victim) in [("chief", "-KILL", 0), ("other", "-KILL", 1), ("hang", "-STOP", 1)] {
+    for (run, name, victim, round) in
+        [("chief", "-KILL", 0, 1), ("other", "-KILL", 1, 1), ("early", "-KILL", 1, 0), ("hang", "-STOP", 1, 1)]
+    {
         let child = place.start(&args(run, &[]));
-        let pids = at_work(&place, run);
+        let pids = at_work(&place, run, round, 20);
         signal(name, &pids[victim]);
         let output = child.wait_with_output().unwrap();
         let says = String::from_utf8_lossy(&output.stderr);
@@ -72,7 +77,7 @@ fn whichever_process_is_killed_or_hangs_the_run_ends_the_same() {
         let expected =
             if name == "-STOP" { "has not been heard of for 3 s" } else { "ended early (signal: 9 (SIGKILL))" };
         let first = format!("localhost: process {victim} {expected}");
-        assert!(says.contains(&first) && says.contains("goes on from round 1, step"), "{run}: {says}");
+        assert!(says.contains(&first) && says.contains(&format!("goes on from round {round}, step")), "{run}: {says}");
         assert!(!says.contains("panicked"), "{run}: {says}");
         assert!(place.succeed(&["verify", "whole", run]).starts_with("identical"), "{run}");
         assert!(pids.iter().all(|pid| gone(pid)), "{run}: {pids:?}");
@@ -87,7 +92,7 @@ fn a_signal_to_any_process_stops_the_launch_with_a_checkpoint_and_resume_goes_on
     whole(&place);
     for (run, victim) in [("launch", None), ("chief", Some(0)), ("other", Some(1))] {
         let child = place.start(&args(run, &[]));
-        let pids = at_work(&place, run);
+        let pids = at_work(&place, run, 1, 0);
         let of_launch = child.id().to_string();
         signal("-TERM", victim.map_or(&of_launch, |victim: usize| &pids[victim]));
         let output = child.wait_with_output().unwrap();
@@ -106,7 +111,7 @@ fn a_signal_to_any_process_stops_the_launch_with_a_checkpoint_and_resume_goes_on
 fn the_end_of_the_launch_is_the_end_of_its_processes() {
     let place = place();
     let mut child = place.start(&args("run", &[]));
-    let pids = at_work(&place, "run");
+    let pids = at_work(&place, "run", 1, 0);
     let seen = place.succeed(&["status", "run"]);
     assert!(seen.contains("launch: running") && seen.contains("localhost"), "{seen}");
     child.kill().unwrap();

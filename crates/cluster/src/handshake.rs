@@ -22,7 +22,7 @@ const MAGIC: [u8; 8] = *b"mstream1";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a dialer may take for all it says. It has nothing else to do.
-const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+const SHORT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The secret of one run, shared by its processes and nobody else.
 pub(crate) type Secret = [u8; 32];

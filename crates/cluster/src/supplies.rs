@@ -25,13 +25,11 @@ const LONGEST_NAME: u16 = 1024;
 
 /// The files of a run directory that a run needs to go on with a round, from a checkpoint if that is its middle.
 pub(crate) fn needed(run: &Path, round: u32, from: Option<&Path>) -> Result<Vec<PathBuf>, ClusterError> {
-    let Some(commit) = Commit::newest(run)? else {
-        return Ok(Vec::new());
-    };
+    let committed = Commit::newest(run)?.map(|commit| commit.files).unwrap_or_default();
     let last = round.checked_sub(1);
     let labels = last.map(|last| format!("{}/labels.parquet", round_folder(last)));
     let wanted = |name: &&String| name.ends_with("dead_letters.parquet") || Some(*name) == labels.as_ref();
-    let mut files: Vec<PathBuf> = commit.files.keys().filter(wanted).map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> = committed.keys().filter(wanted).map(PathBuf::from).collect();
     let model = last.map(|last| model_file(Path::new(""), last)).filter(|model| run.join(model).exists());
     files.extend(model);
     files.extend(from.and_then(|from| from.strip_prefix(run).ok()).map(Path::to_owned));
