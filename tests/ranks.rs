@@ -25,6 +25,22 @@ fn two_training_nodes_make_the_same_models_on_any_number_of_workers() {
     }
 }
 
+/// With batch norms over the images of both nodes two of them go where one goes. After two steps: from then on training makes more of
+/// the last digits, in which sums differ.
+#[test]
+fn with_synchronised_norms_two_training_nodes_go_where_one_goes() {
+    let place = Place::new();
+    let loss = |out: &str, more: &[&str]| {
+        let round = "rounds=[{model: {smallnet: {width: 8}}, training: {steps: 2}}]";
+        place.succeed(&[&["run", "pipeline.yaml", "--out", out, "--set", round], more].concat());
+        place.report(out)["rounds"][0]["loss"].as_f64().unwrap()
+    };
+    let two = ["--processes", "2", "--ranks", "2"];
+    let (one, own) = (loss("one", &[]), loss("own", &two));
+    let both = loss("both", &[&two[..], &["--set", "training.sync_batch_norm=true"]].concat());
+    assert!((one - both).abs() < 1e-5 && (one - own).abs() > 1e-4, "{one} {both} {own}");
+}
+
 /// Where samples are mixed with each other every node gets all of them.
 #[test]
 fn mixed_batches_are_dealt_out_too() {

@@ -10,7 +10,7 @@ fn main() {
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        .files(["src/shim.cpp", "src/group.cpp"])
+        .files(["src/shim.cpp", "src/group.cpp", "src/batch_norm.cpp"])
         .define("USE_C10D_GLOO", None)
         // Stand-ins for the headers of Gloo, which are not part of libtorch.
         .include("src")

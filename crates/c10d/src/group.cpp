@@ -1,13 +1,12 @@
 // PyTorch's process group over Gloo, behind plain functions. Its ranks find each other through a store that the caller brings.
 
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "group.h"
 #include "guarded.h"
 
 extern "C" {
@@ -66,7 +65,6 @@ class Store : public c10d::Store {
   MillstreamStore theirs_;
 };
 
-using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 using Work = c10::intrusive_ptr<c10d::Work>;
 
 std::vector<at::Tensor> one(const at::Tensor* tensor) { return {*tensor}; }

@@ -214,6 +214,11 @@ impl ProcessGroup {
         pending.wait()
     }
 
+    /// What the C++ side knows it by, as long as this lives.
+    pub(crate) fn handle(&self) -> *mut c_void {
+        self.group
+    }
+
     fn begin(
         &self,
         doing: &'static str,
@@ -261,7 +266,7 @@ impl Drop for Pending {
     }
 }
 
-fn pointer(tensor: &Tensor) -> *const c_void {
+pub(crate) fn pointer(tensor: &Tensor) -> *const c_void {
     tensor.as_ptr().cast()
 }
 
@@ -312,4 +317,4 @@ extern "C" fn store_drop(this: *mut c_void) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

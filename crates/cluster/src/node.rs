@@ -218,6 +218,7 @@ pub(crate) fn round_config(
         schedule: training::schedule(plan.schedule),
         clip: plan.clip.map(training::clip),
         accumulate: plan.accumulate,
+        sync_batch_norm: plan.sync_batch_norm,
         label_smoothing: plan.label_smoothing,
         ema: plan.ema.map(training::ema),
         unlabelled_weight: f64::from(plan.unlabelled_ratio),

@@ -302,6 +302,8 @@ pub struct TrainingPlan {
     pub clip: Option<ClipPlan>,
     /// In how many parts, one after the other, a batch goes through the model; at least 1.
     pub accumulate: u32,
+    /// Whether batch norms take their statistics over the images of all training nodes.
+    pub sync_batch_norm: bool,
     /// Share of a hard label that is spread over all classes, in [0, 1).
     pub label_smoothing: f64,
     /// The averaged weights, if there are any.

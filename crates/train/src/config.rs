@@ -59,6 +59,9 @@ pub struct RoundConfig {
     /// In how many equal parts, one after the other, the rows of a batch go through the model; at least 1. Gradients are those
     /// of the whole batch; batch norms see the parts.
     pub accumulate: u32,
+    /// Whether batch norms take their statistics over the images of all sessions that train together, as PyTorch's `SyncBatchNorm`; else each
+    /// over those of its own session. Of no effect where a session is alone. Sessions of one process must have no dropout or drop path then.
+    pub sync_batch_norm: bool,
     /// The averaged weights that predict and are saved; none: the trained weights themselves.
     pub ema: Option<EmaConfig>,
     /// The weight of the unlabelled mean in the loss, at least 0. With mu unlabelled images for each labelled

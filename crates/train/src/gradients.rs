@@ -27,16 +27,16 @@ pub(crate) struct Score {
 }
 
 /// Gradients of the loss of a batch with regard to `trained`. The rows go through the model, of which `logits` says what it makes
-/// of some of them, in so many parts, one after the
-/// other, so that only one part's activations are in memory; batch norms see each part alone.
+/// of some of them, in so many parts, one after the other, so that only one part's activations are in memory; batch norms see each part
+/// alone.
 pub(crate) fn gradients(
     trained: &[Tensor],
     targets: &Targets,
-    parts: u32,
+    parts: usize,
     mut logits: impl FnMut(Range<usize>) -> Result<Tensor, TchError>,
 ) -> Result<Gradients, TrainError> {
     let mut sum: Option<Gradients> = None;
-    for rows in split(targets.rows(), parts as usize) {
+    for rows in split(targets.rows(), parts) {
         let part = targets.part(&rows).during("preparing targets")?;
         let part = Gradients::of(trained, part, &logits(rows).during("running the model")?)?;
         match &mut sum {
@@ -50,18 +50,22 @@ pub(crate) fn gradients(
 /// What is made of the rows in so many parts, one after the other, joined again.
 pub(crate) fn in_parts(
     rows: usize,
-    parts: u32,
+    parts: usize,
     make: impl FnMut(Range<usize>) -> Result<Tensor, TchError>,
 ) -> Result<Tensor, TchError> {
-    Tensor::f_cat(&split(rows, parts as usize).map(make).collect::<Result<Vec<_>, _>>()?, 0)
+    Tensor::f_cat(&split(rows, parts).map(make).collect::<Result<Vec<_>, _>>()?, 0)
 }
 
-/// Runs of rows that differ by at most one in length; none is empty, nor a single row where there are more: a batch norm over one
-/// place has no variance.
+/// Into how many parts rows are split, where so many are wanted: none is empty, nor a single row where there are more, for a batch norm over
+/// one place has no variance.
+pub(crate) fn parts_of(rows: usize, wanted: u32) -> usize {
+    if rows == 0 { 0 } else { (wanted as usize).clamp(1, (rows / 2).max(1)) }
+}
+
+/// So many runs of rows, which differ by at most one in length.
 fn split(rows: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
-    let parts = parts.clamp(1, (rows / 2).max(1));
     let end = move |part: usize| (rows as u128 * part as u128 / parts as u128) as usize;
-    (0..parts).map(move |part| end(part)..end(part + 1)).filter(|rows| !rows.is_empty())
+    (0..parts).map(move |part| end(part)..end(part + 1))
 }
 
 impl Gradients {

@@ -60,6 +60,12 @@ impl Normalise {
         self.convert(batch, &sizes, there).during("moving a batch to the device")
     }
 
+    /// What [`images`](Self::images) would be of a batch without rows.
+    pub(crate) fn none(&self, shape: &Shape) -> Result<Tensor, TchError> {
+        let Shape { height, width, channels } = *shape;
+        Tensor::f_zeros([0, i64::from(channels), i64::from(height), i64::from(width)], (Kind::Float, self.device))
+    }
+
     /// Bytes travel to the device as they are; there they are mixed, and one pass converts and normalises.
     fn convert(&self, batch: &Batch, sizes: &[i64; 4], there: Option<&Tensor>) -> Result<Tensor, TchError> {
         let bytes = match there {

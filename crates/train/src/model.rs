@@ -16,6 +16,7 @@ mod vgg;
 #[cfg(test)]
 mod tests;
 
+use millstream_c10d::ProcessGroup;
 use millstream_data::Shape;
 use tch::Tensor;
 
@@ -28,10 +29,11 @@ use crate::{ModelKind, Precision, TrainError};
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
 pub(crate) enum Mode<'a> {
-    /// Dropout and drop path are on and draw random numbers; batch norms use and update the statistics of the batch.
-    Train(&'a Seeded),
+    /// Dropout and drop path are on and draw random numbers; batch norms use and update the statistics of the batch: of what a group's
+    /// ranks have of it, or of this one's rows.
+    Train(&'a Seeded, Option<&'a ProcessGroup>),
     /// No noise; batch norms use the statistics of the batch, and keep nothing of them.
-    Ask,
+    Ask(Option<&'a ProcessGroup>),
     /// No noise, and batch norms use their running statistics.
     Predict,
 }

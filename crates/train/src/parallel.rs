@@ -2,13 +2,15 @@
 //!
 //! The loss of a step is that of the whole batch: its weights are made of counts over all ranks, and its gradients are the sum of
 //! theirs. What is left of a difference to one session is the order in which floats are added, and batch norms, which see the
-//! part of their rank (as in PyTorch's `DistributedDataParallel`); their running statistics are the mean over the ranks.
+//! part of their rank (as in PyTorch's `DistributedDataParallel`); their running statistics are the mean over the ranks. Where batch norms
+//! are asked to act as one over all ranks, only the order is left, and what dropout draws.
 
 use millstream_c10d::ProcessGroup;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::TrainError;
 use crate::error::While;
+use crate::gradients::parts_of;
 use crate::model::Param;
 
 /// Gradients travel in buckets of at least so many numbers, so that the next is made ready while one is on its way: 25 MB, as
@@ -18,6 +20,15 @@ const BUCKET: usize = 25 * 1024 * 1024 / 4;
 /// The other sessions; none where this one is alone, and then nothing has to be asked.
 #[derive(Debug, Default)]
 pub(crate) struct Peers(Option<ProcessGroup>);
+
+/// How a rank's rows go through its network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passes<'a> {
+    /// In how many parts, one after the other; some may be empty.
+    pub(crate) parts: usize,
+    /// The group over whose ranks batch norms take their statistics: all of them have as many parts.
+    pub(crate) norms: Option<&'a ProcessGroup>,
+}
 
 impl Peers {
     pub(crate) fn of(group: ProcessGroup) -> Peers {
@@ -42,6 +53,21 @@ impl Peers {
         let mut totals = [0.0; N];
         sums.f_copy_data(&mut totals, N).during("counting over the ranks")?;
         Ok(totals)
+    }
+
+    /// How so many rows of this rank go through its network, in `wanted` parts if there are rows enough. If batch norms are to act as one
+    /// `over` at least so many rows of all ranks, then all ranks go through it equally often: without rows of their own, if need be.
+    pub(crate) fn passes(&self, rows: usize, wanted: u32, over: Option<usize>) -> Result<Passes<'_>, TrainError> {
+        let alone = Passes { parts: parts_of(rows, wanted), norms: None };
+        let (Some(least), Some(group)) = (over, self.0.as_ref().filter(|group| group.ranks() > 1)) else {
+            return Ok(alone);
+        };
+        let [all] = self.total([rows as f64])?.map(|all| all as usize);
+        if all < least {
+            return Ok(alone);
+        }
+        // Some rank has as many rows as the mean or more: with these alone each part has two, unless there is but one part.
+        Ok(Passes { parts: parts_of((all / group.ranks()).max(1), wanted), norms: Some(group) })
     }
 
     /// Gives tensors the values that they have at rank 0.

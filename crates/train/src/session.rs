@@ -6,7 +6,7 @@ use std::path::Path;
 
 use millstream_c10d::ProcessGroup;
 use millstream_data::{Batch, Shape};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::consistency::Consistency;
 use crate::device;
@@ -234,7 +234,7 @@ impl Session {
         let there = self.uploads.as_mut().map(|uploads| uploads.receive(batch)).transpose()?.flatten();
         // Other ranks may have rows where this one has none: it takes part all the same.
         let images = match batch.rows.is_empty() {
-            true => Tensor::f_zeros([0], (Kind::Float, self.device)).during("preparing images")?,
+            true => self.normalise.none(&self.config.shape).during("preparing images")?,
             false => self.normalise.images(batch, &self.config.shape, there.as_ref())?,
         };
         let mut lesson = training.lesson(net, step, &images, &batch.rows, &self.peers)?;

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use crate::config::TeacherConfig;
 use crate::error::While;
-use crate::gradients::in_parts;
+use crate::gradients::{in_parts, parts_of};
 use crate::input::Normalise;
 use crate::loss::{Targets, narrow};
 use crate::model::{Dimensions, Mode, Net, Origin};
@@ -44,7 +44,7 @@ impl Teacher {
     pub(crate) fn teach(&self, images: &Tensor, parts: u32, targets: &mut Targets) -> Result<(), TrainError> {
         let TeacherConfig { temperature, task, weight, .. } = self.config;
         let part = |rows: Range<usize>| self.shares(&narrow(images, &rows)?);
-        let shares = in_parts(targets.rows(), parts, part).during("asking the teacher")?;
+        let shares = in_parts(targets.rows(), parts_of(targets.rows(), parts), part).during("asking the teacher")?;
         targets.teach(shares, temperature, [task, weight]).during("preparing targets")
     }
 

@@ -15,7 +15,7 @@ fn join(table: &Arc<Table>, rank: usize, ranks: usize) -> Result<ProcessGroup, C
 }
 
 /// What each rank of a group makes of it.
-fn on<T: Send>(ranks: usize, work: impl Fn(ProcessGroup) -> T + Sync) -> Vec<T> {
+pub(crate) fn on<T: Send>(ranks: usize, work: impl Fn(ProcessGroup) -> T + Sync) -> Vec<T> {
     let (table, work) = (table(), &work);
     std::thread::scope(|scope| {
         let rank = |rank| {

@@ -92,6 +92,7 @@ fn build_a_model() -> Result<(), TrainError> {
             label_smoothing: 0.0,
             clip: None,
             accumulate: 1,
+            sync_batch_norm: false,
             ema: None,
             unlabelled_weight: 0.0,
             distilled: None,

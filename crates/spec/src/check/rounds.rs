@@ -94,6 +94,11 @@ impl<'a> Round<'a, '_> {
             schedule: self.schedule(steps),
             clip: self.clip(),
             accumulate: self.setting("accumulate", |training| &training.accumulate).0.copied().unwrap_or(1),
+            sync_batch_norm: self
+                .setting("sync_batch_norm", |training| &training.sync_batch_norm)
+                .0
+                .copied()
+                .unwrap_or(false),
             label_smoothing: self
                 .setting("label_smoothing", |training| &training.label_smoothing)
                 .0

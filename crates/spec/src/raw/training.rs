@@ -55,6 +55,12 @@ pub(crate) struct Training {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536), extend("default" = 1))]
     pub(crate) accumulate: Option<u32>,
+    /// Whether batch norms take mean and variance over the images of all training nodes (`--ranks`), so that several nodes train as one does on
+    /// the whole batch; otherwise each node's see its own images. All nodes then wait for each other twice in each norm of a
+    /// step. With one node it changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub(crate) sync_batch_norm: Option<bool>,
     /// The share of a hard label that is spread evenly over all classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "default" = 0))]

@@ -169,6 +169,7 @@ fn the_canonical_text_tells_apart_what_computes_differently() {
         ("training.optimizer", "adamw"),
         ("training.clip", "{ norm: 1.0 }"),
         ("training.accumulate", "2"),
+        ("training.sync_batch_norm", "true"),
         ("training.schedule", "cosine"),
         ("rounds.1.model.smallnet.width", "21"),
         ("selection.threshold", "0.86"),

@@ -71,6 +71,13 @@ fn gradients_are_clipped_and_batches_split_only_if_asked_for() {
 }
 
 #[test]
+fn batch_norms_act_as_one_only_if_asked_for() {
+    let plans = ["batch: 64", "sync_batch_norm: false", "sync_batch_norm: true"].map(training);
+    assert_eq!(plans.map(|plan| plan.sync_batch_norm), [false, false, true]);
+    refused("sync_batch_norm: 1", "1", "`sync_batch_norm` must be `true` or `false`", "");
+}
+
+#[test]
 fn an_average_is_a_number_or_settings() {
     assert_eq!(training("batch: 64").ema, None);
     assert_eq!(training("ema: off").ema, None);

@@ -40,7 +40,7 @@ fn run(net: &Net, images: &Tensor, parts: u32) -> (Score, Vec<Tensor>) {
         let images = images.f_narrow(0, rows.start as i64, rows.len() as i64)?;
         net.model.forward(&images, Mode::Predict)
     };
-    let gradients = gradients(&trained, &targets, parts, logits).unwrap();
+    let gradients = gradients(&trained, &targets, parts_of(targets.rows(), parts), logits).unwrap();
     (gradients.score().unwrap(), gradients.tensors)
 }
 
@@ -64,7 +64,7 @@ fn parts_add_up_to_the_whole_batch() {
 
 #[test]
 fn rows_are_split_evenly() {
-    let lengths = |rows, parts| split(rows, parts).map(|part| part.len()).collect::<Vec<_>>();
+    let lengths = |rows, parts| split(rows, parts_of(rows, parts)).map(|part| part.len()).collect::<Vec<_>>();
     assert_eq!(lengths(8, 4), [2, 2, 2, 2]);
     assert_eq!(lengths(7, 3), [2, 2, 3]);
     // A batch norm over one row would have nothing to divide by.
@@ -73,6 +73,8 @@ fn rows_are_split_evenly() {
     assert_eq!(lengths(1, 4), [1]);
     assert_eq!(lengths(3, 0), [3]);
     assert!(lengths(0, 4).is_empty());
+    // As many parts as other ranks have, where batch norms are those of all ranks.
+    assert_eq!(split(0, 2).collect::<Vec<_>>(), [0..0, 0..0]);
     assert_eq!(split(7, 3).collect::<Vec<_>>(), [0..2, 2..4, 4..7]);
 }
 

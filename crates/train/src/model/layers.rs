@@ -1,6 +1,7 @@
 //! The layers that models are made of. Each takes its tensors from [`Builder`], follows there what size the images have
 //! become, and has a forward that returns libtorch's refusal as an error.
 
+use millstream_c10d::{BatchNorm, ProcessGroup};
 use tch::{Kind, TchError, Tensor};
 
 use super::params::channels_last;
@@ -220,21 +221,41 @@ impl Norm {
 
     pub(super) fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor, TchError> {
         let Statistics { momentum, epsilon } = self.statistics;
+        match mode {
+            Mode::Train(_, Some(group)) if self.weight.requires_grad() => return self.over(group, input, momentum),
+            Mode::Ask(Some(group)) if self.weight.requires_grad() => return self.over(group, input, 0.0),
+            _ => {}
+        }
         // libtorch would take the variance of a single value, and the running one would be no number from then on.
         let single = input.numel() / self.weight.numel().max(1) < 2;
         let (of_batch, momentum) = match mode {
             _ if !self.weight.requires_grad() => (false, momentum),
-            Mode::Train(_) if single => return Err(TchError::Torch(SINGLE.to_owned())),
-            Mode::Train(_) => {
-                let _counted = self.batches.shallow_clone().f_add_scalar_(1)?;
+            Mode::Train(..) if single => return Err(TchError::Torch(SINGLE.to_owned())),
+            Mode::Train(..) => {
+                self.count()?;
                 (true, momentum)
             }
-            Mode::Ask => (!single, 0.0),
+            Mode::Ask(_) => (!single, 0.0),
             Mode::Predict => (false, momentum),
         };
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         let (mean, variance) = (Some(&self.mean), Some(&self.variance));
         input.f_batch_norm(weight, bias, mean, variance, of_batch, momentum, epsilon, true)
+    }
+
+    /// The same with the statistics of all ranks' batches.
+    fn over(&self, group: &ProcessGroup, input: &Tensor, momentum: f64) -> Result<Tensor, TchError> {
+        if momentum > 0.0 {
+            self.count()?;
+        }
+        let Norm { weight, bias, mean, variance, statistics: Statistics { epsilon, .. }, .. } = self;
+        let norm = BatchNorm { weight, bias, mean, variance, momentum, epsilon: *epsilon };
+        group.batch_norm(input, norm).map_err(|error| TchError::Torch(format!("{}: {}", error.doing, error.reason)))
+    }
+
+    /// One more batch that the running statistics have seen.
+    fn count(&self) -> Result<(), TchError> {
+        self.batches.shallow_clone().f_add_scalar_(1).map(drop)
     }
 }
 
@@ -390,7 +411,7 @@ impl Squeeze {
 /// In training, drops each value with probability `rate` and scales the others up.
 pub(super) fn dropout(input: &Tensor, rate: f64, mode: Mode<'_>) -> Result<Tensor, TchError> {
     match mode {
-        Mode::Train(seeded) if rate > 0.0 => seeded.dropout(input, rate),
+        Mode::Train(seeded, _) if rate > 0.0 => seeded.dropout(input, rate),
         _ => Ok(input.shallow_clone()),
     }
 }
@@ -399,7 +420,7 @@ pub(super) fn dropout(input: &Tensor, rate: f64, mode: Mode<'_>) -> Result<Tenso
 /// scales the branches of the others up. Where everything up to here is frozen, there is nothing to make robust by noise.
 pub(super) fn drop_path(input: &Tensor, rate: f64, mode: Mode<'_>) -> Result<Tensor, TchError> {
     match mode {
-        Mode::Train(seeded) if rate > 0.0 && input.requires_grad() => seeded.drop_rows(input, rate),
+        Mode::Train(seeded, _) if rate > 0.0 && input.requires_grad() => seeded.drop_rows(input, rate),
         _ => Ok(input.shallow_clone()),
     }
 }

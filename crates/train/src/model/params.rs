@@ -179,6 +179,11 @@ impl Params {
         self.entries.iter().filter(|param| param.role.trains() && !param.frozen)
     }
 
+    /// Whether there are running statistics that follow training.
+    pub(crate) fn follow(&self) -> bool {
+        self.entries.iter().any(|param| param.role == Role::Buffer && !param.frozen)
+    }
+
     /// The layer of the head, which is the last.
     pub(crate) fn head(&self) -> usize {
         self.entries.last().map_or(0, |last| last.layer)

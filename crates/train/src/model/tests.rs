@@ -26,7 +26,7 @@ fn check_logits(kind: &ModelKind, at: Dimensions) {
     let images =
         Tensor::zeros([2, at.channels, i64::from(at.height), i64::from(at.width)], (Kind::Float, tch::Device::Cpu));
     let seeded = seeded(1, 0, Purpose::Step(0, 0));
-    for mode in [Mode::Train(&seeded), Mode::Predict] {
+    for mode in [Mode::Train(&seeded, None), Mode::Predict] {
         let logits = net.model.forward(&images, mode).unwrap();
         assert_eq!(logits.size(), [2, 10]);
         assert!(logits.isfinite().all().int64_value(&[]) == 1);
@@ -130,7 +130,7 @@ fn check_least(kind: &ModelKind) {
     let finite = |logits: Tensor| logits.isfinite().all().int64_value(&[]) == 1;
     assert!(finite(net.model.forward(&images, Mode::Predict).unwrap()), "{kind:?}");
     check_embedding(kind, &net, &images);
-    let trained = net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(0, 0))));
+    let trained = net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(0, 0)), None));
     assert!(finite(trained.unwrap()), "{kind:?}");
     for param in net.params.entries() {
         match param.role {
@@ -181,7 +181,8 @@ fn noise_is_that_of_its_seed() {
     for kind in kinds {
         let net = build(&kind, dimensions(32, 32, 3)).unwrap();
         let images = images(&[8, 3, 32, 32]);
-        let logits = |step| net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(step, 0)))).unwrap();
+        let logits =
+            |step| net.model.forward(&images, Mode::Train(&seeded(3, 0, Purpose::Step(step, 0)), None)).unwrap();
         assert!(logits(0).equal(&logits(0)), "{kind:?}");
         assert!(!logits(0).equal(&logits(1)), "{kind:?}");
     }
@@ -237,6 +238,6 @@ fn folded_norms_predict_the_same() {
         let (plain, fast) = (logits(&net, Mode::Predict), logits(&folded, Mode::Predict));
         let error = (&plain - &fast).abs().max().double_value(&[]) / plain.abs().max().double_value(&[]);
         assert!(error < 1e-4 && plain != fast, "{kind:?}: {error}");
-        assert_eq!(logits(&net, Mode::Ask), logits(&folded, Mode::Ask), "only predictions are folded");
+        assert_eq!(logits(&net, Mode::Ask(None)), logits(&folded, Mode::Ask(None)), "only predictions are folded");
     }
 }

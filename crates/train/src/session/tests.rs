@@ -40,6 +40,7 @@ fn round() -> RoundConfig {
         label_smoothing: 0.1,
         clip: None,
         accumulate: 1,
+        sync_batch_norm: false,
         ema: Some(EMA),
         unlabelled_weight: 3.0,
         distilled: None,

@@ -56,13 +56,17 @@ impl Training {
         rows: &'a [Row],
         peers: &Peers,
     ) -> Result<Lesson<'a>, TrainError> {
+        let together = self.together(net);
         let Some(consistency) = &mut self.consistency else {
             return Ok(Lesson::given(rows));
         };
         let asked = consistency.asks(rows);
         let averaged = self.ema.as_ref().filter(|_| consistency.asks_average());
-        let (net, mode) = averaged.map_or((net, Mode::Ask), |ema| (&ema.net, Mode::Predict));
-        let shares = ask((&mut self.features, net, mode), (images, rows), &asked, self.config.accumulate)
+        // A single image of all ranks is asked about by its own: over one place a batch norm has no variance.
+        let over = (together && averaged.is_none()).then_some(2);
+        let passes = peers.passes(asked.len(), self.config.accumulate, over)?;
+        let (net, mode) = averaged.map_or((net, Mode::Ask(passes.norms)), |ema| (&ema.net, Mode::Predict));
+        let shares = ask((&mut self.features, net, mode), (images, rows), &asked, passes.parts)
             .during("asking the model about unlabelled images")?;
         if !shares.iter().all(|share| share.is_finite()) {
             return Err(TrainError::Diverged { round: self.round, step, loss: f64::NAN });
@@ -72,6 +76,11 @@ impl Training {
             consistency.learn(&peers.tell(sure)?);
         }
         Ok(lesson)
+    }
+
+    /// Whether batch norms act as one over all ranks: they are asked to, and images go through some that follow them.
+    fn together(&self, net: &Net) -> bool {
+        self.config.sync_batch_norm && self.features.is_none() && net.params.follow()
     }
 
     /// The weight of a labelled row and of any other in the loss of a step, of so many over all ranks.
@@ -91,14 +100,18 @@ impl Training {
         targets: &Targets,
         peers: &Peers,
     ) -> Result<Gradients, TrainError> {
+        let over = self.together(net).then_some(1);
+        let passes = peers.passes(targets.rows(), self.config.accumulate, over)?;
         let mut batch = {
             let seeded = seeded(seed, self.round, Purpose::Step(step, peers.rank()));
-            let (features, mode) = (&mut self.features, Mode::Train(&seeded));
+            let (features, mode) = (&mut self.features, Mode::Train(&seeded, passes.norms));
             let logits = |part| logits(features, net, images, part, mode);
-            gradients(&self.trained, targets, self.config.accumulate, logits)?
+            gradients(&self.trained, targets, passes.parts, logits)?
         };
         peers.sum(&mut batch.tensors)?;
-        peers.mean_statistics(net.params.entries())?;
+        if passes.norms.is_none() {
+            peers.mean_statistics(net.params.entries())?;
+        }
         if let Some(how) = self.config.clip {
             clip(&mut batch.tensors, how).during("clipping gradients")?;
         }
@@ -115,9 +128,9 @@ fn ask(
     (features, net, mode): (&mut Option<Features>, &Net, Mode<'_>),
     (images, rows): (&Tensor, &[Row]),
     asked: &[usize],
-    parts: u32,
+    parts: usize,
 ) -> Result<Vec<f32>, TchError> {
-    if asked.is_empty() {
+    if parts == 0 {
         return Ok(Vec::new());
     }
     let _no_grad = tch::no_grad_guard();

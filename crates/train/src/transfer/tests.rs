@@ -224,7 +224,7 @@ fn a_frozen_beginning_is_the_same_in_training() {
     let images = seeded(2, 0, Purpose::Step(0, 0)).uniform(&[2, 3, 64, 64], 1.0).unwrap();
     let predicted = frozen.model.forward(&images, crate::model::Mode::Predict).unwrap();
     let seeded = seeded(3, 0, Purpose::Step(0, 0));
-    let trained = frozen.model.forward(&images, crate::model::Mode::Train(&seeded)).unwrap();
+    let trained = frozen.model.forward(&images, crate::model::Mode::Train(&seeded, None)).unwrap();
     assert!(trained.equal(&predicted) && trained.requires_grad());
     assert!(frozen.params.entries().iter().all(|param| param.tensor.equal(&before[&param.name])));
     assert!(frozen.params.entries().iter().any(|param| param.role == Role::Counter && param.frozen));

@@ -7,16 +7,16 @@ use crate::model::layers::{Conv, Filter, Norm, Padding, Statistics, Window, drop
 fn drop_path_drops_whole_rows_and_scales_the_others_up() {
     let ones = Tensor::ones([1000, 2, 3, 3], (Kind::Float, CPU)).set_requires_grad(true);
     let seeded = seeded(1, 0, Purpose::Step(0, 0));
-    let dropped = drop_path(&ones, 0.75, Mode::Train(&seeded)).unwrap().detach();
+    let dropped = drop_path(&ones, 0.75, Mode::Train(&seeded, None)).unwrap().detach();
     let rows = dropped.flatten(1, -1);
     assert!(rows.amin([1i64].as_slice(), false).equal(&rows.amax([1i64].as_slice(), false)));
     let kept = dropped.select(1, 0).select(1, 0).select(1, 0);
     assert_eq!(kept.max().double_value(&[]), 4.0);
     let share = kept.gt(0.0).to_kind(Kind::Float).mean(None).double_value(&[]);
     assert!((share - 0.25).abs() < 0.05, "{share}");
-    assert!(drop_path(&ones, 0.0, Mode::Train(&seeded)).unwrap().equal(&ones));
+    assert!(drop_path(&ones, 0.0, Mode::Train(&seeded, None)).unwrap().equal(&ones));
     assert!(drop_path(&ones, 0.75, Mode::Predict).unwrap().equal(&ones));
-    assert!(drop_path(&ones.detach(), 0.75, Mode::Train(&seeded)).unwrap().equal(&ones), "frozen");
+    assert!(drop_path(&ones.detach(), 0.75, Mode::Train(&seeded, None)).unwrap().equal(&ones), "frozen");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_norm_refuses_to_train_on_one_value() {
     let mut builder = Builder::new(Origin::Nowhere, dimensions(1, 1, 3));
     let norm = Norm::new(&mut builder, "norm", Statistics::TORCH).unwrap();
     let image = Tensor::zeros([1, 3, 1, 1], (Kind::Float, CPU));
-    let error = norm.forward(&image, Mode::Train(&seeded)).unwrap_err();
+    let error = norm.forward(&image, Mode::Train(&seeded, None)).unwrap_err();
     assert!(error.to_string().contains("one value a channel"));
     assert!(norm.forward(&image, Mode::Predict).is_ok());
 }

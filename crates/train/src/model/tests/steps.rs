@@ -43,7 +43,7 @@ fn learn(net: &Net) -> Gradients {
     let images = as_in_training(&formula("images", &[4, 3, side, side], 1.0, 0.0));
     let trained: Vec<Tensor> = net.params.trained().map(|param| param.tensor.shallow_clone()).collect();
     let seeded = seeded(1, 0, Purpose::Step(0, 0));
-    gradients(&trained, &targets(), 1, |_| net.model.forward(&images, Mode::Train(&seeded))).unwrap()
+    gradients(&trained, &targets(), 1, |_| net.model.forward(&images, Mode::Train(&seeded, None))).unwrap()
 }
 
 /// Sum, L2 norm and three numbers of a tensor.
