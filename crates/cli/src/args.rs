@@ -277,6 +277,12 @@ pub(crate) enum BenchCommand {
     Train(BenchTrainArgs),
     /// Label a corpus as `relabel` does and keep nothing.
     Label(BenchLabelArgs),
+    /// Run `bench stream` on one worker and on two, in one process and in two, in turn, and say what more of them give.
+    Scaling(BenchScalingArgs),
+    /// Send batches from one process to another as the stream does, and in turn as many bytes over a plain socket.
+    Exchange(BenchExchangeArgs),
+    /// Add up numbers over two processes, as two training nodes do with their gradients.
+    AllReduce(BenchAllReduceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -287,9 +293,12 @@ pub(crate) struct BenchStreamArgs {
     /// What is done to them.
     #[arg(long, value_enum, default_value_t = Task::Basic)]
     pub(crate) task: Task,
-    /// Worker threads [default: one a core].
+    /// Worker threads of each process [default: one a core].
     #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
+    /// Processes on this machine. The batches come together in the first; memory, cores and allocations are those of it alone.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) processes: u16,
     /// Passes over the corpus that are measured, after one to warm up.
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) passes: u32,
@@ -302,6 +311,68 @@ pub(crate) struct BenchStreamArgs {
     /// Decode JPEGs at full size even where the result is much smaller.
     #[arg(long)]
     pub(crate) no_scale: bool,
+    #[command(flatten)]
+    pub(crate) partner: PartnerArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PartnerArgs {
+    /// For the processes that a measurement starts: the one that started this says the rest over standard input.
+    #[arg(long, hide = true)]
+    pub(crate) partner: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchScalingArgs {
+    /// The images: a folder, or for `fmnist` an IDX file.
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) corpus: PathBuf,
+    /// What is done to them.
+    #[arg(long, value_enum, default_value_t = Task::Randaug)]
+    pub(crate) task: Task,
+    /// How often all are run in turn.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// Passes over the corpus that are measured in each run, after one to warm up.
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) passes: u32,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchExchangeArgs {
+    /// Images in a message: those of one worker in a batch.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) images: u32,
+    /// Height and width of the RGB images, in pixels.
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) size: u32,
+    /// Messages of a turn that are measured, after eight to warm up.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) messages: u32,
+    /// How often stream and socket are measured in turn.
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    #[command(flatten)]
+    pub(crate) partner: PartnerArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchAllReduceArgs {
+    /// Millions of bytes of 32-bit floats that are added up.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [25, 100],
+        value_parser = clap::value_parser!(u32).range(1..=4000))]
+    pub(crate) megabytes: Vec<u32>,
+    /// Sums of each size that are measured, after one to warm up.
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) repetitions: u32,
+    #[command(flatten)]
+    pub(crate) partner: PartnerArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -246,6 +246,14 @@ pub enum ClusterError {
         /// What happened.
         problem: String,
     },
+    /// A measurement that this program should make in another process failed.
+    #[error("`millstream {command}` {problem}")]
+    Measurement {
+        /// Its arguments.
+        command: String,
+        /// What happened.
+        problem: String,
+    },
     /// timely could not start.
     #[error("the worker threads did not start: {0}")]
     Start(String),

@@ -5,6 +5,7 @@
 //! the recorder, one [`Commit`] a round, and checked by [`verify`] and [`compare`].
 
 mod ask;
+mod bench;
 mod checkpoint;
 mod commit;
 mod curate;
@@ -26,12 +27,14 @@ mod repeat;
 mod report;
 mod run;
 mod run_dir;
+mod team;
 mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
+pub use bench::{ExchangeReading, Exchanging, all_reduce, exchange};
 pub use commit::{Commit, FileEntry};
 pub use curate::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers, curate};
-pub use drain::{Consumer, ConsumerFactory, drain};
+pub use drain::{Consumer, ConsumerFactory, drain, drain_with};
 pub use error::ClusterError;
 pub use export::{ExportOptions, export};
 pub use handshake::HandshakeError;
@@ -47,4 +50,5 @@ pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport};
 pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
+pub use team::{Team, measure};
 pub use verify::{Audit, Comparison, Difference, compare, verify};
