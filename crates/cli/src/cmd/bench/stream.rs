@@ -23,11 +23,11 @@ const BATCHES: u64 = 6;
 
 pub(crate) fn stream(args: &BenchStreamArgs) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
-    let workers = args.workers.map_or_else(cores, usize::from);
-    let manifest = Arc::new(unlabelled(&task::source(&args.corpus)?, KeyKind::Place)?);
     if args.task == Task::Decode && args.processes > 1 {
         return Err(Request("the task `decode` has no stream: it has one process".to_owned()).into());
     }
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let manifest = Arc::new(unlabelled(&task::source(&args.corpus)?, KeyKind::Place)?);
     let reading = match args.task {
         Task::Decode => decode::measure(&manifest, workers, args.passes)?,
         task => {
