@@ -100,6 +100,48 @@ fn the_stream_is_measured() {
 }
 
 #[test]
+fn two_processes_are_measured_in_one_command() {
+    let place = Place::new();
+    let read = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&place.succeed(args)).unwrap() };
+    let sums = read(&["bench", "all-reduce", "--megabytes", "1,2", "--repetitions", "3", "--json"]);
+    assert_eq!((&sums["ranks"], &sums["sums"][1]["megabytes"]), (&2.into(), &2.into()), "{sums}");
+    assert!(sums["sums"].as_array().unwrap().iter().all(|sum| sum["megabytes_per_second"].as_f64().unwrap() > 0.0));
+    let small = ["--images", "2", "--size", "16", "--messages", "20", "--rounds", "2"];
+    let ways = read(&[&["bench", "exchange", "--json"][..], &small].concat());
+    assert!(ways["message_bytes"].as_u64().unwrap() > 2 * 16 * 16 * 3, "{ways}");
+    assert!(ways["ratio"]["by_round"]["least"].as_f64().unwrap() > 0.0, "{ways}");
+    let text = place.succeed(&[&["bench", "exchange"][..], &small].concat());
+    assert!(text.contains("20 messages of") && text.contains("stream / socket: "), "{text}");
+    let text = place.succeed(&["bench", "all-reduce", "--megabytes", "1", "--repetitions", "1"]);
+    assert!(text.contains("2 processes, 1 sums") && text.contains("1 MB: "), "{text}");
+    place.fail(&["bench", "all-reduce", "--partner"], 4, &["--partner", "not for people"]);
+    place.fail(&["bench", "all-reduce", "--megabytes", "0"], 2, &["--megabytes"]);
+}
+
+#[test]
+fn a_second_process_and_a_second_worker_are_compared_with_one() {
+    let place = Place::new();
+    let mnist = super::support::root().join("data/mnist/test-images-idx3-ubyte.gz");
+    let corpus = ["--corpus", mnist.to_str().unwrap(), "--task", "fmnist"];
+    let read =
+        |args: &[&[&str]]| -> serde_json::Value { serde_json::from_str(&place.succeed(&args.concat())).unwrap() };
+    let layout = ["--processes", "2", "--workers", "1", "--passes", "2", "--json"];
+    let figures = read(&[&["bench", "stream"], &corpus, &layout]);
+    assert_eq!((&figures["processes"], &figures["workers"]), (&2.into(), &1.into()), "{figures}");
+    assert_eq!(figures["images_per_second"].as_array().unwrap().len(), 2);
+    let figures = read(&[&["bench", "scaling", "--rounds", "1", "--json"], &corpus]);
+    assert_eq!(figures["layouts"].as_array().unwrap().len(), 3, "{figures}");
+    for name in ["two_workers_to_one", "two_processes_to_two_workers"] {
+        assert!(figures[name]["of_medians"].as_f64().unwrap() > 0.0, "{figures}");
+    }
+    let scaling = |args: &[&str], says: &[&str]| place.fail(&[&["bench", "scaling"], args].concat(), 2, says);
+    scaling(&["--corpus", "nowhere"], &["nowhere"]);
+    scaling(&["--corpus", ".", "--task", "decode"], &["no stream"]);
+    let decode = ["--corpus", ".", "--task", "decode", "--processes", "2"];
+    place.fail(&[&["bench", "stream"][..], &decode].concat(), 2, &["decode", "one process"]);
+}
+
+#[test]
 fn training_is_measured_with_its_stream_and_without() {
     let place = Place::new();
     let bench = "bench train --width 8 --size 16 --channels gray --batch 8 --steps 4 --warmup 2 --threads 1 --json";

@@ -16,9 +16,11 @@ import machine
 import prepare
 import report
 from prepare import HERE, ROOT, Failed, say
-from rows import LABELLING, ROWS, STEPS, TASKS, TRAINING
+from rows import LABELLING, ROWS, STEPS, SUMS, TASKS, TRAINING, WITHOUT_IMAGES
 
 WORKERS = 2
+# Sums of each size in a run.
+REPETITIONS = 15
 # Cores that others may use during a run; beyond that it is repeated.
 TOLERANCE = 0.15
 REPEATS = 3
@@ -37,7 +39,7 @@ def arguments():
     )
     parser.add_argument("--rounds", type=positive, default=3, help="times that all are run in turn (default 3)")
     parser.add_argument("--passes", type=positive, default=1, help="measured passes of a run, after one to warm up")
-    both = "`train` for both of training, `label` for both of labelling"
+    both = "`train` for both of training, `label` of labelling, `allreduce` of sums over two processes"
     parser.add_argument("--tasks", default=",".join(stream_tasks), help=f"{both}; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="200 images: shows that all runs, judges nothing")
     parser.add_argument("--out", type=Path, help="JSON lines of all runs (default: results-TIME.jsonl among the peers)")
@@ -45,7 +47,7 @@ def arguments():
     only.add_argument("--setup-only", action="store_true", help="download, build and stop")
     only.add_argument("--report", type=Path, metavar="FILE", help="print the tables of an earlier run")
     args = parser.parse_args()
-    several = {"train": TRAINING, "label": LABELLING}
+    several = {"train": TRAINING, "label": LABELLING, "allreduce": SUMS}
     args.tasks = [one for task in args.tasks.split(",") for one in several.get(task, [task])]
     unknown = set(args.tasks) - set(stream_tasks)
     if unknown:
@@ -86,7 +88,7 @@ class Bench:
 
     def header(self):
         rounds, passes = self.args.rounds, self.args.passes
-        over = f" over {self.corpus.name}" if set(self.args.tasks) - set(TRAINING) else ""
+        over = f" over {self.corpus.name}" if set(self.args.tasks) - WITHOUT_IMAGES else ""
         settings = f"{WORKERS} workers or threads, {rounds} rounds of {passes} measured passes{over}"
         return {
             "machine": machine.facts(self.peers, self.millstream),
@@ -130,6 +132,8 @@ class Bench:
         passes, workers = str(self.args.passes * (20 if short else 1)), str(WORKERS)
         if task in TRAINING:
             return self.training(row, task)
+        if task in SUMS:
+            return self.sums(row, task)
         if row.program == "roi":
             return [self.peers / "roi", workers, passes, *row.options]
         corpus = FASHION_MNIST if task == "fmnist" else self.corpus
@@ -141,15 +145,24 @@ class Bench:
             return [self.millstream, "bench", "stream", "--json", *common]
         return [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program, *common]
 
+    def sums(self, row, task):
+        repetitions = 2 if self.args.quick else REPETITIONS * self.args.passes
+        lengths = [*SUMS[task], "--repetitions", repetitions, *row.options]
+        return self.program(row, "all-reduce", lengths)
+
     def training(self, row, task):
         warmup, steps = STEPS[task]
         steps = 2 if self.args.quick else steps * self.args.passes
         lengths = ["--warmup", warmup, "--steps", steps, "--threads", WORKERS]
+        return self.program(row, "train", [*TRAINING[task], *lengths, *row.options])
+
+    def program(self, row, command, options):
+        """A command of millstream, or a peer that takes the same options."""
         if row.program == "millstream":
-            program = [self.millstream, "bench", "train", "--json"]
+            program = [self.millstream, "bench", command, "--json"]
         else:
             program = [self.peers / f"venv-{row.environment}/bin/python", HERE / row.program]
-        return [str(word) for word in [*program, *TRAINING[task], *lengths, *row.options]]
+        return [str(word) for word in [*program, *options]]
 
     def run(self, row, task):
         """A fresh process, and what it says of itself."""
@@ -160,7 +173,10 @@ class Bench:
         _, brace, rest = ("\n" + out).rpartition("\n{")
         if status != 0 or not brace:
             return {"failed": f"status {status}: {err[-500:]}"}
-        return {"other_cores": others, **json.loads("{" + rest)}
+        figures = json.loads("{" + rest)
+        # Sums of several sizes would be several; here it is one.
+        (one,) = figures.pop("sums", [{}])
+        return {"other_cores": others, **figures, **one}
 
     def note(self, figures):
         with self.out.open("a") as file:
@@ -205,9 +221,10 @@ def summary(figures, rounds):
     name = f"round {figures['round']} of {rounds}, {figures['task']}, {figures['row']}"
     if "failed" in figures:
         return f"{name}: FAILED, {figures['failed'].strip()}"
-    rates = figures["images_per_second"]
+    rate = report.rate_of(figures["task"])
+    rates = figures[rate]
     rates = ", ".join(f"{rate:,.0f}" for rate in (rates if isinstance(rates, list) else [rates]))
-    return f"{name}: {rates} images/s{' (disturbed)' if figures['disturbed'] else ''}"
+    return f"{name}: {rates} {report.FIGURES[rate]}{' (disturbed)' if figures['disturbed'] else ''}"
 
 
 def compare(args):

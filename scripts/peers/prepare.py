@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rows import ROWS, TRAINING
+from rows import ROWS, WITHOUT_IMAGES
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -64,7 +64,7 @@ def prepare(peers, tasks):
     peers.mkdir(parents=True, exist_ok=True)
     for name in environments(tasks):
         environment(peers, name)
-    if set(tasks) - set(TRAINING):
+    if set(tasks) - WITHOUT_IMAGES:
         corpus(peers)
         ceiling(peers)
     if "fmnist" in tasks:

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from statistics import harmonic_mean, median
 
-from rows import OURS, OURS_UNSCALED, REQUIREMENTS, ROWS, TASKS
+from rows import IMAGES, MEGABYTES, OURS, OURS_UNSCALED, REQUIREMENTS, ROWS, SUMS, TASKS
 
-RATE = "images_per_second"
-FIGURES = {RATE: "images/s", "peak_rss_mib": "peak memory", "first_batch_seconds": "first batch"}
+FIGURES = {IMAGES: "images/s", MEGABYTES: "MB/s", "peak_rss_mib": "peak memory", "first_batch_seconds": "first batch"}
 
 
 @dataclass
@@ -30,6 +29,11 @@ class Results:
     def middle(self, row, task, figure):
         values = self.values(row, task, figure)
         return median(values) if values else None
+
+
+def rate_of(task):
+    """The figure that says how fast a program is in a task."""
+    return MEGABYTES if task in SUMS else IMAGES
 
 
 def value_of(run, figure):
@@ -71,8 +75,8 @@ def table(columns, rows):
 
 def task_table(results, task):
     measured = [row for row in ROWS if task in row.work]
-    measured.sort(key=lambda row: -(results.middle(row.name, task, RATE) or 0))
-    columns = ["", "images/s, median [min-max]", "peak memory MiB", "first batch s", "cores used", "same work"]
+    measured.sort(key=lambda row: -(results.middle(row.name, task, rate_of(task)) or 0))
+    columns = ["", f"{FIGURES[rate_of(task)]}, median [min-max]", "peak memory MiB", "first batch s", "cores used", "same work"]
     lines = table(columns, [cells(results, row, task) for row in measured])
     if any("*" in line for line in lines):
         lines += ["", "`*` others used the machine in every attempt of a round: the least disturbed one is shown."]
@@ -85,7 +89,7 @@ def cells(results, row, task):
         return "" if value is None else f"{value:,.{digits}f}"
 
     runs = results.runs.get((row.name, task), {}).values()
-    rates = [value_of(run, RATE) for run in runs]
+    rates = [value_of(run, rate_of(task)) for run in runs]
     missing = results.header["rounds"] - len(runs)
     spread = f"{median(rates):,.0f} [{min(rates):,.0f}-{max(rates):,.0f}]" if rates else ""
     marks = (" *" if any(run["disturbed"] for run in runs) else "") + (f" ({missing} failed)" if missing else "")

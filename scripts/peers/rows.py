@@ -12,12 +12,18 @@ TASKS = {
     "resnet18": "resnet18: training, 64 x 64 RGB, batches of 64",
     "label_lite0": "label_lite0: EfficientNet-Lite0 labels photographs, 224 x 224, batches of 64, float32",
     "label_resnet18": "label_resnet18: ResNet-18 labels photographs, 224 x 224, batches of 64, float32",
+    "allreduce_25": "allreduce_25: 25 MB of float32 added up over two processes, over the loopback",
+    "allreduce_100": "allreduce_100: 100 MB of float32 added up over two processes, over the loopback",
 }
 # What millstream and its peers are told to train.
 TRAINING = {
     "smallnet": ("--model", "smallnet", "--width", 32, "--size", 28, "--channels", "gray", "--batch", 256),
     "resnet18": ("--model", "resnet18", "--size", 64, "--channels", "rgb", "--batch", 64),
 }
+# What is added up over two processes.
+SUMS = {task: ("--megabytes", size) for task, size in {"allreduce_25": 25, "allreduce_100": 100}.items()}
+# Tasks that take no images.
+WITHOUT_IMAGES = {*TRAINING, *SUMS}
 # The models that label.
 LABELLING = {"label_lite0": "efficientnet_lite0", "label_resnet18": "resnet18"}
 SAME_LABELS = dict.fromkeys(LABELLING, "yes")
@@ -52,6 +58,7 @@ ROWS = (
             "smallnet": "more: its stream shuffles, crops and flips the images of every batch",
             "resnet18": "more: its stream shuffles, crops and flips the images of every batch",
             **dict.fromkeys(LABELLING, "yes, norms folded into convolutions"),
+            **dict.fromkeys(SUMS, "yes"),
         },
     ),
     Row(
@@ -112,6 +119,7 @@ ROWS = (
         "main",
         ("--channels-last", "--alone"),
     ),
+    Row("PyTorch, Gloo", "torch_allreduce.py", dict.fromkeys(SUMS, "yes"), "main"),
     Row("libjpeg-turbo, whole image", "roi", {"decode": "whole image"}, options=("full",)),
     Row("libjpeg-turbo, crop box", "roi", {"decode": "the box of a RandomResizedCrop alone"}, options=("roi",)),
     Row(
@@ -131,6 +139,8 @@ TIMM = ("timm", "timm, channels last")
 ALONE = ("timm, model alone",)
 OWN_ALONE = ("millstream, model alone",)
 EAGER = ("PyTorch", "PyTorch, channels last")
+# Figures of which more is better.
+IMAGES, MEGABYTES = "images_per_second", "megabytes_per_second"
 
 
 @dataclass(frozen=True)
@@ -140,7 +150,7 @@ class Requirement:
     task: str
     rivals: tuple
     factor: float
-    figure: str = "images_per_second"
+    figure: str = IMAGES
     rival_task: str = ""
     # An aim is reported like the others, but nothing fails by it.
     aim: bool = False
@@ -149,7 +159,7 @@ class Requirement:
 
     @property
     def smaller_is_better(self):
-        return self.figure != "images_per_second"
+        return self.figure not in (IMAGES, MEGABYTES)
 
 
 REQUIREMENTS = (
@@ -177,4 +187,5 @@ REQUIREMENTS = (
             Requirement(task, OWN_ALONE, 0.93, aim=True),
         )
     ),
+    *(Requirement(task, ("PyTorch, Gloo",), 0.9, figure=MEGABYTES) for task in SUMS),
 )

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 
 import report
-from rows import OURS, REQUIREMENTS, ROWS, Requirement
+from rows import IMAGES, MEGABYTES, OURS, REQUIREMENTS, ROWS, Requirement
 
 DALI = Requirement("basic", ("DALI",), 1.5)
 HEADER = {"machine": {"cpu": "x"}, "settings": "s", "tasks": ["basic"], "rounds": 3, "quick": False}
@@ -37,7 +37,7 @@ class Report(unittest.TestCase):
 
     def test_passes_of_a_run_count_by_the_time_they_take(self):
         found = results({**run(OURS, 0, 0), "images_per_second": [100, 300]})
-        self.assertEqual(found.middle(OURS, "basic", report.RATE), 150)
+        self.assertEqual(found.middle(OURS, "basic", IMAGES), 150)
 
     def test_the_best_of_the_rivals_counts(self):
         found = results(run(OURS, 0, 90), run("DALI", 0, 30), run("tf.data", 0, 60))
@@ -63,6 +63,16 @@ class Report(unittest.TestCase):
         one = Requirement("basic", ("DALI",), 1.5, ours="one batch")
         self.assertEqual(report.ratios(found, one), (2.0, 2.0))
         self.assertIn("of `one batch`: DALI", report.requirement_cells(found, one)[0])
+
+    def test_sums_are_told_in_megabytes(self):
+        sums = {"task": "allreduce_25", "images_per_second": None}
+        ours = run(OURS, 0, 0, **sums, megabytes_per_second=900)
+        found = results(ours, run("PyTorch, Gloo", 0, 0, **sums, megabytes_per_second=1000))
+        one = Requirement("allreduce_25", ("PyTorch, Gloo",), 0.9, figure=MEGABYTES)
+        self.assertEqual(report.ratios(found, one), (0.9, 0.9))
+        self.assertTrue(report.held(found, one))
+        self.assertIn("at least 0.9", report.requirement_cells(found, one))
+        self.assertIn("MB/s, median", "".join(report.task_table(found, "allreduce_25")))
 
     def test_every_requirement_names_measured_rows(self):
         measured = {(row.name, task) for row in ROWS for task in row.work}

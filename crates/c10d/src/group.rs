@@ -1,5 +1,7 @@
 //! A group of training nodes that add up their gradients: PyTorch's `ProcessGroupGloo`.
 
+mod time;
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::net::IpAddr;
 use std::sync::Arc;

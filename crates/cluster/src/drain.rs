@@ -10,6 +10,7 @@ use millstream_dataflow::{
 
 use crate::error::ClusterError;
 use crate::group::{Group, run_workers};
+use crate::team::Team;
 
 /// What takes the batches of a stream: one for each stream, made where it will live.
 pub type Consumer = Box<dyn FnMut(&Batch)>;
@@ -28,7 +29,23 @@ pub fn drain(
     stop: &Stop,
     consumer: Arc<ConsumerFactory>,
 ) -> Result<Vec<DeadLetter>, ClusterError> {
-    job.check(workers)?;
+    drain_with(&mut Team::alone(), job, workers, stop, consumer)
+}
+
+/// The same on so many workers of each process of a team. All must be given an equal job; the batches come together at the first,
+/// which alone has a consumer and hears of bad records.
+///
+/// # Errors
+/// As [`drain`]; the processes did not come together.
+pub fn drain_with(
+    team: &mut Team,
+    job: Job,
+    workers: usize,
+    stop: &Stop,
+    consumer: Arc<ConsumerFactory>,
+) -> Result<Vec<DeadLetter>, ClusterError> {
+    job.check(workers * team.processes())?;
+    let group = Group::of(workers, team.index(), team.connect()?);
     let classes = job.classes.len();
     let (send, receive) = channel();
     let around = Surroundings::new(
@@ -41,7 +58,7 @@ pub fn drain(
         }),
         stop.clone(),
     );
-    run_workers(Group::alone(workers), Arc::new(job), around)?;
+    run_workers(group, Arc::new(job), around)?;
     match stop.reason() {
         Some(reason) => Err(reason.clone().into()),
         None => Ok(receive.try_iter().collect()),

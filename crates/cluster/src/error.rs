@@ -260,6 +260,14 @@ pub enum ClusterError {
         /// How often the processes were started again.
         restarts: u32,
     },
+    /// A measurement that this program should make in another process failed.
+    #[error("`millstream {command}` {problem}")]
+    Measurement {
+        /// Its arguments.
+        command: String,
+        /// What happened.
+        problem: String,
+    },
     /// timely could not start.
     #[error("the worker threads did not start: {0}")]
     Start(String),

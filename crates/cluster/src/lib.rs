@@ -6,6 +6,7 @@
 
 mod ask;
 mod assembly;
+mod bench;
 mod checkpoint;
 mod children;
 mod commit;
@@ -32,13 +33,15 @@ mod report;
 mod run;
 mod run_dir;
 mod supplies;
+mod team;
 mod verify;
 
 pub use ask::{Answers, AskOptions, ask, find_model, unlabelled};
 pub use assembly::Others;
+pub use bench::{ExchangeReading, Exchanging, all_reduce, exchange};
 pub use commit::{Commit, FileEntry};
 pub use curate::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers, curate};
-pub use drain::{Consumer, ConsumerFactory, drain};
+pub use drain::{Consumer, ConsumerFactory, drain, drain_with};
 pub use error::ClusterError;
 pub use export::{ExportOptions, export};
 pub use handshake::HandshakeError;
@@ -59,4 +62,5 @@ pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport, read_report};
 pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
+pub use team::{Team, measure};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -32,6 +32,7 @@ mod schedule;
 mod stop;
 mod tally;
 pub mod time;
+mod traffic;
 mod trainer;
 
 pub use evaluation::{ClassAccuracy, Evaluation, Reliability};
@@ -49,4 +50,5 @@ pub use run::{Surroundings, run};
 pub use schedule::Pass;
 pub use stop::{Stop, StopOnPanic, StopReason};
 pub use tally::{BINS, Bin, Tally};
+pub use traffic::Traffic;
 pub use trainer::{Ahead, ModelHash, Progress, StepMetrics, Trainer, TrainerError, TrainerFactory};

@@ -32,8 +32,8 @@ use crate::trainer::TrainerFactory;
 const NAP: Duration = Duration::from_millis(50);
 
 /// Buffers of parts of batches that wait to be used again, all workers of a process together, and their largest size.
-const SPARE_PARTS: usize = 8;
-const LARGEST_PART: usize = 64 << 20;
+pub(crate) const SPARE_PARTS: usize = 8;
+pub(crate) const LARGEST_PART: usize = 64 << 20;
 /// The same for files, of one worker.
 const SPARE_FILES: usize = 64;
 const LARGEST_FILE: usize = 256 << 10;

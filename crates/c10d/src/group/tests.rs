@@ -69,3 +69,9 @@ fn a_rank_that_does_not_come_and_one_that_goes_are_errors() {
     let error = outcomes[0].clone().unwrap_err();
     assert!(error.contains("adding up over the training nodes"), "{error}");
 }
+
+#[test]
+fn all_ranks_time_the_same_sums() {
+    let counts = on(3, |group| group.time_all_reduce(1000, 4).unwrap().len());
+    assert_eq!(counts, [4, 4, 4]);
+}

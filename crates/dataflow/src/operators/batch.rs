@@ -58,7 +58,7 @@ fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
     };
     for mut part in parts {
         batch.rows.append(&mut part.rows);
-        batch.blocks.push(part.pixels);
+        batch.blocks.push(part.pixels.into_block());
         batch.dead.append(&mut part.dead);
     }
     batch
@@ -67,9 +67,11 @@ fn join(mut parts: Vec<Part>, shape: Shape) -> Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operators::pixels::Pixels;
+    use crate::pool::Pool;
     use crate::ranks::Lane;
     use crate::schedule::Share;
-    use millstream_data::{Block, Key, Row, Target};
+    use millstream_data::{Key, Row, Target};
 
     fn part(slots: &[u32]) -> Part {
         let row = |slot: &u32| Row {
@@ -85,7 +87,7 @@ mod tests {
         Part {
             share: Share { lane: Lane::ALL, slots: first..first + slots.len() as u32, width: 6, ranks: 0..1 },
             rows: slots.iter().map(row).collect(),
-            pixels: Block(slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
+            pixels: Pixels::of(&Pool::new(0, 0), slots.iter().flat_map(|slot| [*slot as u8; 4]).collect()),
             dead: Vec::new(),
             rank: 0,
         }

@@ -5,6 +5,7 @@ pub(crate) mod conclude;
 pub(crate) mod credit;
 pub(crate) mod learn;
 pub(crate) mod mix;
+pub(crate) mod pixels;
 pub(crate) mod prepare;
 pub(crate) mod read;
 pub(crate) mod sample;

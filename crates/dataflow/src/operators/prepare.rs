@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_data::{Block, DeadLetter, Key, Payload, Row, Stage};
+use millstream_data::{DeadLetter, Key, Payload, Row, Stage};
 use millstream_imageops::{Image, ImageError, Picture, Renderer, SampleKey, View};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
@@ -16,6 +16,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::{Stream, StreamVec};
 
+use super::pixels::Pixels;
 use super::read::{Failure, Fallible};
 use crate::flow::Credit;
 use crate::gauges::Gauges;
@@ -36,7 +37,7 @@ pub(crate) struct Part {
     /// What came of it, in slot order, as in [`millstream_data::Batch`].
     pub(crate) rows: Vec<Row>,
     /// The pixels of these rows.
-    pub(crate) pixels: Block,
+    pub(crate) pixels: Pixels,
     /// Records of the share that failed here or before, where this worker has not said so yet.
     pub(crate) dead: Vec<DeadLetter>,
     /// The rank that gets it.
@@ -109,7 +110,7 @@ pub(crate) fn prepare<'scope>(
                 if step.part.as_ref().is_some_and(|part| part.missing == 0)
                     && let Some(Step { part: Some(part), capability, .. }) = steps.remove(&time)
                 {
-                    output.session(&capability).give_iterator(part.close().for_each_rank());
+                    output.session(&capability).give_iterator(part.close(&kitchen.buffers.parts).for_each_rank());
                     // The training node may wait for it: it goes off at the end of a turn.
                     break;
                 }
@@ -157,8 +158,8 @@ impl OpenPart {
         OpenPart { share: slot.share.clone(), missing, rows: vec![None; rows], dead: Vec::new(), pixels, bytes }
     }
 
-    /// Closes the gaps that bad records left.
-    fn close(mut self) -> Part {
+    /// Closes the gaps that bad records left. The pixels come from that pool.
+    fn close(mut self, pool: &Pool) -> Part {
         let mut kept = 0;
         for (at, row) in self.rows.iter().enumerate() {
             if row.is_some() {
@@ -170,7 +171,8 @@ impl OpenPart {
         }
         self.pixels.truncate(kept * self.bytes);
         let rows = self.rows.into_iter().flatten().collect();
-        Part { rank: self.share.ranks.start, share: self.share, rows, pixels: Block(self.pixels), dead: self.dead }
+        let pixels = Pixels::of(pool, self.pixels);
+        Part { rank: self.share.ranks.start, share: self.share, rows, pixels, dead: self.dead }
     }
 }
 

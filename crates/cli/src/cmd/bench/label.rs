@@ -113,8 +113,8 @@ fn report(
         bail!(gauge.stop.reason().cloned().unwrap_or(StopReason::Interrupted));
     };
     match args.json.json {
-        true => print_json(&reading.as_json("label", options.workers))?,
-        false => print(&reading.as_text("label", options.workers))?,
+        true => print_json(&reading.as_json("label", (1, options.workers)))?,
+        false => print(&reading.as_text("label", (1, options.workers)))?,
     }
     Ok(ExitCode::SUCCESS)
 }

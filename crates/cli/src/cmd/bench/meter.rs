@@ -80,9 +80,11 @@ impl Reading {
         self.rates.len() as f64 / self.rates.iter().map(|rate| rate.recip()).sum::<f64>()
     }
 
-    pub(super) fn as_json(&self, task: &str, workers: usize) -> Value {
+    /// For programs; of so many processes with so many workers each.
+    pub(super) fn as_json(&self, task: &str, (processes, workers): (usize, usize)) -> Value {
         json!({
             "task": task,
+            "processes": processes,
             "workers": workers,
             "images": self.images,
             "images_per_second": self.rates.iter().map(|rate| rounded(*rate, 1)).collect::<Vec<_>>(),
@@ -93,12 +95,16 @@ impl Reading {
         })
     }
 
-    pub(super) fn as_text(&self, task: &str, workers: usize) -> String {
+    pub(super) fn as_text(&self, task: &str, (processes, workers): (usize, usize)) -> String {
+        let layout = match processes {
+            1 => format!("{workers} workers"),
+            _ => format!("{processes} processes of {workers} workers"),
+        };
         let (low, high) =
             self.rates.iter().fold((f64::MAX, 0f64), |(low, high), rate| (low.min(*rate), high.max(*rate)));
         let first = self.first_batch.map_or(String::new(), |seconds| format!("\nfirst batch after {seconds:.3} s"));
         format!(
-            "{task}: {:.0} images/s ({low:.0} to {high:.0} over {} passes of {} images, {workers} workers, {:.2} cores used)\n\
+            "{task}: {:.0} images/s ({low:.0} to {high:.0} over {} passes of {} images, {layout}, {:.2} cores used)\n\
              peak memory {:.0} MiB, {:.2} allocations an image{first}",
             self.rate(),
             self.rates.len(),

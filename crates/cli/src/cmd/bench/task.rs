@@ -1,11 +1,12 @@
 //! What is done to the images of a benchmark: the recipes that loaders are usually measured by.
 
+use std::path::Path;
 use std::thread;
 
 use millstream_data::{Batch, FolderLayout, Shape, SourceConfig};
 use millstream_imageops::{Filter, Layout, Step, Variant, normalize};
 
-use crate::args::{BenchStreamArgs, Task};
+use crate::args::Task;
 use crate::exit::Request;
 
 /// Mean and standard deviation of each channel over ImageNet, of pixels scaled to 0..1.
@@ -80,8 +81,8 @@ pub(super) fn work(task: Task) -> anyhow::Result<Work> {
 }
 
 /// The images: a folder in any layout, or for `fmnist` an IDX file.
-pub(super) fn source(args: &BenchStreamArgs) -> anyhow::Result<SourceConfig> {
-    let path = args.corpus.clone();
+pub(super) fn source(corpus: &Path) -> anyhow::Result<SourceConfig> {
+    let path = corpus.to_owned();
     if path.is_dir() {
         return Ok(SourceConfig::Folder { path, layout: FolderLayout::Flat });
     }
