@@ -53,6 +53,28 @@ fn commands_of_the_readme_work() {
     assert!(seen.len() > 5, "the README shows {seen:?}");
 }
 
+/// The examples of hosts files are good, and their schema is what the program says.
+#[test]
+fn examples_of_hosts_files_are_good() {
+    let place = Place::new();
+    for entry in std::fs::read_dir(root().join("configs/hosts")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            // Good enough to look for the machines, of which some are in no network.
+            let hosts = path.to_str().unwrap();
+            let output = place.run(&["launch", "pipeline.yaml", "--hosts", hosts, "--check", "--set", "seed=1"]);
+            let says = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(says.contains("ssh cannot log in there") || says.contains("machines are ready"), "{hosts}: {says}");
+        }
+    }
+    let schema = place.succeed(&["schema", "--hosts"]);
+    assert_eq!(
+        schema,
+        read("configs/hosts/hosts.schema.json"),
+        "millstream schema --hosts > configs/hosts/hosts.schema.json"
+    );
+}
+
 #[test]
 fn scripts_and_files_that_documents_name_exist() {
     for document in ["README.md", "ARCHITECTURE.md"] {

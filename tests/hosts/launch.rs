@@ -47,6 +47,12 @@ fn failed(output: &Output, code: i32, says: &[&str]) {
     assert!(!text.contains("panicked"), "{text}");
 }
 
+/// Figures for whoever runs a test alone, with `--no-capture`.
+fn tell(text: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{text}").unwrap();
+}
+
 /// That no process of a run is left on any machine.
 fn nothing_left(hosts: &Hosts, nodes: usize) {
     for node in 1..=nodes {
@@ -74,6 +80,51 @@ fn three_machines_end_like_one_and_nothing_is_left_on_them() {
     nothing_left(&hosts, 3);
     let log = std::fs::read_to_string(place.path("far/launch/log.txt")).unwrap();
     assert!(log.contains("host1:0 round 2"), "{log}");
+}
+
+#[test]
+#[ignore = "minutes: the whole quickstart, twice"]
+fn the_quickstart_on_three_machines_ends_like_on_one() {
+    let Some(hosts) = Hosts::new(3) else { return };
+    let place = Place::new();
+    let root = crate::support::root();
+    std::os::unix::fs::symlink(root.join("data"), place.path("data")).unwrap();
+    std::fs::copy(root.join("pipelines/quickstart.yaml"), place.path("quickstart.yaml")).unwrap();
+    place.write("hosts.yaml", HOSTS);
+    place.succeed(&["run", "quickstart.yaml", "--processes", "2", "--ranks", "2", "--out", "one"]);
+    let begun = Instant::now();
+    let args = ["launch", "quickstart.yaml", "--hosts", "hosts.yaml", "--out", "three"];
+    let output = on(&hosts, LAUNCHER, &place, &args).output().unwrap();
+    succeeded(&output);
+    let verdict = place.succeed(&["verify", "one", "three"]);
+    tell(&format!("{}{verdict} in {:.0?}", stdout(&output), begun.elapsed()));
+    assert!(verdict.starts_with("identical"), "{verdict}");
+    nothing_left(&hosts, 3);
+}
+
+/// With `min_hosts` a run does not wait for a machine that is gone, and takes it back when it comes again.
+#[test]
+fn a_lost_machine_is_left_out_and_taken_back() {
+    let Some(hosts) = Hosts::new(3) else { return };
+    let place = Place::new();
+    place.write("hosts.yaml", &format!("{HOSTS}heartbeat_timeout: 3\nstart_timeout: 3\nmin_hosts: 2\n"));
+    let steps = ["--set", "training.steps=1500"];
+    let whole = ["run", "pipeline.yaml", "--processes", "2", "--ranks", "2", "--workers", "1", "--out", "whole"];
+    place.succeed(&[&whole[..], &STEPS, &steps].concat());
+    hosts.cut(3);
+    let child = on(&hosts, LAUNCHER, &place, &[&launch("run")[..], &steps].concat()).spawn().unwrap();
+    let log = || std::fs::read_to_string(place.path("run/launch/log.txt")).unwrap_or_default();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !log().contains("goes on without host3") {
+        assert!(Instant::now() < until, "{}", log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    hosts.mend(3);
+    let says = succeeded(&finish(child));
+    assert!(says.contains("goes on without host3") && says.contains("host3 is there again"), "{says}");
+    let verdict = place.succeed(&["verify", "whole", "run"]);
+    assert!(verdict.starts_with("identical"), "{verdict}");
+    nothing_left(&hosts, 3);
 }
 
 /// What happens to a run, and how many times over.
@@ -160,19 +211,12 @@ fn whatever_happens_to_a_machine_the_run_ends_the_same() {
         let times = stderr(&output).matches("starts again in").count();
         restarted += usize::from(times > 0);
         lost.push(begun.elapsed().saturating_sub(undisturbed));
-        println!(
-            "{what}: {times} restarts, {:.1} s, undisturbed {:.1} s",
-            begun.elapsed().as_secs_f64(),
-            undisturbed.as_secs_f64()
-        );
+        let took = begun.elapsed();
+        tell(&format!("{what}: {times} restarts, {took:.1?}, undisturbed {undisturbed:.1?}"));
     }
     lost.sort();
-    println!(
-        "{} of {} ended the same, {restarted} after restarts; median time lost {:.1?}",
-        lost.len(),
-        lost.len(),
-        lost[lost.len() / 2]
-    );
+    let (runs, median) = (lost.len(), lost[lost.len() / 2]);
+    tell(&format!("{runs} of {runs} ended the same, {restarted} after restarts; median time lost {median:.1?}"));
 }
 
 fn check(hosts: &Hosts, place: &Place, more: &[&str]) -> Output {
@@ -340,7 +384,7 @@ fn tasks_of_a_scheduler_are_one_run_and_strangers_are_turned_away() {
         ]
     });
     let after = memory(&hosts, 1);
-    println!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10);
+    tell(&format!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10));
     assert!(
         tallies.iter().all(|tally| (tally.accepted, tally.lingered, tally.unreachable) == (0, 0, 0)),
         "{tallies:?}"

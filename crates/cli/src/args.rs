@@ -46,8 +46,8 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// Say what a run would do: counts, steps, bytes, files.
     Plan(PlanArgs),
-    /// Print the JSON schema of pipelines, for editors.
-    Schema,
+    /// Print the JSON schema of pipelines or of hosts files, for editors.
+    Schema(SchemaArgs),
     /// List the models: settings, parameters, multiplications, sources.
     Models(ModelsArgs),
     /// Measure a trained model on a labelled split.
@@ -133,6 +133,12 @@ pub(crate) struct LaunchArgs {
     /// The run directory, on the first machine that trains [default: runs/NAME].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print the job that starts this launch under a scheduler, and start nothing.
+    #[arg(long, value_enum, conflicts_with_all = ["hosts", "check"])]
+    pub(crate) emit: Option<SchedulerArg>,
+    /// Machines of that job.
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "emit", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) tasks: u32,
     /// Only look at all machines: whether they answer, have the same version and data and the right time, and reach each other.
     #[arg(long)]
     pub(crate) check: bool,
@@ -151,6 +157,12 @@ pub(crate) struct LaunchArgs {
     pub(crate) json: JsonArgs,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchedulerArg {
+    Slurm,
+    Kubernetes,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// The run directory.
@@ -166,6 +178,13 @@ pub(crate) struct ValidateArgs {
     pub(crate) pipeline: PipelineArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// The schema of hosts files.
+    #[arg(long)]
+    pub(crate) hosts: bool,
 }
 
 #[derive(Debug, Args)]

@@ -35,7 +35,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => cmd::validate::validate(args),
         Command::Graph(args) => cmd::graph::graph(args),
         Command::Plan(args) => cmd::plan::plan(args),
-        Command::Schema => cmd::schema::schema(),
+        Command::Schema(args) => cmd::schema::schema(args),
         Command::Models(args) => cmd::models::models(args),
         Command::Eval(args) => cmd::eval::eval(args),
         Command::Predict(args) => cmd::predict::predict(args),

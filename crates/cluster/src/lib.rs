@@ -1,7 +1,7 @@
-//! Processes and runs: the run directory and its commits, resume, several processes on one machine, and the
+//! Processes and runs: the run directory and its commits, resume, several processes on one machine and on many, and the
 //! joint between the stream and the training nodes.
 //!
-//! A run starts in [`run`]; the other processes of it in [`member`]. What a run directory holds is written by
+//! A run starts in [`run`]; the other processes of it in [`member`]; who starts and watches all of them on many machines is [`launch`]. What a run directory holds is written by
 //! the recorder, one [`Commit`] a round, and checked by [`verify`] and [`compare`].
 
 mod ask;

@@ -383,10 +383,8 @@ impl Session {
     }
 
     /// The hash that [`save`](Session::save) would return.
-    ///
-    /// # Errors
-    /// There is no model.
-    pub fn hash(&self) -> Result<[u8; 32], TrainError> {
+    #[cfg(test)]
+    fn hash(&self) -> Result<[u8; 32], TrainError> {
         let (kind, net) = self.predictor("its hash")?;
         weights::hash(&net.params, &Card::new(kind.clone(), self.config.clone()))
     }

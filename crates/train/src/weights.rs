@@ -64,6 +64,7 @@ pub(crate) fn save(path: &Path, params: &Params, card: &Card) -> Result<[u8; 32]
 }
 
 /// The hash that [`save`] would return.
+#[cfg(test)]
 pub(crate) fn hash(params: &Params, card: &Card) -> Result<[u8; 32], TrainError> {
     let bytes = packed(params, card).map_err(|reason| write_error(Path::new("the model"), reason))?;
     Ok(*blake3::hash(&bytes).as_bytes())

@@ -1,5 +1,7 @@
 //! `launch`: a run on many machines.
 
+mod emit;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,6 +20,10 @@ use crate::table;
 pub(crate) fn launch(args: &LaunchArgs) -> anyhow::Result<ExitCode> {
     let definition = Definition::read(&args.pipeline.pipeline, &args.pipeline.overrides)?;
     let plan = definition.plan()?;
+    if let Some(scheduler) = args.emit {
+        emit::emit(args, &plan, scheduler)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let scheduled = match &args.hosts {
         Some(_) => None,
         None => Some(task(args)?),
@@ -98,6 +104,7 @@ fn tell(notice: &Notice<'_>) {
         Notice::LeftOut { why, .. } => {
             say(format_args!("goes on without {why}. Fewer training nodes change the last digits of models"));
         }
+        Notice::Returned { host } => say(format_args!("{host} is there again: the run goes on with it")),
         Notice::Restarts { why, pause, count, most } => {
             say(format_args!("{why}"));
             say(format_args!(

@@ -46,6 +46,8 @@ pub(super) enum End {
     Over { report: Box<Report>, interrupted: bool },
     /// The user wanted it before there was a run.
     Interrupted,
+    /// A machine that was left out is there again.
+    Grown,
     /// A process failed.
     Failed(Trouble),
 }
@@ -99,13 +101,28 @@ struct Generation<'a, 'w> {
     /// Whether it is over, one way or another.
     ending: bool,
     began: Option<Position>,
+    /// The machines that were left out, and when to look for them again.
+    left_out: (Vec<usize>, Instant),
+    /// Whether one of them is there, and the run is to go on with it.
+    growing: bool,
 }
 
 impl<'a, 'w> Generation<'a, 'w> {
     fn new(settings: &'a Settings<'a>, stop: &'a Stop, watch: &'w mut dyn FnMut(&Notice<'_>)) -> Self {
         let (sender, news) = channel();
-        let (stopping, ending, began) = (false, false, None);
-        Generation { settings, stop, watch, processes: Vec::new(), news, sender, stopping, ending, began }
+        Generation {
+            settings,
+            stop,
+            watch,
+            processes: Vec::new(),
+            news,
+            sender,
+            stopping: false,
+            ending: false,
+            began: None,
+            left_out: (Vec::new(), Instant::now()),
+            growing: false,
+        }
     }
 
     /// From the first process to the last word of process 0.
@@ -118,8 +135,12 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.lead();
         loop {
             self.interrupt();
+            self.look_for_lost_machines();
             match self.hear()? {
                 Some((0, Told::Open { round, step, orders })) => self.open(Position { round, step }, orders),
+                Some((0, Told::Over { interrupted: true, .. })) if self.growing && !self.stopping => {
+                    return Ok(End::Grown);
+                }
                 Some((0, Told::Over { report, interrupted })) => return Ok(End::Over { report, interrupted }),
                 _ => {}
             }
@@ -128,20 +149,45 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     /// Starts a process for each place on each machine.
     fn start(&mut self) {
-        for place in crew(&self.settings.options.hosts, |_| true) {
-            let started = self.settings.spawners[place.host].start(&place, self.processes.len(), &self.sender);
-            let last_words = started.as_ref().err().map(|error| format!("it could not be started: {error}"));
-            self.processes.push(Process {
-                place,
-                index: None,
-                ended: started.is_err(),
-                ending: None,
-                doubtful: false,
-                started: started.ok(),
-                hello: None,
-                heard: Instant::now(),
-                last_words: last_words.into_iter().collect(),
-            });
+        crew(&self.settings.options.hosts, |_| true).into_iter().for_each(|place| self.start_one(place));
+    }
+
+    fn start_one(&mut self, place: Place) {
+        let started = self.settings.spawners[place.host].start(&place, self.processes.len(), &self.sender);
+        let last_words = started.as_ref().err().map(|error| format!("it could not be started: {error}"));
+        self.processes.push(Process {
+            place,
+            index: None,
+            ended: started.is_err(),
+            ending: None,
+            doubtful: false,
+            started: started.ok(),
+            hello: None,
+            heard: Instant::now(),
+            last_words: last_words.into_iter().collect(),
+        });
+    }
+
+    /// Sees whether a machine that was left out can be reached again. If so the run is stopped as if by the user, and goes on with it.
+    fn look_for_lost_machines(&mut self) {
+        let pause = Duration::from_secs(u64::from(self.settings.options.hosts.start_timeout));
+        let (machines, since) = &mut self.left_out;
+        if machines.is_empty() || since.elapsed() < pause || self.began.is_none() || self.growing {
+            return;
+        }
+        *since = Instant::now();
+        let machines = machines.clone();
+        let first = |place: &Place| place.slot == 0 && machines.contains(&place.host);
+        crew(&self.settings.options.hosts, |_| true).into_iter().filter(first).for_each(|place| self.start_one(place));
+    }
+
+    /// That a machine which was left out has answered.
+    fn returned(&mut self, host: usize) {
+        if !self.growing && self.began.is_some() {
+            self.growing = true;
+            let host = self.host(host);
+            (self.watch)(&Notice::Returned { host });
+            self.say(&Word::Interrupt);
         }
     }
 
@@ -195,6 +241,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             let first = self.processes.iter().position(|process| process.place.host == host && process.hello.is_none());
             let why = self.why_not_there(first.unwrap_or(0));
             (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
+            self.left_out.0.push(host);
         }
         self.processes.iter_mut().filter(|process| !present.contains(&process.place.host)).for_each(|process| {
             process.started = None;
@@ -309,7 +356,10 @@ impl<'a, 'w> Generation<'a, 'w> {
             News::Log(line) => self.log(number, line),
             News::Ended(ending) => self.ended(number, ending)?,
             News::Told(told) => match *told {
-                Told::Hello(hello) => self.processes[number].hello = Some(hello),
+                Told::Hello(hello) => {
+                    self.processes[number].hello = Some(hello);
+                    self.returned(self.processes[number].place.host);
+                }
                 Told::Alive(vitals) => {
                     if let Some(process) = self.processes[number].index {
                         (self.watch)(&Notice::Alive { process, vitals: &vitals });
@@ -344,7 +394,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         // What ssh says of a process that was killed, too.
         process.doubtful = ending.code == Some(255);
         // A process of which process 0 needs nothing more ends before it.
-        let expected = self.stopping || ending.code == Some(0);
+        let expected = self.stopping || self.growing || ending.code == Some(0);
         process.ended = true;
         process.ending = Some(ending);
         if index.is_none() || self.ending || (expected && index != Some(0)) {
@@ -361,8 +411,7 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     /// Looks for a process that has not been heard of. Such a one hangs, or its machine or network is gone.
     fn lost(&mut self) -> Result<(), Trouble> {
-        let seconds = self.settings.options.hosts.heartbeat_timeout;
-        let patience = Duration::from_secs(u64::from(seconds));
+        let patience = self.patience();
         let silent =
             |process: &Process| process.index.is_some() && !process.ended && process.heard.elapsed() > patience;
         let Some(number) = self.processes.iter().position(silent) else {
@@ -373,7 +422,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             self.kill(|process| process.heard.elapsed() > patience);
             return Ok(());
         }
-        let name = self.name(number);
+        let (name, seconds) = (self.name(number), patience.as_secs());
         let problem = format!("{name} has not been heard of for {seconds} s: it hangs, or cannot be reached");
         Err(Trouble { problem, code: FAILED })
     }
@@ -391,8 +440,11 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.ending = true;
         match end {
             End::Failed(trouble) => self.say(&Word::Fail(trouble.problem.clone())),
-            End::Over { .. } | End::Interrupted => self.say(&Word::Interrupt),
+            End::Over { .. } | End::Interrupted | End::Grown => self.say(&Word::Interrupt),
         }
+        // Whoever hangs would not hear it, and the others wait for it.
+        let patience = self.patience();
+        self.kill(|process| process.heard.elapsed() > patience);
         // Those that have no task yet end with their input.
         self.processes.iter_mut().filter(|process| process.index.is_none()).for_each(|process| process.started = None);
         let until = Instant::now() + LAST_STEP;
@@ -417,6 +469,11 @@ impl<'a, 'w> Generation<'a, 'w> {
             ends.extend(pid.and_then(|pid| self.settings.spawners[process.place.host].kill(pid)));
         }
         end_all(ends);
+    }
+
+    /// How long a process may be silent.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.options.hosts.heartbeat_timeout))
     }
 
     fn host(&self, number: usize) -> &'a str {

@@ -6,6 +6,7 @@
 mod check;
 mod crew;
 mod generation;
+mod lend;
 mod scheduled;
 mod spawn;
 mod status;
@@ -27,7 +28,8 @@ use spawn::{Spawner, spawner};
 use status::Chronicle;
 
 pub use check::{Checkup, Problem, check};
-pub use scheduled::{Scheduled, lend, secret_of};
+pub use lend::lend;
+pub use scheduled::{Scheduled, secret_of};
 pub(crate) use status::FOLDER;
 pub use status::{LaunchStatus, ProcessStatus, State, launch_status};
 
@@ -103,6 +105,11 @@ pub enum Notice<'a> {
         host: &'a str,
         /// Why.
         why: &'a str,
+    },
+    /// A machine that was left out is there again: the run keeps what there is, and goes on with it.
+    Returned {
+        /// Its host.
+        host: &'a str,
     },
     /// Something failed, and the processes are started again.
     Restarts {
@@ -205,6 +212,10 @@ fn launch_until_done(
         let (report, interrupted) = match end {
             End::Over { report, interrupted } => (Some(*report), interrupted),
             End::Interrupted => (None, true),
+            End::Grown => {
+                budget.restarts += 1;
+                continue;
+            }
             End::Failed(trouble) => {
                 let pause = budget.pause(trouble, watch)?;
                 if !interrupted_within(pause, stop) {

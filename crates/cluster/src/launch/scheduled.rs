@@ -1,15 +1,14 @@
 //! Launches that a scheduler starts: the same command runs on every machine, and the tasks find each other.
 //!
-//! Task 0 launches; the others lend it their machines. Each connects to the control port of task 0, proves that it knows the
+//! Task 0 launches; the others lend it their machines (`lend`). Each connects to the control port of task 0, proves that it knows the
 //! secret, and then starts and ends processes as it is told, passing on what goes in and out of them. The secret itself does
 //! not travel, nor does that of the run: both sides make it out of the secret and of what process 0 has drawn.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,18 +20,16 @@ use super::crew::Place;
 use super::spawn::{Ending, News, Spawner, Started, lines, said};
 use crate::door::Door;
 use crate::error::ClusterError;
-use crate::handshake::{Identity, Secret, dial};
-use crate::mesh::{MeshError, connect, listen, own_address};
+use crate::handshake::{Identity, Secret};
+use crate::mesh::{MeshError, listen, own_address};
 use crate::orders::BEAT;
 
 /// The port that task 0 listens on, if MILLSTREAM_PORT does not say another.
 const PORT: u16 = 29400;
 /// How long tasks may take to come: a scheduler starts them one after the other, and containers have to be fetched.
-const GATHERING: Duration = Duration::from_secs(600);
+pub(super) const GATHERING: Duration = Duration::from_secs(600);
 /// How long a task waits for a sign of life of task 0.
-const SILENCE: Duration = Duration::from_secs(20);
-/// How often a task tries to reach task 0.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 
 /// A task of a scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +81,8 @@ impl Scheduled {
         Ok(Some(scheduled))
     }
 
-    fn identity(&self, task: u32) -> Identity {
-        // What both sides must agree on before they understand each other.
+    /// What a task says of itself. Both sides must agree on the rest before they understand each other.
+    pub(super) fn identity(&self, task: u32) -> Identity {
         let said = format!("millstream {} control, {} tasks", env!("CARGO_PKG_VERSION"), self.tasks);
         Identity { index: task, generation: 0, plan: *blake3::hash(said.as_bytes()).as_bytes(), port: 0 }
     }
@@ -130,7 +127,7 @@ pub fn secret_of(text: &[u8]) -> Result<[u8; 32], ClusterError> {
 
 /// What task 0 tells another one. Lines that follow a start are for the process.
 #[derive(Debug, Serialize, Deserialize)]
-enum Down {
+pub(super) enum Down {
     Start {
         slot: u16,
         gpu: Option<u16>,
@@ -149,7 +146,7 @@ enum Down {
 
 /// What another task tells task 0.
 #[derive(Debug, Serialize, Deserialize)]
-enum Up {
+pub(super) enum Up {
     Here {
         name: String,
         gpus: u16,
@@ -170,7 +167,7 @@ enum Up {
     Signalled,
 }
 
-fn write(socket: &Mutex<TcpStream>, value: &impl Serialize) -> std::io::Result<()> {
+pub(super) fn write(socket: &Mutex<TcpStream>, value: &impl Serialize) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     socket.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
@@ -323,7 +320,7 @@ impl Control {
     }
 }
 
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), ClusterError> {
+pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), ClusterError> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     thread.map(drop).map_err(|error| ClusterError::Start(error.to_string()))
 }
@@ -400,106 +397,53 @@ impl Drop for Wire {
     }
 }
 
-/// Lends this machine to task 0 until that lets it go. Returns the exit code that it is let go with.
-///
-/// # Errors
-/// Task 0 cannot be reached, does not know the secret, or is gone.
-pub fn lend(scheduled: &Scheduled, secret: [u8; 32], program: &Path, stop: &Stop) -> Result<u8, ClusterError> {
-    let socket = reach(scheduled, &secret, stop)?;
-    let reader = socket.try_clone().map_err(MeshError::Io)?;
-    reader.set_read_timeout(Some(SILENCE)).map_err(MeshError::Io)?;
-    let socket = Arc::new(Mutex::new(socket));
-    let gpus = millstream_train::probe().cuda.map_or(0, |cuda| cuda.len()) as u16;
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-    write(&socket, &Up::Here { name, gpus }).map_err(MeshError::Io)?;
-    let (send, news) = channel();
-    let up = Arc::clone(&socket);
-    start("news", move || pass_up(&news, &up))?;
-    let mut lending = Lending { secret, program: program.to_owned(), processes: BTreeMap::new(), send, left: None };
-    let (up, signal) = (socket, stop.clone());
-    start("signals", move || {
-        while signal.reason().is_none() {
-            std::thread::sleep(RETRY / 4);
-        }
-        // Task 0 lets this one go when all is kept.
-        let _ = write(&up, &Up::Signalled);
-    })?;
-    lines(reader, |line| {
-        if let Ok(down) = serde_json::from_str(&line) {
-            lending.obey(down);
-        }
-    });
-    let lost = || ClusterError::Launch { problem: "task 0 is gone".to_owned(), code: 4, restarts: 0 };
-    lending.left.ok_or_else(lost)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Passes on what processes say.
-fn pass_up(news: &Receiver<(usize, News)>, socket: &Mutex<TcpStream>) {
-    for (slot, news) in news {
-        let slot = slot as u16;
-        let up = match news {
-            News::Told(told) => Up::Line { slot, line: serde_json::to_string(&told).unwrap_or_default() },
-            News::Log(line) => Up::Log { slot, line },
-            News::Ended(ending) => Up::Ended { slot, ending },
-        };
-        if write(socket, &up).is_err() {
-            return;
-        }
+    fn scheduled(variables: &[(&str, &str)]) -> Result<Option<Scheduled>, String> {
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Scheduled::from_environment(variable).map_err(|error| error.to_string())
     }
-}
 
-/// Connects to task 0 as soon as it is there.
-fn reach(scheduled: &Scheduled, secret: &Secret, stop: &Stop) -> Result<TcpStream, ClusterError> {
-    let until = Instant::now() + GATHERING;
-    loop {
-        let reason = match connect(&scheduled.chief, scheduled.port, RETRY * 5) {
-            Ok(mut socket) => match dial(&mut socket, scheduled.identity(scheduled.task), secret) {
-                Ok(_) => return Ok(socket),
-                Err(reason) => return Err(MeshError::Handshake { index: 0, reason }.into()),
-            },
-            Err(reason) => reason,
-        };
-        if Instant::now() > until || stop.reason().is_some() {
-            let address = format!("{}:{}", scheduled.chief, scheduled.port);
-            return Err(MeshError::Unreachable { index: 0, address, reason }.into());
-        }
-        std::thread::sleep(RETRY);
-    }
-}
-
-/// The processes of a task that lends its machine.
-struct Lending {
-    secret: Secret,
-    program: PathBuf,
-    processes: BTreeMap<u16, Started>,
-    send: Sender<(usize, News)>,
-    left: Option<u8>,
-}
-
-impl Lending {
-    fn obey(&mut self, down: Down) {
-        match down {
-            Down::Start { slot, gpu } => self.start(slot, gpu),
-            Down::Line { slot, line } => {
-                if let Some(started) = self.processes.get_mut(&slot) {
-                    started.pass(line, self.secret);
-                }
-            }
-            Down::End { slot } => drop(self.processes.remove(&slot)),
-            Down::Beat => {}
-            Down::Leave(code) => self.left = Some(code),
+    #[test]
+    fn schedulers_say_which_task_this_is() {
+        assert_eq!(scheduled(&[("HOME", "/root")]), Ok(None));
+        let slurm = [("SLURM_PROCID", "1"), ("SLURM_NTASKS", "4"), ("SLURM_JOB_NODELIST", "gpu[003-005,9],cpu1")];
+        let expected = Scheduled { task: 1, tasks: 4, chief: "gpu003".to_owned(), port: PORT };
+        assert_eq!(scheduled(&slurm), Ok(Some(expected)));
+        let kubernetes = [
+            ("JOB_COMPLETION_INDEX", "0"),
+            ("MILLSTREAM_TASKS", "2"),
+            ("MILLSTREAM_CHIEF", "name-0.name"),
+            ("MILLSTREAM_PORT", "7000"),
+        ];
+        let expected = Scheduled { task: 0, tasks: 2, chief: "name-0.name".to_owned(), port: 7000 };
+        assert_eq!(scheduled(&kubernetes), Ok(Some(expected)));
+        for (variables, says) in [
+            (&slurm[..2], "MILLSTREAM_CHIEF does not say where task 0 is"),
+            (&slurm[..1], "SLURM_NTASKS is not set"),
+            (&[("SLURM_PROCID", "x")][..], "SLURM_PROCID is `x`"),
+            (&[("SLURM_PROCID", "4"), ("SLURM_NTASKS", "4"), ("MILLSTREAM_CHIEF", "a")], "counted from 0"),
+        ] {
+            let error = scheduled(variables).unwrap_err();
+            assert!(error.contains(says) && error.contains("--emit"), "{error}");
         }
     }
 
-    fn start(&mut self, slot: u16, gpu: Option<u16>) {
-        let local = super::spawn::local(&self.program, Path::new("."));
-        let place = Place { host: 0, slot, trains: true, gpu, prepares: true };
-        match local.start(&place, usize::from(slot), &self.send) {
-            Ok(started) => drop(self.processes.insert(slot, started)),
-            Err(error) => {
-                let ending = Ending { code: None, text: format!("it could not be started: {error}") };
-                let _ = self.send.send((usize::from(slot), News::Ended(ending)));
-            }
+    #[test]
+    fn the_first_node_of_a_list() {
+        for (list, first) in
+            [("a", "a"), ("a,b", "a"), ("n[1-3]", "n1"), ("n[7,9-11]", "n7"), ("gpu[003-005],x", "gpu003")]
+        {
+            assert_eq!(first_node(list), first, "{list}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_long_enough_and_its_last_line_break_does_not_count() {
+        assert!(secret_of(b"short").is_err());
+        assert_eq!(secret_of(b"0123456789abcdef").unwrap(), secret_of(b"0123456789abcdef\n").unwrap());
     }
 }

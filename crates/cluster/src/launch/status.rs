@@ -136,6 +136,11 @@ impl Chronicle {
                 status.left_out.push(((*host).to_owned(), (*why).to_owned()));
                 self.line(&format!("goes on without {why}"));
             }
+            Notice::Returned { host } => {
+                status.left_out.clear();
+                status.restarts += 1;
+                self.line(&format!("{host} is there again"));
+            }
             Notice::Restarts { why, pause, .. } => {
                 status.state = State::Restarting;
                 status.restarts += 1;
