@@ -47,12 +47,6 @@ fn failed(output: &Output, code: i32, says: &[&str]) {
     assert!(!text.contains("panicked"), "{text}");
 }
 
-/// Figures for whoever runs a test alone, with `--no-capture`.
-fn tell(text: &str) {
-    use std::io::Write;
-    writeln!(std::io::stderr(), "{text}").unwrap();
-}
-
 /// That no process of a run is left on any machine.
 fn nothing_left(hosts: &Hosts, nodes: usize) {
     for node in 1..=nodes {
@@ -80,6 +74,11 @@ fn three_machines_end_like_one_and_nothing_is_left_on_them() {
     nothing_left(&hosts, 3);
     let log = std::fs::read_to_string(place.path("far/launch/log.txt")).unwrap();
     assert!(log.contains("host1:0 round 2"), "{log}");
+
+    // A bad line makes it slower, and nothing else.
+    hosts.slow(2, Duration::from_millis(5), 20 << 20);
+    succeeded(&on(&hosts, LAUNCHER, &place, &launch("slow")).output().unwrap());
+    assert!(place.succeed(&["verify", "whole", "slow"]).starts_with("identical"));
 }
 
 #[test]
@@ -97,7 +96,7 @@ fn the_quickstart_on_three_machines_ends_like_on_one() {
     let output = on(&hosts, LAUNCHER, &place, &args).output().unwrap();
     succeeded(&output);
     let verdict = place.succeed(&["verify", "one", "three"]);
-    tell(&format!("{}{verdict} in {:.0?}", stdout(&output), begun.elapsed()));
+    eprintln!("{}{verdict} in {:.0?}", stdout(&output), begun.elapsed());
     assert!(verdict.starts_with("identical"), "{verdict}");
     nothing_left(&hosts, 3);
 }
@@ -212,11 +211,11 @@ fn whatever_happens_to_a_machine_the_run_ends_the_same() {
         restarted += usize::from(times > 0);
         lost.push(begun.elapsed().saturating_sub(undisturbed));
         let took = begun.elapsed();
-        tell(&format!("{what}: {times} restarts, {took:.1?}, undisturbed {undisturbed:.1?}"));
+        eprintln!("{what}: {times} restarts, {took:.1?}, undisturbed {undisturbed:.1?}");
     }
     lost.sort();
     let (runs, median) = (lost.len(), lost[lost.len() / 2]);
-    tell(&format!("{runs} of {runs} ended the same, {restarted} after restarts; median time lost {median:.1?}"));
+    eprintln!("{runs} of {runs} ended the same, {restarted} after restarts; median time lost {median:.1?}");
 }
 
 fn check(hosts: &Hosts, place: &Place, more: &[&str]) -> Output {
@@ -384,7 +383,7 @@ fn tasks_of_a_scheduler_are_one_run_and_strangers_are_turned_away() {
         ]
     });
     let after = memory(&hosts, 1);
-    tell(&format!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10));
+    eprintln!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10);
     assert!(
         tallies.iter().all(|tally| (tally.accepted, tally.lingered, tally.unreachable) == (0, 0, 0)),
         "{tallies:?}"

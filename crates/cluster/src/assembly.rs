@@ -128,6 +128,7 @@ fn orders(options: &RunOptions, beginning: &Beginning<'_>, address: SocketAddr, 
         addresses: addresses.clone(),
         secret,
         first_round: beginning.job.first_round,
+        first_step: beginning.job.first_step,
     };
     (1..processes as u32).map(order).collect()
 }

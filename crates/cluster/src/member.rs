@@ -65,6 +65,11 @@ fn arrive(
     if let Some(kept) = &kept {
         kept.apply(job);
     }
+    if job.first_step != orders.first_step {
+        // Each would wait for steps that the others are through with.
+        let problem = format!("would start with step {}, process 0 with {}", job.first_step, orders.first_step);
+        return Err(ClusterError::Process { index, problem });
+    }
     let peers = meet(&sockets, index, orders.shape.ranks)?;
     Ok((sockets, peers, scratch, kept))
 }

@@ -123,6 +123,7 @@ impl Trainer for TrainingNode {
             labelled_correct: metrics.labelled_correct,
             asked: metrics.asked,
             accepted: metrics.accepted,
+            peers: metrics.peers,
         })
     }
 

@@ -102,6 +102,8 @@ pub struct Orders {
     pub secret: [u8; 32],
     /// The round to start with.
     pub first_round: u32,
+    /// The step of it to start with.
+    pub first_step: u32,
 }
 
 /// What a process is told while it works.

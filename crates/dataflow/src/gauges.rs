@@ -23,6 +23,8 @@ pub struct Work {
     pub steps: u64,
     /// Seconds that they took, waiting for other training nodes included.
     pub training: f64,
+    /// Seconds of these that it waited for other training nodes. The one that waits least is the one that all wait for.
+    pub peers: f64,
     /// Seconds that its training node waited for batches.
     pub waited: f64,
     /// Images that its model was asked about after training.
@@ -41,6 +43,7 @@ struct Counters {
     step: AtomicU64,
     steps: AtomicU64,
     training: AtomicU64,
+    peers: AtomicU64,
     waited: AtomicU64,
     asked: AtomicU64,
 }
@@ -49,7 +52,7 @@ impl Gauges {
     /// What there is now.
     pub fn read(&self) -> Work {
         let seconds = |nanoseconds: &AtomicU64| nanoseconds.load(Relaxed) as f64 / 1e9;
-        let Counters { prepared, preparing, round, step, steps, training, waited, asked } = &*self.0;
+        let Counters { prepared, preparing, round, step, steps, training, peers, waited, asked } = &*self.0;
         Work {
             prepared: prepared.load(Relaxed),
             preparing: seconds(preparing),
@@ -57,6 +60,7 @@ impl Gauges {
             step: step.load(Relaxed) as u32,
             steps: steps.load(Relaxed),
             training: seconds(training),
+            peers: seconds(peers),
             waited: seconds(waited),
             asked: asked.load(Relaxed),
         }
@@ -73,11 +77,12 @@ impl Gauges {
         let nanoseconds = |seconds: f64| (seconds * 1e9) as u64;
         let gauges = &*self.0;
         match event {
-            Event::Stepped { round, step, time, .. } => {
+            Event::Stepped { round, step, time, metrics, .. } => {
                 gauges.round.store(u64::from(*round), Relaxed);
                 gauges.step.store(u64::from(*step) + 1, Relaxed);
                 gauges.steps.fetch_add(1, Relaxed);
                 gauges.training.fetch_add(nanoseconds(time.seconds), Relaxed);
+                gauges.peers.fetch_add(nanoseconds(metrics.peers), Relaxed);
                 gauges.waited.fetch_add(nanoseconds(time.waited), Relaxed);
             }
             Event::Predicted { images, .. } => drop(gauges.asked.fetch_add(u64::from(*images), Relaxed)),

@@ -105,4 +105,6 @@ pub struct StepMetrics {
     pub asked: u32,
     /// How many of them it was sure enough of.
     pub accepted: u32,
+    /// Seconds that this training node waited for the others, and for what it sent them.
+    pub peers: f64,
 }

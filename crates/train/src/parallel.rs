@@ -5,6 +5,9 @@
 //! part of their rank (as in PyTorch's `DistributedDataParallel`); their running statistics are the mean over the ranks. Where batch norms
 //! are asked to act as one over all ranks, only the order is left, and what dropout draws.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use millstream_c10d::ProcessGroup;
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -19,7 +22,11 @@ const BUCKET: usize = 25 * 1024 * 1024 / 4;
 
 /// The other sessions; none where this one is alone, and then nothing has to be asked.
 #[derive(Debug, Default)]
-pub(crate) struct Peers(Option<ProcessGroup>);
+pub(crate) struct Peers {
+    group: Option<ProcessGroup>,
+    /// How long this session has waited for the others, and for what it sends them, since that was last asked.
+    waited: Cell<Duration>,
+}
 
 /// How a rank's rows go through its network.
 #[derive(Clone, Copy, Debug)]
@@ -32,24 +39,38 @@ pub(crate) struct Passes<'a> {
 
 impl Peers {
     pub(crate) fn of(group: ProcessGroup) -> Peers {
-        Peers(Some(group))
+        Peers { group: Some(group), waited: Cell::default() }
     }
 
     /// This session among them, from 0.
     pub(crate) fn rank(&self) -> usize {
-        self.0.as_ref().map_or(0, ProcessGroup::rank)
+        self.group.as_ref().map_or(0, ProcessGroup::rank)
+    }
+
+    /// Does what waits for the others.
+    fn timed<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = wait();
+        self.waited.set(self.waited.get() + begun.elapsed());
+        done
+    }
+
+    /// Seconds that this session has waited for the others since it was last asked. Of all, the slowest has waited least.
+    pub(crate) fn take_waited(&self) -> f64 {
+        self.waited.take().as_secs_f64()
     }
 
     /// Waits for all ranks.
     pub(crate) fn meet(&self) -> Result<(), TrainError> {
-        Ok(self.0.as_ref().map_or(Ok(()), ProcessGroup::barrier)?)
+        Ok(self.group.as_ref().map_or(Ok(()), |group| self.timed(|| group.barrier()))?)
     }
 
     /// The sums of some numbers over all ranks.
     pub(crate) fn total<const N: usize>(&self, numbers: [f64; N]) -> Result<[f64; N], TrainError> {
-        let Some(group) = &self.0 else { return Ok(numbers) };
+        let Some(group) = &self.group else { return Ok(numbers) };
         let sums = Tensor::f_from_slice(&numbers).during("counting over the ranks")?;
-        group.all_reduce(&sums)?.wait()?;
+        let sum = group.all_reduce(&sums)?;
+        self.timed(|| sum.wait())?;
         let mut totals = [0.0; N];
         sums.f_copy_data(&mut totals, N).during("counting over the ranks")?;
         Ok(totals)
@@ -59,7 +80,7 @@ impl Peers {
     /// `over` at least so many rows of all ranks, then all ranks go through it equally often: without rows of their own, if need be.
     pub(crate) fn passes(&self, rows: usize, wanted: u32, over: Option<usize>) -> Result<Passes<'_>, TrainError> {
         let alone = Passes { parts: parts_of(rows, wanted), norms: None };
-        let (Some(least), Some(group)) = (over, self.0.as_ref().filter(|group| group.ranks() > 1)) else {
+        let (Some(least), Some(group)) = (over, self.group.as_ref().filter(|group| group.ranks() > 1)) else {
             return Ok(alone);
         };
         let [all] = self.total([rows as f64])?.map(|all| all as usize);
@@ -72,7 +93,7 @@ impl Peers {
 
     /// Gives tensors the values that they have at rank 0.
     pub(crate) fn agree<'a>(&self, tensors: impl Iterator<Item = &'a Tensor>) -> Result<(), TrainError> {
-        let Some(group) = &self.0 else { return Ok(()) };
+        let Some(group) = &self.group else { return Ok(()) };
         let _no_grad = tch::no_grad_guard();
         for tensor in tensors {
             let mut tensor = tensor.detach();
@@ -85,7 +106,7 @@ impl Peers {
 
     /// Puts the sums over all ranks in place of some tensors of floats.
     pub(crate) fn sum(&self, tensors: &mut [Tensor]) -> Result<(), TrainError> {
-        let Some(group) = &self.0 else { return Ok(()) };
+        let Some(group) = &self.group else { return Ok(()) };
         let _no_grad = tch::no_grad_guard();
         let mut under_way = Vec::new();
         for bucket in buckets(tensors) {
@@ -93,7 +114,7 @@ impl Peers {
             under_way.push((group.all_reduce(&flat)?, flat, bucket));
         }
         for (pending, flat, bucket) in under_way {
-            pending.wait()?;
+            self.timed(|| pending.wait())?;
             spread(&flat, &mut tensors[bucket]).during("adding gradients")?;
         }
         Ok(())
@@ -101,7 +122,7 @@ impl Peers {
 
     /// Brings running statistics to their means over the ranks.
     pub(crate) fn mean_statistics(&self, params: &[Param]) -> Result<(), TrainError> {
-        let Some(group) = &self.0 else { return Ok(()) };
+        let Some(group) = &self.group else { return Ok(()) };
         let running = |param: &&Param| !param.role.trains() && param.tensor.kind() == Kind::Float;
         let mut here: Vec<Tensor> = params.iter().filter(running).map(|param| param.tensor.detach()).collect();
         let mut means: Vec<Tensor> = here.iter().map(Tensor::shallow_clone).collect();
@@ -114,7 +135,7 @@ impl Peers {
 
     /// What every rank has to say, rank after rank, in pairs of numbers that are not negative.
     pub(crate) fn tell(&self, pairs: Vec<[i64; 2]>) -> Result<Vec<[i64; 2]>, TrainError> {
-        let Some(group) = &self.0 else { return Ok(pairs) };
+        let Some(group) = &self.group else { return Ok(pairs) };
         let [all] = self.total([pairs.len() as f64])?;
         let mut numbers = pairs.concat();
         numbers.resize(2 * all as usize, -1);

@@ -45,6 +45,8 @@ pub struct StepMetrics {
     pub asked: u32,
     /// How many of them it was sure enough of.
     pub accepted: u32,
+    /// Seconds that this session waited for the others, and for what it sent them.
+    pub peers: f64,
 }
 
 /// One training node: it trains a model a round and answers with its predictions. It lives on one thread.
@@ -279,7 +281,7 @@ impl Session {
     pub fn conclude(&mut self) -> Result<StepMetrics, TrainError> {
         let UnderWay { round, step, metrics, gradients, .. } =
             self.under_way.take().ok_or(TrainError::NoRound { asked: "the end of a step" })?;
-        let Some(gradients) = gradients else { return Ok(metrics) };
+        let Some(gradients) = gradients else { return Ok(StepMetrics { peers: self.peers.take_waited(), ..metrics }) };
         let Score { loss, labelled, labelled_correct } = gradients.score().during("reading the loss")?;
         let [images, asked, accepted] = [metrics.images, metrics.asked, metrics.accepted].map(f64::from);
         let own = [loss, f64::from(labelled), f64::from(labelled_correct), asked, accepted, images];
@@ -289,7 +291,8 @@ impl Session {
         }
         let [labelled, labelled_correct, asked, accepted, images] =
             [labelled, labelled_correct, asked, accepted, images].map(|count| count as u32);
-        Ok(StepMetrics { loss, labelled, labelled_correct, asked, accepted, images, ..metrics })
+        let peers = self.peers.take_waited();
+        Ok(StepMetrics { loss, labelled, labelled_correct, asked, accepted, images, peers, ..metrics })
     }
 
     /// The state of the round in training, to go on from with [`restore`](Session::restore).

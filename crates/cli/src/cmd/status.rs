@@ -59,17 +59,20 @@ fn describe(status: &LaunchStatus, alive: bool) -> String {
     text
 }
 
-/// One line a process. Of those that train the one that waits least for data is what the others wait for.
+/// One line a process. All that train wait for the one whose `peer wait` is least.
 fn processes(processes: &[ProcessStatus]) -> String {
-    let header = "process  host              trains  round  step     steps/s  data wait  prepared/s  busy    memory";
+    let header =
+        "process  host              trains  round  step     steps/s  data wait  peer wait  prepared/s  busy    memory";
     let line = |(index, process): (usize, &ProcessStatus)| {
-        let ProcessStatus { host, trains, vitals, prepared_rate, preparing, step_rate, data_wait, .. } = process;
+        let ProcessStatus { host, trains, vitals, prepared_rate, preparing, step_rate, data_wait, peer_wait, .. } =
+            process;
         let (trains, work, memory) = (if *trains { "yes" } else { "no" }, &vitals.work, vitals.memory >> 20);
         format!(
-            "{index:<8} {host:<17} {trains:<7} {:<6} {:<8} {step_rate:<8.1} {:<10} {prepared_rate:<11.0} {:<7} {memory} MiB",
+            "{index:<8} {host:<17} {trains:<7} {:<6} {:<8} {step_rate:<8.1} {:<10} {:<10} {prepared_rate:<11.0} {:<7} {memory} MiB",
             work.round,
             work.step,
             format!("{:.0} %", 100.0 * data_wait),
+            format!("{:.0} %", 100.0 * peer_wait),
             format!("{:.0} %", 100.0 * preparing),
         )
     };

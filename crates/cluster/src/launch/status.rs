@@ -75,6 +75,8 @@ pub struct ProcessStatus {
     pub step_rate: f64,
     /// The share of the time in which its training node waits for batches.
     pub data_wait: f64,
+    /// The share of the time in which its training node waits for others. All wait for the one that waits least.
+    pub peer_wait: f64,
 }
 
 /// Keeps the file, and the lines of all processes.
@@ -124,6 +126,7 @@ impl Chronicle {
                     preparing: 0.0,
                     step_rate: 0.0,
                     data_wait: 0.0,
+                    peer_wait: 0.0,
                 });
                 self.before.push((Instant::now(), Vitals::default()));
             }
@@ -177,6 +180,7 @@ impl Chronicle {
         status.preparing = (now.work.preparing - before.work.preparing) / seconds;
         status.step_rate = (now.work.steps - before.work.steps) as f64 / seconds;
         status.data_wait = (now.work.waited - before.work.waited) / seconds;
+        status.peer_wait = (now.work.peers - before.work.peers) / seconds;
         (*since, *before) = (Instant::now(), *now);
     }
 
