@@ -1,5 +1,6 @@
 //! Launches over several machines: real SSH, and what can happen to machines and networks.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -45,6 +46,12 @@ fn failed(output: &Output, code: i32, says: &[&str]) {
         assert!(text.contains(part), "not said: {part:?} in {text}");
     }
     assert!(!text.contains("panicked"), "{text}");
+}
+
+/// Figures for whoever runs a test alone, with `--no-capture`.
+fn tell(text: &str) {
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{text}").unwrap();
 }
 
 /// That no process of a run is left on any machine.
@@ -96,7 +103,7 @@ fn the_quickstart_on_three_machines_ends_like_on_one() {
     let output = on(&hosts, LAUNCHER, &place, &args).output().unwrap();
     succeeded(&output);
     let verdict = place.succeed(&["verify", "one", "three"]);
-    eprintln!("{}{verdict} in {:.0?}", stdout(&output), begun.elapsed());
+    tell(&format!("{}{verdict} in {:.0?}", stdout(&output), begun.elapsed()));
     assert!(verdict.starts_with("identical"), "{verdict}");
     nothing_left(&hosts, 3);
 }
@@ -211,11 +218,11 @@ fn whatever_happens_to_a_machine_the_run_ends_the_same() {
         restarted += usize::from(times > 0);
         lost.push(begun.elapsed().saturating_sub(undisturbed));
         let took = begun.elapsed();
-        eprintln!("{what}: {times} restarts, {took:.1?}, undisturbed {undisturbed:.1?}");
+        tell(&format!("{what}: {times} restarts, {took:.1?}, undisturbed {undisturbed:.1?}"));
     }
     lost.sort();
     let (runs, median) = (lost.len(), lost[lost.len() / 2]);
-    eprintln!("{runs} of {runs} ended the same, {restarted} after restarts; median time lost {median:.1?}");
+    tell(&format!("{runs} of {runs} ended the same, {restarted} after restarts; median time lost {median:.1?}"));
 }
 
 fn check(hosts: &Hosts, place: &Place, more: &[&str]) -> Output {
@@ -383,7 +390,7 @@ fn tasks_of_a_scheduler_are_one_run_and_strangers_are_turned_away() {
         ]
     });
     let after = memory(&hosts, 1);
-    eprintln!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10);
+    tell(&format!("strangers: {tallies:?}, memory before {} KiB, after {} KiB", before >> 10, after >> 10));
     assert!(
         tallies.iter().all(|tally| (tally.accepted, tally.lingered, tally.unreachable) == (0, 0, 0)),
         "{tallies:?}"

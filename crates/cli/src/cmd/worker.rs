@@ -1,6 +1,6 @@
 //! `worker`: a process of a run, under orders from whoever started it.
 
-use std::io::BufRead;
+use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -20,6 +20,10 @@ pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     teller.tell(&Told::Hello(Hello::new()));
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
+    if line.is_empty() && !std::io::stdin().is_terminal() {
+        // Whoever started it wants nothing more of it.
+        return Ok(ExitCode::from(exit::FAILED));
+    }
     let request: Request = serde_json::from_str(&line)
         .context("`worker` is started by `millstream run --processes` and `millstream launch`, not by hand")?;
     if let Task::Inspect(inspection) = &request.task {

@@ -9,7 +9,7 @@ use millstream_spec::LOCALHOST;
 
 use super::crew::{Place, crew};
 use super::spawn::{Ending, News, Spawner, Started, end_all};
-use super::{FAILED, LaunchOptions, Notice};
+use super::{FAILED, LaunchOptions, Notice, WRONG_REQUEST};
 use crate::handshake::Secret;
 use crate::orders::{Hello, LAST_STEP, Lead, Orders, Request, Shape, Task, Told, Word};
 use crate::report::Report;
@@ -19,8 +19,6 @@ use crate::run::Start;
 const TURN: Duration = Duration::from_millis(100);
 /// How many of the last lines of a process are kept, to say why it ended.
 const LAST_WORDS: usize = 5;
-/// The exit code of a request that is wrong.
-const WRONG_REQUEST: u8 = 2;
 
 /// What a generation is started with.
 pub(super) struct Settings<'a> {
@@ -58,6 +56,8 @@ pub(super) struct Trouble {
     pub(super) problem: String,
     /// The exit code that goes with it.
     pub(super) code: u8,
+    /// Whether a machine was not there when processes were started.
+    pub(super) absent: bool,
 }
 
 /// Runs a generation. Returns how it ended and where it began, if it did. No process of it is left then that can be reached.
@@ -217,6 +217,7 @@ impl<'a, 'w> Generation<'a, 'w> {
                     self.host(host)
                 ),
                 code: WRONG_REQUEST,
+                absent: false,
             }),
             None => Ok(()),
         }
@@ -235,7 +236,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             left.iter().any(|place| place.prepares)
         };
         if !possible {
-            return Err(Trouble { problem: self.why_not_there(first), code: FAILED });
+            return Err(Trouble { problem: self.why_not_there(first), code: FAILED, absent: true });
         }
         for host in (0..hosts.hosts.len()).filter(|host| !present.contains(host)) {
             let first = self.processes.iter().position(|process| process.place.host == host && process.hello.is_none());
@@ -367,7 +368,7 @@ impl<'a, 'w> Generation<'a, 'w> {
                 }
                 Told::Signalled => self.stop.set(StopReason::Interrupted),
                 Told::Failed { message, code } => {
-                    return Err(Trouble { problem: format!("{}: {message}", self.name(number)), code });
+                    return Err(Trouble { problem: format!("{}: {message}", self.name(number)), code, absent: false });
                 }
                 told => return Ok(Some((number, told))),
             },
@@ -401,7 +402,11 @@ impl<'a, 'w> Generation<'a, 'w> {
             return Ok(());
         }
         let hint = if self.processes[number].doubtful { ": it was killed, or ssh lost it" } else { "" };
-        Err(Trouble { problem: format!("{} ended early ({text}){hint}", self.name(number)), code: FAILED })
+        Err(Trouble {
+            problem: format!("{} ended early ({text}){hint}", self.name(number)),
+            code: FAILED,
+            absent: false,
+        })
     }
 
     fn say(&mut self, word: &Word) {
@@ -424,7 +429,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         }
         let (name, seconds) = (self.name(number), patience.as_secs());
         let problem = format!("{name} has not been heard of for {seconds} s: it hangs, or cannot be reached");
-        Err(Trouble { problem, code: FAILED })
+        Err(Trouble { problem, code: FAILED, absent: false })
     }
 
     /// Passes on that the user wants an end.

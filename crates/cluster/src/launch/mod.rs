@@ -33,7 +33,9 @@ pub use scheduled::{Scheduled, secret_of};
 pub(crate) use status::FOLDER;
 pub use status::{LaunchStatus, ProcessStatus, State, launch_status};
 
-/// Exit codes of a job that failed, and of one that was interrupted.
+/// Exit codes: the request is wrong, the data are too bad, the job failed, it was interrupted.
+const WRONG_REQUEST: u8 = 2;
+const BAD_DATA: u8 = 3;
 const FAILED: u8 = 4;
 const INTERRUPTED: u8 = 130;
 /// The longest pause before a restart.
@@ -269,8 +271,9 @@ impl Budget {
 
     /// How long to wait before the next start, if there is to be one.
     fn pause(&mut self, trouble: Trouble, watch: &mut dyn FnMut(&Notice<'_>)) -> Result<Duration, ClusterError> {
-        // What the very first start refuses, the next would refuse too; and bad data stay bad.
-        let hopeless = matches!(trouble.code, 3) || self.reached.is_none() && self.restarts == 0;
+        // A request that the very first start refuses, or a machine that is not there then, is for the user to mend; bad data stay bad.
+        let first = self.reached.is_none() && self.restarts == 0;
+        let hopeless = trouble.code == BAD_DATA || first && (trouble.code == WRONG_REQUEST || trouble.absent);
         if hopeless || self.used >= self.most {
             return Err(ClusterError::Launch { problem: trouble.problem, code: trouble.code, restarts: self.restarts });
         }
@@ -288,7 +291,7 @@ mod tests {
     use super::*;
 
     fn trouble(code: u8) -> Trouble {
-        Trouble { problem: "it broke".to_owned(), code }
+        Trouble { problem: "it broke".to_owned(), code, absent: false }
     }
 
     #[test]
@@ -309,11 +312,13 @@ mod tests {
     fn what_the_first_start_refuses_and_bad_data_are_final() {
         let mut budget = Budget::new(3);
         assert!(budget.pause(trouble(2), &mut |_| {}).is_err());
+        assert!(budget.pause(Trouble { absent: true, ..trouble(4) }, &mut |_| {}).is_err());
         budget.reached(Position { round: 1, step: 0 });
         assert!(
             budget.pause(trouble(2), &mut |_| {}).is_ok(),
             "the run directory may be held by a process that is about to end"
         );
         assert!(budget.pause(trouble(3), &mut |_| {}).is_err());
+        assert!(Budget::new(3).pause(trouble(4), &mut |_| {}).is_ok(), "a disk that is full now may not be later");
     }
 }
