@@ -83,7 +83,7 @@ fn three_machines_end_like_one_and_nothing_is_left_on_them() {
     assert!(log.contains("host1:0 round 2"), "{log}");
 
     // A bad line makes it slower, and nothing else.
-    hosts.slow(2, Duration::from_millis(5), 20 << 20);
+    hosts.slow(2, Duration::from_millis(1), 20 << 20);
     succeeded(&on(&hosts, LAUNCHER, &place, &launch("slow")).output().unwrap());
     assert!(place.succeed(&["verify", "whole", "slow"]).starts_with("identical"));
 }
@@ -114,7 +114,7 @@ fn a_lost_machine_is_left_out_and_taken_back() {
     let Some(hosts) = Hosts::new(3) else { return };
     let place = Place::new();
     place.write("hosts.yaml", &format!("{HOSTS}heartbeat_timeout: 3\nstart_timeout: 3\nmin_hosts: 2\n"));
-    let steps = ["--set", "training.steps=1500"];
+    let steps = ["--set", "training.steps=400"];
     let whole = ["run", "pipeline.yaml", "--processes", "2", "--ranks", "2", "--workers", "1", "--out", "whole"];
     place.succeed(&[&whole[..], &STEPS, &steps].concat());
     hosts.cut(3);

@@ -78,6 +78,8 @@ struct Process {
     place: Place,
     /// Its index in the run, once it has one.
     index: Option<usize>,
+    /// Whether it will have none, because others of its machine are not there.
+    left_out: bool,
     started: Option<Started>,
     hello: Option<Hello>,
     heard: Instant,
@@ -158,6 +160,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.processes.push(Process {
             place,
             index: None,
+            left_out: false,
             ended: started.is_err(),
             ending: None,
             doubtful: false,
@@ -245,8 +248,8 @@ impl<'a, 'w> Generation<'a, 'w> {
             self.left_out.0.push(host);
         }
         self.processes.iter_mut().filter(|process| !present.contains(&process.place.host)).for_each(|process| {
-            process.started = None;
-            process.ended = true;
+            process.started.iter_mut().for_each(Started::hang_up);
+            process.left_out = true;
         });
         Ok(())
     }
@@ -271,7 +274,9 @@ impl<'a, 'w> Generation<'a, 'w> {
     /// Gives each process its index, and process 0 its task.
     fn lead(&mut self) {
         let options = self.settings.options;
-        let there: Vec<usize> = (0..self.processes.len()).filter(|at| !self.processes[*at].ended).collect();
+        let there: Vec<usize> = (0..self.processes.len())
+            .filter(|at| !self.processes[*at].ended && !self.processes[*at].left_out)
+            .collect();
         for (index, number) in there.iter().enumerate() {
             let process = &mut self.processes[*number];
             process.index = Some(index);
@@ -450,10 +455,11 @@ impl<'a, 'w> Generation<'a, 'w> {
         // Whoever hangs would not hear it, and the others wait for it.
         let patience = self.patience();
         self.kill(|process| process.heard.elapsed() > patience);
-        // Those that have no task yet end with their input.
-        self.processes.iter_mut().filter(|process| process.index.is_none()).for_each(|process| process.started = None);
+        for process in self.processes.iter_mut().filter(|process| process.index.is_none()) {
+            process.started.iter_mut().for_each(Started::hang_up);
+        }
         let until = Instant::now() + LAST_STEP;
-        let there = |process: &Process| process.index.is_some() && !process.ended;
+        let there = |process: &Process| process.hello.is_some() && !process.ended;
         while self.processes.iter().any(there) && Instant::now() < until {
             // What fails now fails because of the end.
             let _ = self.take_news();
@@ -464,7 +470,7 @@ impl<'a, 'w> Generation<'a, 'w> {
     /// Ends processes for good, on this machine and on theirs.
     fn kill(&mut self, which: impl Fn(&Process) -> bool) {
         let mut ends = Vec::new();
-        let processes = self.processes.iter_mut().filter(|process| process.index.is_some() && which(process));
+        let processes = self.processes.iter_mut().filter(|process| process.hello.is_some() && which(process));
         for process in processes.filter(|process| !process.ended || process.doubtful) {
             if let Some(started) = &mut process.started {
                 started.kill();

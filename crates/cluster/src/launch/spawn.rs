@@ -198,6 +198,11 @@ impl Started {
         }
     }
 
+    /// Says no more to it: a process that has no task yet ends with its input.
+    pub(crate) fn hang_up(&mut self) {
+        self.input = None;
+    }
+
     /// Ends the command that started it, and with its input what listens to that.
     pub(crate) fn kill(&mut self) {
         self.input = None;
