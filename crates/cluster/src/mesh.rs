@@ -1,8 +1,10 @@
 //! Connects every process of a run with every other, over authenticated sockets.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
+
+use millstream_spec::LOCALHOST;
 
 use crate::door::Door;
 use crate::handshake::{HandshakeError, Identity, Secret, dial};
@@ -156,11 +158,13 @@ pub(crate) fn connect(host: &str, port: u16, patience: Duration) -> std::io::Res
     Err(last)
 }
 
-/// The address of this machine that others know as `host`.
+/// The address of this machine that others know as `host`. Where its own name means the loopback here, as Debian has it, that is any.
 pub(crate) fn own_address(host: &str, port: u16) -> Result<SocketAddr, MeshError> {
     let unknown = |reason| MeshError::Unknown { host: host.to_owned(), reason };
     let mut addresses = (host, port).to_socket_addrs().map_err(unknown)?;
-    addresses.next().ok_or_else(|| unknown(std::io::Error::other("the name has no address")))
+    let address = addresses.next().ok_or_else(|| unknown(std::io::Error::other("the name has no address")))?;
+    let named = host.parse::<IpAddr>().is_err() && host != LOCALHOST;
+    Ok(if named && address.ip().is_loopback() { SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port) } else { address })
 }
 
 /// Lets others in until every place after `me` is filled. A process that knows the secret but has another plan is an error of the

@@ -126,6 +126,8 @@ pub(crate) struct Scratch {
 
 /// How such folders begin.
 const PREFIX: &str = "millstream-process-";
+/// How old one must be to be taken for left behind.
+const JUST_MADE: Duration = Duration::from_secs(60);
 /// The file in them that is locked.
 const LOCK: &str = ".lock";
 
@@ -133,7 +135,7 @@ impl Scratch {
     /// A new folder for temporary files. Removes those of processes that were killed.
     pub(crate) fn new() -> Result<Self, ClusterError> {
         let place = std::env::temp_dir();
-        sweep(&place);
+        sweep(&place, JUST_MADE);
         let failed = |source| ClusterError::write(&place, source);
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(failed)?;
         let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
@@ -146,12 +148,14 @@ impl Scratch {
     }
 }
 
-/// Removes folders that nobody holds the lock of. One without a lock is just being made.
-fn sweep(place: &Path) {
+/// Removes folders that nobody holds the lock of. One that has just been made may still be about to be locked.
+fn sweep(place: &Path, age: Duration) {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        let free = File::open(entry.path().join(LOCK))
-            .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
+        let made = entry.metadata().and_then(|data| data.modified()).ok().and_then(|made| made.elapsed().ok());
+        let free = made.is_some_and(|made| made >= age)
+            && File::open(entry.path().join(LOCK))
+                .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
         if free {
             // Somebody else's, or gone already.
             let _ = fs::remove_dir_all(entry.path());
@@ -212,7 +216,9 @@ mod tests {
         let used = make("millstream-process-used");
         flock(&used, FlockOperation::NonBlockingLockExclusive).unwrap();
         drop(make("somebody-else"));
-        sweep(place.path());
+        sweep(place.path(), Duration::from_secs(60));
+        assert!(place.path().join("millstream-process-dead").exists(), "it has only just been made");
+        sweep(place.path(), Duration::ZERO);
         let left = |name: &str| place.path().join(name).exists();
         assert!(!left("millstream-process-dead") && left("millstream-process-used") && left("somebody-else"));
     }

@@ -213,6 +213,10 @@ fn fits(checker: &mut Checker<'_>, hosts: &Hosts) {
                 "leave `gpus` out, or change `role`",
             );
         }
+        if host.role == Role::Train && host.gpus > 0 && host.processes() > usize::from(host.gpus) {
+            let message = "some of its processes would neither train nor prepare samples".to_string();
+            wrong("slots", message, "leave `slots` out, or take `role: both`");
+        }
         if host.trains() && host.processes() < usize::from(host.gpus) {
             wrong("slots", format!("{} GPUs need as many processes", host.gpus), "leave `slots` out, or raise it");
         }
@@ -265,6 +269,7 @@ mod tests {
             ("hosts: [{ host: a, role: train }]", "no machine prepares samples"),
             ("hosts: [{ host: a, role: data, gpus: 1 }, { host: b }]", "needs no GPU"),
             ("hosts: [{ host: a, gpus: 4, slots: 2 }]", "4 GPUs need as many processes"),
+            ("hosts: [{ host: a, role: train, gpus: 1, slots: 2 }, { host: b }]", "neither train nor prepare"),
             ("hosts: [{ host: a }]\nmin_hosts: 2", "there are 1 hosts"),
             ("hosts: [{ host: a, slots: 9 }]\nport: 65530", "as many ports"),
             ("", "the file says nothing"),

@@ -24,6 +24,9 @@ pub(crate) fn launch(args: &LaunchArgs) -> anyhow::Result<ExitCode> {
         emit::emit(args, &plan, scheduler)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if args.check && args.hosts.is_none() {
+        bail!(Request("`--check` looks at the machines of a hosts file: give `--hosts`".to_owned()));
+    }
     let scheduled = match &args.hosts {
         Some(_) => None,
         None => Some(task(args)?),
@@ -79,7 +82,11 @@ fn check(args: &LaunchArgs, options: &LaunchOptions) -> anyhow::Result<ExitCode>
         print_json(&json!({ "hosts": hosts, "problems": problems }))?;
     } else {
         for (host, hello, found) in &hosts {
-            let plan = found.as_ref().and_then(|found| found.plan.as_ref().ok()).map_or("none", |plan| &plan[..12]);
+            let plan = found
+                .as_ref()
+                .and_then(|found| found.plan.as_ref().ok())
+                .and_then(|plan| plan.get(..12))
+                .unwrap_or("none");
             let gpus = found.as_ref().map_or(0, |found| found.gpus);
             print(&format!("{host}: version {}, {} cores, {gpus} GPUs, plan hash {plan}", hello.version, hello.cores))?;
         }
@@ -130,6 +137,9 @@ fn conclude(args: &LaunchArgs, options: &LaunchOptions, launched: &Launched) -> 
     }
     if launched.interrupted {
         say("error: interrupted");
+        if let Some(trouble) = &launched.trouble {
+            say(format_args!("  while it stopped: {trouble}"));
+        }
         say("  what was done is kept; `--resume` goes on from there");
         return Ok(ExitCode::from(exit::INTERRUPTED));
     }

@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use millstream_cluster::{
@@ -12,18 +15,24 @@ use millstream_dataflow::{Stop, StopReason};
 use crate::exit;
 use crate::say::say;
 
+/// How long a process waits for its request. Process 0 may have to look at many data before there is one for the others.
+const LONGEST_WAIT: Duration = Duration::from_secs(2 * 60 * 60);
+
 pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     let teller = Teller::default();
     // Whoever started this process decides. Ctrl-C reaches every process of the terminal, that one too.
     let signalled = teller.clone();
     ctrlc::set_handler(move || signalled.tell(&Told::Signalled))?;
     teller.tell(&Told::Hello(Hello::new()));
+    teller.beat();
+    let asked = expect_request()?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     if line.is_empty() && !std::io::stdin().is_terminal() {
         // Whoever started it wants nothing more of it.
         return Ok(ExitCode::from(exit::FAILED));
     }
+    asked.store(true, Ordering::SeqCst);
     let request: Request = serde_json::from_str(&line)
         .context("`worker` is started by `millstream run --processes` and `millstream launch`, not by hand")?;
     if let Task::Inspect(inspection) = &request.task {
@@ -32,12 +41,25 @@ pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     }
     let stop = Stop::new();
     obey(&stop, request.patience);
-    teller.beat();
     match request.task {
         Task::Inspect(_) => Ok(ExitCode::SUCCESS),
         Task::Lead(lead) => run(*lead, request.cluster, &teller, &stop),
         Task::Follow(orders) => follow(&orders, request.cluster, &teller, &stop),
     }
+}
+
+/// Ends the process if nobody wants anything of it for long: the network to whoever started it may be gone. Gives what says that
+/// somebody does.
+fn expect_request() -> anyhow::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let waiting = Arc::clone(&asked);
+    std::thread::Builder::new().name("request".to_owned()).spawn(move || {
+        std::thread::sleep(LONGEST_WAIT);
+        if !waiting.load(Ordering::SeqCst) {
+            std::process::exit(i32::from(exit::FAILED));
+        }
+    })?;
+    Ok(asked)
 }
 
 /// Works for process 0.

@@ -97,6 +97,12 @@ fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize
     let (secret, mut introduced) = (fresh_bytes(), false);
     let through = |machine: &Machine| machine.ended || (machine.found.is_some() && machine.unreached.is_some());
     while !machines.iter().all(through) && Instant::now() < until {
+        // Those that do not answer must not keep the others from dialing each other.
+        let answered = machines.iter().all(|machine| machine.ended || machine.ports.is_some());
+        if !introduced && (answered || Instant::now() > until - PATIENCE / 2) {
+            introduced = true;
+            introduce(machines);
+        }
         let Ok((number, news)) = news.recv_timeout(Duration::from_millis(50)) else { continue };
         let machine = &mut machines[number];
         match news {
@@ -121,14 +127,6 @@ fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize
                 _ => {}
             },
         }
-        if !introduced && machines.iter().all(|machine| machine.ended || machine.ports.is_some()) {
-            introduced = true;
-            introduce(machines);
-        }
-    }
-    if !introduced {
-        // Those that did not answer must not keep the others from dialing each other.
-        introduce(machines);
     }
 }
 
@@ -206,6 +204,11 @@ fn own_problems(options: &LaunchOptions, number: usize, machine: &Machine) -> Ve
     for error in machine.ports.iter().flatten().filter_map(|port| port.as_ref().err()) {
         problems
             .push((error.clone(), "free the port, or set another `port` or `address` in the hosts file".to_owned()));
+    }
+    if machine.ports.is_some() && machine.unreached.is_none() && !machine.ended {
+        let problem = "it has not said in time which others it reaches".to_owned();
+        problems
+            .push((problem, "something else may listen on a port of another machine: set another `port`".to_owned()));
     }
     match &machine.found {
         Some(found) => problems.extend(found_problems(found, host.gpus)),

@@ -9,9 +9,9 @@ use millstream_spec::LOCALHOST;
 
 use super::crew::{Place, crew};
 use super::spawn::{Ending, News, Spawner, Started, end_all};
-use super::{FAILED, LaunchOptions, Notice, WRONG_REQUEST};
+use super::{FAILED, INTERRUPTED, LaunchOptions, Notice, WRONG_REQUEST};
 use crate::handshake::Secret;
-use crate::orders::{Hello, LAST_STEP, Lead, Orders, Request, Shape, Task, Told, Word};
+use crate::orders::{BEAT, Hello, LAST_STEP, Lead, Orders, Request, Shape, Task, Told, Word};
 use crate::report::Report;
 use crate::run::Start;
 
@@ -25,6 +25,8 @@ pub(super) struct Settings<'a> {
     pub(super) options: &'a LaunchOptions,
     pub(super) spawners: &'a [Box<dyn Spawner>],
     pub(super) start: Start,
+    /// Machines that came back, and with which no generation began then.
+    pub(super) without: &'a [usize],
     /// The secret of the cluster, if there is one.
     pub(super) cluster: Option<Secret>,
     /// How many were before it.
@@ -42,10 +44,10 @@ pub(super) struct Position {
 pub(super) enum End {
     /// The run is over.
     Over { report: Box<Report>, interrupted: bool },
-    /// The user wanted it before there was a run.
-    Interrupted,
-    /// A machine that was left out is there again.
-    Grown,
+    /// The user wanted it, and process 0 has not said what was done: there was no run yet, or something else went wrong.
+    Interrupted(Option<String>),
+    /// A machine that was left out is there again: its number.
+    Grown(usize),
     /// A process failed.
     Failed(Trouble),
 }
@@ -56,7 +58,7 @@ pub(super) struct Trouble {
     pub(super) problem: String,
     /// The exit code that goes with it.
     pub(super) code: u8,
-    /// Whether a machine was not there when processes were started.
+    /// Whether a machine could not be reached, or has no program to start.
     pub(super) absent: bool,
 }
 
@@ -65,8 +67,9 @@ pub(super) fn run(settings: &Settings<'_>, stop: &Stop, watch: &mut dyn FnMut(&N
     let mut generation = Generation::new(settings, stop, watch);
     let end = match generation.live() {
         Ok(end) => end,
-        // It was to end anyway.
-        Err(_) if generation.stopping => End::Interrupted,
+        Err(trouble) if generation.stopping => {
+            End::Interrupted((trouble.code != INTERRUPTED).then_some(trouble.problem))
+        }
         Err(trouble) => End::Failed(trouble),
     };
     generation.wind_down(&end);
@@ -78,6 +81,8 @@ struct Process {
     place: Place,
     /// Its index in the run, once it has one.
     index: Option<usize>,
+    /// Whether it has been given its task.
+    requested: bool,
     /// Whether it will have none, because others of its machine are not there.
     left_out: bool,
     started: Option<Started>,
@@ -91,6 +96,18 @@ struct Process {
     last_words: VecDeque<String>,
 }
 
+impl Process {
+    /// Whether it could not be started at all, by what ssh or the shell says: the next time it would be the same. One that was killed or
+    /// hangs at its start leaves no word.
+    fn never_there(&self) -> bool {
+        match self.ending.as_ref().map(|ending| ending.code) {
+            Some(Some(255)) => !self.last_words.is_empty(),
+            Some(code) => code.is_some(),
+            None => self.started.is_none(),
+        }
+    }
+}
+
 struct Generation<'a, 'w> {
     settings: &'a Settings<'a>,
     stop: &'a Stop,
@@ -98,6 +115,8 @@ struct Generation<'a, 'w> {
     processes: Vec<Process>,
     news: Receiver<(usize, News)>,
     sender: Sender<(usize, News)>,
+    /// When news were last looked for.
+    turned: Instant,
     /// Whether it is to end because the user wants it.
     stopping: bool,
     /// Whether it is over, one way or another.
@@ -105,8 +124,8 @@ struct Generation<'a, 'w> {
     began: Option<Position>,
     /// The machines that were left out, and when to look for them again.
     left_out: (Vec<usize>, Instant),
-    /// Whether one of them is there, and the run is to go on with it.
-    growing: bool,
+    /// The one of them that is there, and that the run is to go on with.
+    growing: Option<usize>,
 }
 
 impl<'a, 'w> Generation<'a, 'w> {
@@ -119,11 +138,12 @@ impl<'a, 'w> Generation<'a, 'w> {
             processes: Vec::new(),
             news,
             sender,
+            turned: Instant::now(),
             stopping: false,
             ending: false,
             began: None,
             left_out: (Vec::new(), Instant::now()),
-            growing: false,
+            growing: None,
         }
     }
 
@@ -132,7 +152,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.start();
         self.greet()?;
         if self.stopping {
-            return Ok(End::Interrupted);
+            return Ok(End::Interrupted(None));
         }
         self.lead();
         loop {
@@ -140,8 +160,8 @@ impl<'a, 'w> Generation<'a, 'w> {
             self.look_for_lost_machines();
             match self.hear()? {
                 Some((0, Told::Open { round, step, orders })) => self.open(Position { round, step }, orders),
-                Some((0, Told::Over { interrupted: true, .. })) if self.growing && !self.stopping => {
-                    return Ok(End::Grown);
+                Some((0, Told::Over { interrupted: true, .. })) if !self.stopping && self.growing.is_some() => {
+                    return Ok(End::Grown(self.growing.unwrap_or_default()));
                 }
                 Some((0, Told::Over { report, interrupted })) => return Ok(End::Over { report, interrupted }),
                 _ => {}
@@ -151,7 +171,9 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     /// Starts a process for each place on each machine.
     fn start(&mut self) {
-        crew(&self.settings.options.hosts, |_| true).into_iter().for_each(|place| self.start_one(place));
+        let settings = self.settings;
+        let wanted = |host| !settings.without.contains(&host);
+        crew(&settings.options.hosts, wanted).into_iter().for_each(|place| self.start_one(place));
     }
 
     fn start_one(&mut self, place: Place) {
@@ -160,6 +182,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.processes.push(Process {
             place,
             index: None,
+            requested: false,
             left_out: false,
             ended: started.is_err(),
             ending: None,
@@ -175,19 +198,23 @@ impl<'a, 'w> Generation<'a, 'w> {
     fn look_for_lost_machines(&mut self) {
         let pause = Duration::from_secs(u64::from(self.settings.options.hosts.start_timeout));
         let (machines, since) = &mut self.left_out;
-        if machines.is_empty() || since.elapsed() < pause || self.began.is_none() || self.growing {
+        if machines.is_empty() || since.elapsed() < pause || self.began.is_none() || self.growing.is_some() {
             return;
         }
         *since = Instant::now();
         let machines = machines.clone();
+        // Those that have not answered since the last time never will.
+        for process in self.processes.iter_mut().filter(|process| process.index.is_none() && process.hello.is_none()) {
+            process.started = None;
+        }
         let first = |place: &Place| place.slot == 0 && machines.contains(&place.host);
         crew(&self.settings.options.hosts, |_| true).into_iter().filter(first).for_each(|place| self.start_one(place));
     }
 
     /// That a machine which was left out has answered.
     fn returned(&mut self, host: usize) {
-        if !self.growing && self.began.is_some() {
-            self.growing = true;
+        if self.growing.is_none() && self.began.is_some() {
+            self.growing = Some(host);
             let host = self.host(host);
             (self.watch)(&Notice::Returned { host });
             self.say(&Word::Interrupt);
@@ -232,16 +259,20 @@ impl<'a, 'w> Generation<'a, 'w> {
         let Some(first) = self.processes.iter().position(|process| process.hello.is_none()) else {
             return Ok(());
         };
-        let present: Vec<usize> = (0..hosts.hosts.len()).filter(|host| !absent.contains(host)).collect();
+        let without = self.settings.without;
+        let present: Vec<usize> =
+            (0..hosts.hosts.len()).filter(|host| !absent.contains(host) && !without.contains(host)).collect();
         // Process 0 has the run directory.
         let possible = present.len() >= hosts.min_hosts() && present.contains(&self.processes[0].place.host) && {
             let left = crew(hosts, |host| present.contains(&host));
-            left.iter().any(|place| place.prepares)
+            let count = |what: fn(&Place) -> bool| left.iter().filter(|place| what(place)).count();
+            count(|place| place.prepares) * self.settings.options.workers.unwrap_or(1) >= count(|place| place.trains)
         };
         if !possible {
-            return Err(Trouble { problem: self.why_not_there(first), code: FAILED, absent: true });
+            let absent = self.processes.iter().any(|process| process.hello.is_none() && process.never_there());
+            return Err(Trouble { problem: self.why_not_there(first), code: FAILED, absent });
         }
-        for host in (0..hosts.hosts.len()).filter(|host| !present.contains(host)) {
+        for host in (0..hosts.hosts.len()).filter(|host| absent.contains(host)) {
             let first = self.processes.iter().position(|process| process.place.host == host && process.hello.is_none());
             let why = self.why_not_there(first.unwrap_or(0));
             (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
@@ -259,14 +290,19 @@ impl<'a, 'w> Generation<'a, 'w> {
         let host = self.host(self.processes[number].place.host).to_owned();
         let seconds = self.settings.options.hosts.start_timeout;
         let process = &self.processes[number];
-        let said = process.last_words.back().cloned().unwrap_or_default();
+        let ending = process.ending.as_ref().map(|ending| ending.text.clone());
+        let said = process.last_words.back().cloned().or(ending).unwrap_or_default();
         match process.ending.as_ref().and_then(|ending| ending.code) {
             Some(255) => format!("{host}: ssh cannot log in there: {said}. Try `ssh {host} true`"),
             Some(127) => format!(
                 "{host}: millstream is not there: {said}. Copy it, with libtorch beside it, or set `program` in the hosts file"
             ),
             Some(code) => format!("{host}: millstream could not be started (exit code {code}): {said}"),
-            None if process.ended => format!("{host}: {said}"),
+            None if process.ended => {
+                format!(
+                    "{host}: millstream could not be started: {said}. Look at `program` and `dir` in the hosts file"
+                )
+            }
             None => format!("{host}: no answer within {seconds} s. Is it up? Try `ssh {host} true`"),
         }
     }
@@ -334,6 +370,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         let patience = Some(self.settings.options.hosts.heartbeat_timeout);
         if let Some(process) = self.processes.iter_mut().find(|process| process.index == Some(index)) {
             process.heard = Instant::now();
+            process.requested = true;
             // Over a pipe of this machine, and no network.
             let here = self.settings.options.hosts.hosts[process.place.host].host == LOCALHOST;
             let cluster = self.settings.cluster.filter(|_| here);
@@ -345,6 +382,11 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     /// What a process has said that matters to the run; an error if one has failed.
     fn hear(&mut self) -> Result<Option<(usize, Told)>, Trouble> {
+        if self.turned.elapsed() > 2 * BEAT {
+            // This process was held up, by a terminal perhaps: what others said meanwhile is still to be read.
+            self.processes.iter_mut().for_each(|process| process.heard = Instant::now());
+        }
+        self.turned = Instant::now();
         let told = self.take_news()?;
         self.lost()?;
         let index = |number: usize| self.processes[number].index;
@@ -363,8 +405,11 @@ impl<'a, 'w> Generation<'a, 'w> {
             News::Ended(ending) => self.ended(number, ending)?,
             News::Told(told) => match *told {
                 Told::Hello(hello) => {
+                    let same = hello.version == env!("CARGO_PKG_VERSION");
                     self.processes[number].hello = Some(hello);
-                    self.returned(self.processes[number].place.host);
+                    if same {
+                        self.returned(self.processes[number].place.host);
+                    }
                 }
                 Told::Alive(vitals) => {
                     if let Some(process) = self.processes[number].index {
@@ -372,6 +417,8 @@ impl<'a, 'w> Generation<'a, 'w> {
                     }
                 }
                 Told::Signalled => self.stop.set(StopReason::Interrupted),
+                // It was told to stop, and says so.
+                Told::Failed { .. } if self.leaving() && self.processes[number].index != Some(0) => {}
                 Told::Failed { message, code } => {
                     return Err(Trouble { problem: format!("{}: {message}", self.name(number)), code, absent: false });
                 }
@@ -395,12 +442,13 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     /// That a process ends is fine when it was asked to, and for one that has never been there greeting finds out.
     fn ended(&mut self, number: usize, ending: Ending) -> Result<(), Trouble> {
+        let leaving = self.leaving();
         let process = &mut self.processes[number];
         let (index, text) = (process.index, ending.text.clone());
         // What ssh says of a process that was killed, too.
         process.doubtful = ending.code == Some(255);
         // A process of which process 0 needs nothing more ends before it.
-        let expected = self.stopping || self.growing || ending.code == Some(0);
+        let expected = leaving || ending.code == Some(0);
         process.ended = true;
         process.ending = Some(ending);
         if index.is_none() || self.ending || (expected && index != Some(0)) {
@@ -415,7 +463,7 @@ impl<'a, 'w> Generation<'a, 'w> {
     }
 
     fn say(&mut self, word: &Word) {
-        let processes = self.processes.iter_mut().filter(|process| process.index.is_some() && !process.ended);
+        let processes = self.processes.iter_mut().filter(|process| process.requested && !process.ended);
         processes.filter_map(|process| process.started.as_mut()).for_each(|started| started.say(word));
     }
 
@@ -427,7 +475,7 @@ impl<'a, 'w> Generation<'a, 'w> {
         let Some(number) = self.processes.iter().position(silent) else {
             return Ok(());
         };
-        if self.stopping && self.processes[number].index != Some(0) {
+        if self.leaving() && self.processes[number].index != Some(0) {
             // Process 0 waits for it, and has something to keep.
             self.kill(|process| process.heard.elapsed() > patience);
             return Ok(());
@@ -435,6 +483,11 @@ impl<'a, 'w> Generation<'a, 'w> {
         let (name, seconds) = (self.name(number), patience.as_secs());
         let problem = format!("{name} has not been heard of for {seconds} s: it hangs, or cannot be reached");
         Err(Trouble { problem, code: FAILED, absent: false })
+    }
+
+    /// Whether the processes have been told to stop, and to keep what there is.
+    fn leaving(&self) -> bool {
+        self.stopping || self.growing.is_some()
     }
 
     /// Passes on that the user wants an end.
@@ -450,12 +503,12 @@ impl<'a, 'w> Generation<'a, 'w> {
         self.ending = true;
         match end {
             End::Failed(trouble) => self.say(&Word::Fail(trouble.problem.clone())),
-            End::Over { .. } | End::Interrupted | End::Grown => self.say(&Word::Interrupt),
+            End::Over { .. } | End::Interrupted(_) | End::Grown(_) => self.say(&Word::Interrupt),
         }
         // Whoever hangs would not hear it, and the others wait for it.
         let patience = self.patience();
         self.kill(|process| process.heard.elapsed() > patience);
-        for process in self.processes.iter_mut().filter(|process| process.index.is_none()) {
+        for process in self.processes.iter_mut().filter(|process| !process.requested) {
             process.started.iter_mut().for_each(Started::hang_up);
         }
         let until = Instant::now() + LAST_STEP;

@@ -13,7 +13,7 @@ use super::crew::Place;
 use super::scheduled::{Down, GATHERING, SILENCE, Scheduled, Up, start, write};
 use super::spawn::{Ending, News, Started, lines, local};
 use crate::error::ClusterError;
-use crate::handshake::{Secret, dial};
+use crate::handshake::{HandshakeError, Secret, dial};
 use crate::mesh::{MeshError, connect};
 
 /// How often a task tries to reach task 0.
@@ -74,6 +74,8 @@ fn reach(scheduled: &Scheduled, secret: &Secret, stop: &Stop) -> Result<TcpStrea
         let reason = match connect(&scheduled.chief, scheduled.port, RETRY * 5) {
             Ok(mut socket) => match dial(&mut socket, scheduled.identity(scheduled.task), secret) {
                 Ok(_) => return Ok(socket),
+                // It may be busy, or not quite there yet.
+                Err(HandshakeError::Io(reason)) => reason,
                 Err(reason) => return Err(MeshError::Handshake { index: 0, reason }.into()),
             },
             Err(reason) => reason,

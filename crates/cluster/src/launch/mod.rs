@@ -133,6 +133,8 @@ pub struct Launched {
     pub report: Option<Report>,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// What went wrong while it was to stop: the last checkpoint may be an older one.
+    pub trouble: Option<String>,
     /// How often the processes were started again.
     pub restarts: u32,
 }
@@ -161,7 +163,7 @@ pub fn launch(
     };
     match &launched {
         Ok(Launched { interrupted: false, .. }) => chronicle.close(State::Done, None),
-        Ok(_) => chronicle.close(State::Interrupted, None),
+        Ok(Launched { trouble, .. }) => chronicle.close(State::Interrupted, trouble.clone()),
         Err(error) => chronicle.close(State::Failed, Some(error.to_string())),
     }
     launched
@@ -204,17 +206,25 @@ fn launch_until_done(
 ) -> Result<Launched, ClusterError> {
     let mut budget = Budget::new(options.hosts.max_restarts);
     let mut start = options.start;
+    let (mut without, mut returned) = (Vec::new(), None);
     loop {
-        let settings = Settings { options, spawners, start, cluster, number: budget.restarts };
+        let settings = Settings { options, spawners, start, cluster, without: &without, number: budget.restarts };
         let (end, position) = generation::run(&settings, stop, watch);
+        if position.is_none()
+            && let Some(host) = returned.take()
+        {
+            // It answers, but nothing can be done with it.
+            without.push(host);
+        }
         if let Some(position) = position {
             budget.reached(position);
             start = Start::Resume;
         }
-        let (report, interrupted) = match end {
-            End::Over { report, interrupted } => (Some(*report), interrupted),
-            End::Interrupted => (None, true),
-            End::Grown => {
+        let (report, interrupted, trouble) = match end {
+            End::Over { report, interrupted } => (Some(*report), interrupted, None),
+            End::Interrupted(trouble) => (None, true, trouble),
+            End::Grown(host) => {
+                returned = Some(host);
                 budget.restarts += 1;
                 continue;
             }
@@ -223,10 +233,10 @@ fn launch_until_done(
                 if !interrupted_within(pause, stop) {
                     continue;
                 }
-                (None, true)
+                (None, true, None)
             }
         };
-        return Ok(Launched { report, interrupted, restarts: budget.restarts });
+        return Ok(Launched { report, interrupted, trouble, restarts: budget.restarts });
     }
 }
 

@@ -21,7 +21,7 @@ use super::spawn::{Ending, News, Spawner, Started, lines, said};
 use crate::door::Door;
 use crate::error::ClusterError;
 use crate::handshake::{Identity, Secret};
-use crate::mesh::{MeshError, listen, own_address};
+use crate::mesh::{MeshError, listen};
 use crate::orders::BEAT;
 
 /// The port that task 0 listens on, if MILLSTREAM_PORT does not say another.
@@ -259,7 +259,6 @@ impl Lenders {
 /// Task 0's hold on the others.
 pub(super) struct Control {
     lenders: Lenders,
-    address: SocketAddr,
 }
 
 impl Control {
@@ -267,7 +266,6 @@ impl Control {
     pub(super) fn open(scheduled: &Scheduled, secret: Secret, stop: &Stop) -> Result<Self, ClusterError> {
         let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), scheduled.port);
         let listener: TcpListener = listen(any)?;
-        let address = own_address(&scheduled.chief, scheduled.port)?;
         let lenders = Lenders::default();
         let door = Door::open(listener, scheduled.identity(0), secret).map_err(MeshError::Io)?;
         let (tasks, coming, stopping) = (scheduled.tasks, lenders.clone(), stop.clone());
@@ -279,7 +277,7 @@ impl Control {
                 std::thread::sleep(BEAT);
             }
         })?;
-        let control = Control { lenders, address };
+        let control = Control { lenders };
         control.gather(scheduled, stop)?;
         Ok(control)
     }
@@ -301,7 +299,16 @@ impl Control {
     /// The machines of the tasks, as a hosts file would have them.
     pub(super) fn hosts(&self, scheduled: &Scheduled, timeouts: &Hosts) -> Hosts {
         let gpus = millstream_train::probe().cuda.map_or(0, |cuda| cuda.len()) as u16;
-        let own = host(millstream_spec::LOCALHOST.to_owned(), self.address.ip(), gpus);
+        // As the others see it; its own name may mean the loopback here.
+        let seen = self
+            .lenders
+            .get(1)
+            .and_then(|lender| lender.socket.lock().unwrap_or_else(PoisonError::into_inner).local_addr().ok());
+        let own = host(
+            millstream_spec::LOCALHOST.to_owned(),
+            seen.map_or(Ipv4Addr::LOCALHOST.into(), |seen| seen.ip()),
+            gpus,
+        );
         let lent = (1..scheduled.tasks).map(|task| match self.lenders.get(task) {
             Some(lender) => host(format!("{} (task {task})", lender.name), lender.from, lender.gpus),
             None => host(format!("task {task}"), Ipv4Addr::LOCALHOST.into(), 0),

@@ -66,7 +66,9 @@ pub(crate) fn spawner(hosts: &Hosts, host: &Host, program: &Path, here: &Path) -
         return local(&program, &dir);
     }
     let (ssh, host) = (hosts.ssh.clone(), host.host.clone());
-    Box::new(Ssh { host, ssh, program, dir, patience: hosts.start_timeout })
+    // A little less than the launch waits, so that what ssh has to say comes first.
+    let patience = (hosts.start_timeout * 2 / 3).max(1);
+    Box::new(Ssh { host, ssh, program, dir, patience })
 }
 
 /// The spawner of this machine.
@@ -84,14 +86,25 @@ impl Spawner for Local {
     fn start(&self, place: &Place, name: usize, news: &Sender<(usize, News)>) -> std::io::Result<Started> {
         let mut command = Command::new(&self.program);
         command.arg("worker").current_dir(&self.dir);
-        if let Some(gpu) = place.gpu {
-            command.env("CUDA_VISIBLE_DEVICES", gpu.to_string());
+        if let Some(gpus) = visible(place, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()) {
+            command.env("CUDA_VISIBLE_DEVICES", gpus);
         }
         Started::new(command, name, news)
     }
 
     fn kill(&self, _pid: u32) -> Option<Command> {
         None
+    }
+}
+
+/// The GPUs that a process may see, out of those that this one may; as it comes where it does not train.
+fn visible(place: &Place, ours: Option<&str>) -> Option<String> {
+    match place.gpu {
+        Some(gpu) => {
+            let ours = ours.and_then(|ours| ours.split(',').nth(usize::from(gpu)));
+            Some(ours.map_or_else(|| gpu.to_string(), str::to_owned))
+        }
+        None => place.trains.then(String::new),
     }
 }
 
@@ -117,7 +130,7 @@ impl Ssh {
 
 impl Spawner for Ssh {
     fn start(&self, place: &Place, name: usize, news: &Sender<(usize, News)>) -> std::io::Result<Started> {
-        let gpu = place.gpu.map_or_else(String::new, |gpu| format!("CUDA_VISIBLE_DEVICES={gpu} "));
+        let gpu = visible(place, None).map_or_else(String::new, |gpus| format!("CUDA_VISIBLE_DEVICES={gpus} "));
         let (dir, program) = (quoted(&self.dir), quoted(&self.program));
         let command = self.command(self.patience, &format!("cd {dir} && {gpu}exec {program} worker"));
         Started::new(command, name, news)
@@ -305,5 +318,24 @@ pub(crate) fn lines(from: impl Read, mut take: impl FnMut(String)) {
     while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         take(String::from_utf8_lossy(&line).trim_end().to_owned());
         line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_sees_its_gpu_and_one_without_none() {
+        let place = |gpu, trains| Place { host: 0, slot: 0, trains, gpu, prepares: true };
+        assert_eq!(visible(&place(Some(1), true), None).as_deref(), Some("1"));
+        assert_eq!(visible(&place(Some(1), true), Some("4,7")).as_deref(), Some("7"));
+        assert_eq!(visible(&place(None, true), Some("4,7")).as_deref(), Some(""));
+        assert_eq!(visible(&place(None, false), None), None);
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }

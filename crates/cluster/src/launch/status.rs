@@ -44,6 +44,8 @@ pub struct LaunchStatus {
     pub state: State,
     /// The process id of the launch itself.
     pub pid: u32,
+    /// The name of its machine.
+    pub machine: String,
     /// When this was written, in seconds since 1970.
     pub written: u64,
     /// How often the processes were started again.
@@ -97,7 +99,7 @@ impl Chronicle {
         let path = folder.join("log.txt");
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|source| ClusterError::write(&path, source))?;
-        let status = LaunchStatus { pid: std::process::id(), ..LaunchStatus::default() };
+        let status = LaunchStatus { pid: std::process::id(), machine: machine(), ..LaunchStatus::default() };
         let mut chronicle =
             Chronicle { path: folder.join("status.json"), log, status, written: Instant::now(), before: Vec::new() };
         chronicle.write();
@@ -200,6 +202,11 @@ impl Chronicle {
     }
 }
 
+/// The name of this machine.
+fn machine() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// Seconds since 1970.
 fn seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -217,8 +224,12 @@ pub fn launch_status(run: &Path) -> Result<Option<(LaunchStatus, bool)>, Cluster
     let unreadable = |source| ClusterError::read(&path, source);
     let text = fs::read(&path).map_err(unreadable)?;
     let status: LaunchStatus = serde_json::from_slice(&text).map_err(|error| unreadable(error.into()))?;
-    let alive = seconds().saturating_sub(status.written) < 30
-        && matches!(status.state, State::Starting | State::Running | State::Restarting)
-        && Path::new(&format!("/proc/{}", status.pid)).exists();
+    let going_on = matches!(status.state, State::Starting | State::Running | State::Restarting);
+    let there = match status.machine == machine() {
+        true => fs::read_to_string(format!("/proc/{}/cmdline", status.pid)).is_ok_and(|words| words.contains("launch")),
+        // Nothing is written while machines are awaited.
+        false => seconds().saturating_sub(status.written) < 600,
+    };
+    let alive = going_on && there;
     Ok(Some((status, alive)))
 }

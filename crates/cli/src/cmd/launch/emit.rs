@@ -3,7 +3,7 @@
 use millstream_spec::Plan;
 
 use super::super::print;
-use crate::args::{LaunchArgs, SchedulerArg};
+use crate::args::{DeviceArg, LaunchArgs, SchedulerArg};
 
 /// Prints the job of a launch.
 pub(super) fn emit(args: &LaunchArgs, plan: &Plan, scheduler: SchedulerArg) -> anyhow::Result<()> {
@@ -23,6 +23,12 @@ fn command(args: &LaunchArgs) -> Vec<String> {
     }
     words.extend(args.out.iter().flat_map(|out| ["--out".to_owned(), out.display().to_string()]));
     words.extend(args.workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
+    let device = match args.device.device {
+        DeviceArg::Auto => None,
+        DeviceArg::Cpu => Some("cpu"),
+        DeviceArg::Cuda => Some("cuda"),
+    };
+    words.extend(device.iter().flat_map(|device| ["--device".to_owned(), (*device).to_owned()]));
     words
 }
 
