@@ -120,6 +120,8 @@ pub(crate) enum Word {
 /// What a process says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Told {
+    /// Its process id, which the shell of another machine says before it becomes the program.
+    Pid(u32),
     /// That it is there, before it reads its request.
     Hello(Hello),
     /// From process 0: the run directory is open, the run goes on from here, and these are the orders for the others.

@@ -86,6 +86,8 @@ struct Process {
     /// Whether it will have none, because others of its machine are not there.
     left_out: bool,
     started: Option<Started>,
+    /// Its process id on its machine, as soon as that is known.
+    pid: Option<u32>,
     hello: Option<Hello>,
     heard: Instant,
     ended: bool,
@@ -188,6 +190,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             ending: None,
             doubtful: false,
             started: started.ok(),
+            pid: None,
             hello: None,
             heard: Instant::now(),
             last_words: last_words.into_iter().collect(),
@@ -404,7 +407,9 @@ impl<'a, 'w> Generation<'a, 'w> {
             News::Log(line) => self.log(number, line),
             News::Ended(ending) => self.ended(number, ending)?,
             News::Told(told) => match *told {
+                Told::Pid(pid) => self.processes[number].pid = Some(pid),
                 Told::Hello(hello) => {
+                    self.processes[number].pid = Some(hello.pid);
                     let same = hello.version == env!("CARGO_PKG_VERSION");
                     self.processes[number].hello = Some(hello);
                     if same {
@@ -523,14 +528,13 @@ impl<'a, 'w> Generation<'a, 'w> {
     /// Ends processes for good, on this machine and on theirs.
     fn kill(&mut self, which: impl Fn(&Process) -> bool) {
         let mut ends = Vec::new();
-        let processes = self.processes.iter_mut().filter(|process| process.hello.is_some() && which(process));
+        let processes = self.processes.iter_mut().filter(|process| process.pid.is_some() && which(process));
         for process in processes.filter(|process| !process.ended || process.doubtful) {
             if let Some(started) = &mut process.started {
                 started.kill();
             }
             (process.ended, process.doubtful) = (true, false);
-            let pid = process.hello.as_ref().map(|hello| hello.pid);
-            ends.extend(pid.and_then(|pid| self.settings.spawners[process.place.host].kill(pid)));
+            ends.extend(process.pid.and_then(|pid| self.settings.spawners[process.place.host].kill(pid)));
         }
         end_all(ends);
     }

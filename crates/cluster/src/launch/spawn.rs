@@ -132,7 +132,9 @@ impl Spawner for Ssh {
     fn start(&self, place: &Place, name: usize, news: &Sender<(usize, News)>) -> std::io::Result<Started> {
         let gpu = visible(place, None).map_or_else(String::new, |gpus| format!("CUDA_VISIBLE_DEVICES={gpus} "));
         let (dir, program) = (quoted(&self.dir), quoted(&self.program));
-        let command = self.command(self.patience, &format!("cd {dir} && {gpu}exec {program} worker"));
+        // The shell becomes the program, so its number is the program's: it is known even of one that never says a word.
+        let script = format!("cd {dir} && printf '{{\"Pid\":%d}}\\n' $$ && {gpu}exec {program} worker");
+        let command = self.command(self.patience, &format!("exec sh -c {}", word(&script)));
         Started::new(command, name, news)
     }
 
@@ -144,7 +146,12 @@ impl Spawner for Ssh {
 
 /// A path as one word of a shell.
 fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+    word(&path.to_string_lossy())
+}
+
+/// A text as one word of a shell.
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A process that was started.
