@@ -89,6 +89,17 @@ pub(crate) struct PipelineArgs {
     pub(crate) overrides: Vec<(String, String)>,
 }
 
+/// What to do with an earlier run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct StartArgs {
+    /// Go on with an earlier run where it was: after its last round, or in the middle of one from its last checkpoint.
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Remove an earlier run in the run directory and start anew.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -108,12 +119,8 @@ pub(crate) struct RunArgs {
     /// Where this process listens for the others [default: any free port of 127.0.0.1].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Go on with an earlier run where it was: after its last round, or in the middle of one from its last checkpoint.
-    #[arg(long, conflicts_with = "overwrite")]
-    pub(crate) resume: bool,
-    /// Remove an earlier run in the run directory and start anew.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) start: StartArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]
@@ -145,12 +152,8 @@ pub(crate) struct LaunchArgs {
     /// Worker threads a process [default: one a core of the machine that has fewest].
     #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
-    /// Go on with an earlier run where it was: after its last round, or in the middle of one from its last checkpoint.
-    #[arg(long, conflicts_with = "overwrite")]
-    pub(crate) resume: bool,
-    /// Remove an earlier run in the run directory and start anew.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) start: StartArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]

@@ -175,12 +175,11 @@ pub struct Hello {
 impl Hello {
     /// This process.
     pub fn new() -> Self {
-        let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Hello {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            clock: u64::try_from(clock.as_millis()).unwrap_or(u64::MAX),
+            clock: clock(),
         }
     }
 }
@@ -189,6 +188,17 @@ impl Default for Hello {
     fn default() -> Self {
         Hello::new()
     }
+}
+
+/// What the clock of this machine says, in milliseconds since 1970.
+pub(crate) fn clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The name of this machine, empty where the system does not say.
+pub(crate) fn machine_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// Signs of life.

@@ -38,7 +38,7 @@ pub(crate) fn launch(args: &LaunchArgs) -> anyhow::Result<ExitCode> {
             None => millstream_spec::parse_hosts("hosts: [{ host: localhost }]", "tasks")?,
         },
         out: args.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name)),
-        start: start(args.resume, args.overwrite),
+        start: start(args.start),
         workers: args.workers.map(usize::from),
         smallest_step: smallest_step(&plan) as usize,
         device: device(args.device.device),

@@ -8,7 +8,7 @@ use millstream_dataflow::{Event, StopReason};
 use millstream_spec::{Definition, Plan};
 
 use super::{bad_record, device, print, print_json, smallest_step, stop_on_interrupt, workers};
-use crate::args::RunArgs;
+use crate::args::{RunArgs, StartArgs};
 use crate::exit::{Request, stop_code};
 use crate::progress::{Progress, RoundWork};
 use crate::say::say;
@@ -55,7 +55,7 @@ fn options(args: &RunArgs, plan: &Plan, definition: Definition) -> RunOptions {
     RunOptions {
         definition,
         out: args.out.clone(),
-        start: start(args.resume, args.overwrite),
+        start: start(args.start),
         shape: Shape {
             processes: usize::from(args.processes),
             workers: workers(args.workers, smallest_step(plan) / u32::from(args.processes)),
@@ -68,8 +68,8 @@ fn options(args: &RunArgs, plan: &Plan, definition: Definition) -> RunOptions {
 }
 
 /// What to do with an earlier run.
-pub(crate) fn start(resume: bool, overwrite: bool) -> Start {
-    match (resume, overwrite) {
+pub(crate) fn start(args: StartArgs) -> Start {
+    match (args.resume, args.overwrite) {
         (true, _) => Start::Resume,
         (_, true) => Start::Overwrite,
         _ => Start::Fresh,

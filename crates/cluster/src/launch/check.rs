@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::crew::{Place, crew};
 use super::spawn::{News, Started};
@@ -10,7 +10,7 @@ use super::{LaunchOptions, spawners};
 use crate::error::ClusterError;
 use crate::handshake::fresh_bytes;
 use crate::inspection::{Found, Inspection, Others};
-use crate::orders::{Hello, Request, Task, Told};
+use crate::orders::{Hello, Request, Task, Told, clock};
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(14);
@@ -63,7 +63,7 @@ pub fn check(options: &LaunchOptions) -> Result<Checkup, ClusterError> {
     let spawners = spawners(&options.hosts)?;
     let mut machines: Vec<Machine> = Vec::new();
     for (number, host) in options.hosts.hosts.iter().enumerate() {
-        let spawned = now();
+        let spawned = clock();
         let place = Place { host: number, slot: 0, trains: false, gpu: None, prepares: false };
         let started = spawners[number].start(&place, number, &send);
         machines.push(Machine {
@@ -86,10 +86,6 @@ pub fn check(options: &LaunchOptions) -> Result<Checkup, ClusterError> {
     let hosts =
         machines.into_iter().filter_map(|machine| Some((machine.name, machine.hello?.0, machine.found))).collect();
     Ok(Checkup { hosts, problems })
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Leads all machines through the check, each as far as it comes.
@@ -119,7 +115,7 @@ fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize
                     } else {
                         machine.ended = true;
                     }
-                    machine.hello = Some((hello, now()));
+                    machine.hello = Some((hello, clock()));
                 }
                 Told::Listens(ports) => machine.ports = Some(ports),
                 Told::Found(found) => machine.found = Some(found),

@@ -15,6 +15,7 @@ use super::spawn::{Ending, News, Started, lines, local};
 use crate::error::ClusterError;
 use crate::handshake::{HandshakeError, Secret, dial};
 use crate::mesh::{MeshError, connect};
+use crate::orders::machine_name;
 
 /// How often a task tries to reach task 0.
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ pub fn lend(scheduled: &Scheduled, secret: [u8; 32], program: &Path, stop: &Stop
     reader.set_read_timeout(Some(SILENCE)).map_err(MeshError::Io)?;
     let socket = Arc::new(Mutex::new(socket));
     let gpus = millstream_train::probe().cuda.map_or(0, |cuda| cuda.len()) as u16;
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let name = machine_name();
     write(&socket, &Up::Here { name, gpus }).map_err(MeshError::Io)?;
     let (send, news) = channel();
     let up = Arc::clone(&socket);

@@ -3,13 +3,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use crate::error::ClusterError;
-use crate::orders::Vitals;
+use crate::orders::{Vitals, clock, machine_name};
 
 /// The folder of a launch inside the run directory.
 pub(crate) const FOLDER: &str = "launch";
@@ -99,7 +99,7 @@ impl Chronicle {
         let path = folder.join("log.txt");
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|source| ClusterError::write(&path, source))?;
-        let status = LaunchStatus { pid: std::process::id(), machine: machine(), ..LaunchStatus::default() };
+        let status = LaunchStatus { pid: std::process::id(), machine: machine_name(), ..LaunchStatus::default() };
         let mut chronicle =
             Chronicle { path: folder.join("status.json"), log, status, written: Instant::now(), before: Vec::new() };
         chronicle.write();
@@ -202,14 +202,9 @@ impl Chronicle {
     }
 }
 
-/// The name of this machine.
-fn machine() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
-}
-
 /// Seconds since 1970.
 fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    clock() / 1000
 }
 
 /// What the launch of a run tells of itself, if there was one, and whether it is still there.
@@ -225,7 +220,7 @@ pub fn launch_status(run: &Path) -> Result<Option<(LaunchStatus, bool)>, Cluster
     let text = fs::read(&path).map_err(unreadable)?;
     let status: LaunchStatus = serde_json::from_slice(&text).map_err(|error| unreadable(error.into()))?;
     let going_on = matches!(status.state, State::Starting | State::Running | State::Restarting);
-    let there = match status.machine == machine() {
+    let there = match status.machine == machine_name() {
         true => fs::read_to_string(format!("/proc/{}/cmdline", status.pid)).is_ok_and(|words| words.contains("launch")),
         // Nothing is written while machines are awaited.
         false => seconds().saturating_sub(status.written) < 600,
