@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::Place;
+use crate::support::{Place, millstream};
 
 const SLOW: [&str; 6] =
     ["--set", "training.steps=150", "--set", "rounds.0.training.steps=150", "--set", "checkpoint={every: 10, keep: 2}"];
@@ -84,6 +84,26 @@ fn whichever_process_is_killed_or_hangs_the_run_ends_the_same() {
         let status = status(&place, run);
         assert_eq!((&status["state"], &status["restarts"]), (&"done".into(), &1.into()));
     }
+}
+
+/// Its machine has said that it is there; a run without it would be another one.
+#[test]
+fn a_process_that_ends_before_the_run_begins_is_started_again() {
+    let place = place();
+    whole(&place);
+    let hello = format!(r#"{{"Hello":{{"version":"{}","pid":'$$',"cores":1,"clock":1}}}}"#, env!("CARGO_PKG_VERSION"));
+    let script = format!(
+        "#!/bin/sh\nmkdir first 2> /dev/null && echo '{hello}' && exit 9\nmkdir second 2> /dev/null && sleep 2\nexec {} \"$@\"\n",
+        millstream().get_program().display()
+    );
+    place.write("program", &script);
+    let program = place.path("program");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    place.write("hosts.yaml", &format!("hosts: [{{ host: localhost, slots: 2, program: {} }}]", program.display()));
+    let says = place.tell(&args("run", &[]));
+    assert!(says.contains("its process ended before the run began (exit status: 9)"), "{says}");
+    assert!(says.contains("starts again"), "{says}");
+    assert!(place.succeed(&["verify", "whole", "run"]).starts_with("identical"));
 }
 
 #[test]

@@ -99,6 +99,11 @@ struct Process {
 }
 
 impl Process {
+    /// Whether it has said so, and has not ended since.
+    fn is_there(&self) -> bool {
+        self.hello.is_some() && !self.ended
+    }
+
     /// Whether it could not be started at all, by what ssh or the shell says: the next time it would be the same. One that was killed or
     /// hangs at its start leaves no word.
     fn never_there(&self) -> bool {
@@ -258,8 +263,8 @@ impl<'a, 'w> Generation<'a, 'w> {
 
     fn leave_out(&mut self) -> Result<(), Trouble> {
         let hosts = &self.settings.options.hosts;
-        let absent: Vec<usize> = self.processes.iter().filter(|p| p.hello.is_none()).map(|p| p.place.host).collect();
-        let Some(first) = self.processes.iter().position(|process| process.hello.is_none()) else {
+        let absent: Vec<usize> = self.processes.iter().filter(|p| !p.is_there()).map(|p| p.place.host).collect();
+        let Some(first) = self.processes.iter().position(|process| !process.is_there()) else {
             return Ok(());
         };
         let without = self.settings.without;
@@ -276,7 +281,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             return Err(Trouble { problem: self.why_not_there(first), code: FAILED, absent });
         }
         for host in (0..hosts.hosts.len()).filter(|host| absent.contains(host)) {
-            let first = self.processes.iter().position(|process| process.place.host == host && process.hello.is_none());
+            let first = self.processes.iter().position(|process| process.place.host == host && !process.is_there());
             let why = self.why_not_there(first.unwrap_or(0));
             (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
             self.left_out.0.push(host);
@@ -294,6 +299,9 @@ impl<'a, 'w> Generation<'a, 'w> {
         let seconds = self.settings.options.hosts.start_timeout;
         let process = &self.processes[number];
         let ending = process.ending.as_ref().map(|ending| ending.text.clone());
+        if process.hello.is_some() {
+            return format!("{host}: its process ended before the run began ({})", ending.unwrap_or_default());
+        }
         let said = process.last_words.back().cloned().or(ending).unwrap_or_default();
         match process.ending.as_ref().and_then(|ending| ending.code) {
             Some(255) => format!("{host}: ssh cannot log in there: {said}. Try `ssh {host} true`"),
@@ -313,9 +321,7 @@ impl<'a, 'w> Generation<'a, 'w> {
     /// Gives each process its index, and process 0 its task.
     fn lead(&mut self) {
         let options = self.settings.options;
-        let there: Vec<usize> = (0..self.processes.len())
-            .filter(|at| !self.processes[*at].ended && !self.processes[*at].left_out)
-            .collect();
+        let there: Vec<usize> = (0..self.processes.len()).filter(|at| !self.processes[*at].left_out).collect();
         for (index, number) in there.iter().enumerate() {
             let process = &mut self.processes[*number];
             process.index = Some(index);
@@ -517,8 +523,7 @@ impl<'a, 'w> Generation<'a, 'w> {
             process.started.iter_mut().for_each(Started::hang_up);
         }
         let until = Instant::now() + LAST_STEP;
-        let there = |process: &Process| process.hello.is_some() && !process.ended;
-        while self.processes.iter().any(there) && Instant::now() < until {
+        while self.processes.iter().any(Process::is_there) && Instant::now() < until {
             // What fails now fails because of the end.
             let _ = self.take_news();
         }
