@@ -134,6 +134,8 @@ fn the_end_of_the_launch_is_the_end_of_its_processes() {
     let pids = at_work(&place, "run", 1, 0);
     let seen = place.succeed(&["status", "run"]);
     assert!(seen.contains("launch: running") && seen.contains("localhost"), "{seen}");
+    place.fail(&args("run", &[]), 2, &["run is in use by another run"]);
+    assert_eq!(status(&place, "run")["pid"], child.id(), "the file is that of the first launch");
     child.kill().unwrap();
     child.wait().unwrap();
     let until = Instant::now() + Duration::from_secs(20);
@@ -152,6 +154,10 @@ fn what_cannot_be_launched_is_said_at_once() {
     let with = |hosts| ["launch", "pipeline.yaml", "--hosts", hosts, "--out", "run"];
     place.fail(&with("typo.yaml"), 2, &["typo.yaml:1", "did you mean `slots`"]);
     place.fail(&with("none.yaml"), 2, &["cannot read none.yaml"]);
+    place.write("local.yaml", "hosts: [{ host: localhost }]");
+    let here = ["launch", "pipeline.yaml", "--hosts", "local.yaml", "--out", "."];
+    place.fail(&here, 2, &["is not empty and no run directory"]);
+    assert!(!place.path("launch").exists(), "nothing is left in somebody else's folder");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     place.write("taken.yaml", &format!("hosts: [{{ host: localhost, slots: 2 }}]\nport: {port}"));
@@ -166,7 +172,7 @@ fn what_cannot_be_launched_is_said_at_once() {
         "nobody.yaml",
         "hosts: [{ host: localhost, address: 127.0.0.1 }, { host: nobody.invalid, role: data }]\nstart_timeout: 5",
     );
-    place.fail(&with("nobody.yaml"), 4, &["nobody.invalid: ssh cannot log in there", "Try `ssh nobody.invalid true`"]);
+    place.fail(&with("nobody.yaml"), 4, &["nobody.invalid: ssh cannot log in there", "`ssh nobody.invalid true`"]);
     place.fail(&["status", "nothing"], 2, &["holds neither a run nor a launch"]);
     let workers = Command::new("pgrep").args(["-f", &format!("{} worker", place.path("").display())]).output().unwrap();
     assert!(workers.stdout.is_empty());

@@ -21,16 +21,25 @@ pub(crate) struct RunDir {
     _lock: File,
 }
 
+/// The file that is locked.
+const LOCK: &str = ".lock";
+
+/// Refuses a folder that holds something, and nothing of a run.
+pub(crate) fn refuse_foreign(path: &Path) -> Result<(), ClusterError> {
+    // What a launch keeps there may come before the run.
+    let foreign = |entry: &fs::DirEntry| entry.file_name() != launch::FOLDER;
+    let holds_something = || fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| foreign(&entry)));
+    if path.is_file() || (!path.join(LOCK).exists() && holds_something()) {
+        return Err(ClusterError::NotARun { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 impl RunDir {
     /// Opens or creates a run directory for writing and takes its lock. A folder with other things in it is refused.
     pub(crate) fn open(path: &Path) -> Result<Self, ClusterError> {
-        let lock = path.join(".lock");
-        // What a launch keeps there may come before the run.
-        let foreign = |entry: &fs::DirEntry| entry.file_name() != launch::FOLDER;
-        let holds_something = || fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| foreign(&entry)));
-        if path.is_file() || (!lock.exists() && holds_something()) {
-            return Err(ClusterError::NotARun { path: path.to_owned() });
-        }
+        refuse_foreign(path)?;
+        let lock = path.join(LOCK);
         fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {

@@ -36,17 +36,22 @@ pub(crate) fn needed(run: &Path, round: u32, from: Option<&Path>) -> Result<Vec<
     Ok(files)
 }
 
-/// Process 0: sends files to all others, one after the other.
+/// Process 0: sends files to all others side by side. Training nodes that have theirs wait for those that have not, and not for long.
 pub(crate) fn send(sockets: &Sockets, run: &Path, files: &[PathBuf]) -> Result<(), MeshError> {
-    for socket in sockets.iter().flatten() {
-        let mut socket = patient(socket)?;
-        socket.write_all(&(files.len() as u32).to_le_bytes())?;
-        for name in files {
-            send_file(&mut socket, run, name)?;
-        }
-        release(&socket)?;
-    }
+    std::thread::scope(|threads| {
+        let send = |socket| threads.spawn(move || send_to(socket, run, files));
+        let senders: Vec<_> = sockets.iter().flatten().map(send).collect();
+        let panicked = |_| Err(io::Error::other("the thread that sent files panicked"));
+        senders.into_iter().try_for_each(|sender| sender.join().unwrap_or_else(panicked))
+    })?;
     Ok(())
+}
+
+fn send_to(socket: &TcpStream, run: &Path, files: &[PathBuf]) -> io::Result<()> {
+    let mut socket = patient(socket)?;
+    socket.write_all(&(files.len() as u32).to_le_bytes())?;
+    files.iter().try_for_each(|name| send_file(&mut socket, run, name))?;
+    release(&socket)
 }
 
 fn send_file(socket: &mut TcpStream, run: &Path, name: &Path) -> io::Result<()> {

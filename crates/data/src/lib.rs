@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod batch;
+mod cached;
 pub mod conformance;
 pub mod corpus;
 mod dead_letter;

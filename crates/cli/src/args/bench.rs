@@ -14,7 +14,7 @@ pub(crate) enum BenchCommand {
     Train(BenchTrainArgs),
     /// Label a corpus as `relabel` does and keep nothing.
     Label(BenchLabelArgs),
-    /// Run `bench stream` on one worker and on two, in one process and in two, in turn, and say what more of them give.
+    /// Run `bench stream --as-bytes` on one worker and on two, in one process and in two, in turn, and say what more of them give.
     Scaling(BenchScalingArgs),
     /// Send batches from one process to another as the stream does, and in turn as many bytes over a plain socket.
     Exchange(BenchExchangeArgs),
@@ -48,6 +48,9 @@ pub(crate) struct BenchStreamArgs {
     /// Decode JPEGs at full size even where the result is much smaller.
     #[arg(long)]
     pub(crate) no_scale: bool,
+    /// Take batches as they come, bytes: a GPU normalises them itself. On a CPU a core has to be found for it.
+    #[arg(long)]
+    pub(crate) as_bytes: bool,
     #[command(flatten)]
     pub(crate) partner: PartnerArgs,
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use super::absence::absence;
 use super::crew::{Place, crew};
 use super::spawn::{News, Started};
 use super::{LaunchOptions, spawners};
@@ -183,7 +184,7 @@ fn problems(options: &LaunchOptions, machines: &[Machine]) -> Vec<Problem> {
 fn own_problems(options: &LaunchOptions, number: usize, machine: &Machine) -> Vec<(String, String)> {
     let host = &options.hosts.hosts[number];
     let Some((hello, heard)) = machine.hello.clone() else {
-        return vec![absent(machine)];
+        return vec![absence(&machine.name, machine.ended, machine.code, &machine.last_line)];
     };
     let mut problems = Vec::new();
     let ours = env!("CARGO_PKG_VERSION");
@@ -230,23 +231,6 @@ fn found_problems(found: &Found, gpus: u16) -> Vec<(String, String)> {
         (problem, "lower `gpus`, or look at `millstream doctor` there".to_owned())
     });
     plan.into_iter().chain(out).chain(missing).collect()
-}
-
-/// Why a machine has not said that it is there.
-fn absent(machine: &Machine) -> (String, String) {
-    let (host, said) = (&machine.name, &machine.last_line);
-    match machine.code {
-        Some(255) => {
-            (format!("ssh cannot log in there: {said}"), format!("mend its name or keys until `ssh {host} true` works"))
-        }
-        Some(127) => {
-            (format!("millstream is not there: {said}"), "copy it there, or set `program` in the hosts file".to_owned())
-        }
-        _ if machine.ended => {
-            (format!("millstream could not be started: {said}"), "look at `program` and `dir`".to_owned())
-        }
-        _ => ("no answer".to_owned(), format!("is it up? try `ssh {host} true`")),
-    }
 }
 
 /// Machines whose data or plan differ from those of most.

@@ -1,5 +1,7 @@
 //! One incarnation of the processes of a launch, from their start to the end of the last one.
 
+mod start;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -9,9 +11,9 @@ use millstream_spec::LOCALHOST;
 
 use super::crew::{Place, crew};
 use super::spawn::{Ending, News, Spawner, Started, end_all};
-use super::{FAILED, INTERRUPTED, LaunchOptions, Notice, WRONG_REQUEST};
+use super::{FAILED, INTERRUPTED, LaunchOptions, Notice};
 use crate::handshake::Secret;
-use crate::orders::{BEAT, Hello, LAST_STEP, Lead, Orders, Request, Shape, Task, Told, Word};
+use crate::orders::{BEAT, Hello, LAST_STEP, Orders, Request, Task, Told, Word};
 use crate::report::Report;
 use crate::run::Start;
 
@@ -103,16 +105,6 @@ impl Process {
     fn is_there(&self) -> bool {
         self.hello.is_some() && !self.ended
     }
-
-    /// Whether it could not be started at all, by what ssh or the shell says: the next time it would be the same. One that was killed or
-    /// hangs at its start leaves no word.
-    fn never_there(&self) -> bool {
-        match self.ending.as_ref().map(|ending| ending.code) {
-            Some(Some(255)) => !self.last_words.is_empty(),
-            Some(code) => code.is_some(),
-            None => self.started.is_none(),
-        }
-    }
 }
 
 struct Generation<'a, 'w> {
@@ -176,32 +168,6 @@ impl<'a, 'w> Generation<'a, 'w> {
         }
     }
 
-    /// Starts a process for each place on each machine.
-    fn start(&mut self) {
-        let settings = self.settings;
-        let wanted = |host| !settings.without.contains(&host);
-        crew(&settings.options.hosts, wanted).into_iter().for_each(|place| self.start_one(place));
-    }
-
-    fn start_one(&mut self, place: Place) {
-        let started = self.settings.spawners[place.host].start(&place, self.processes.len(), &self.sender);
-        let last_words = started.as_ref().err().map(|error| format!("it could not be started: {error}"));
-        self.processes.push(Process {
-            place,
-            index: None,
-            requested: false,
-            left_out: false,
-            ended: started.is_err(),
-            ending: None,
-            doubtful: false,
-            started: started.ok(),
-            pid: None,
-            hello: None,
-            heard: Instant::now(),
-            last_words: last_words.into_iter().collect(),
-        });
-    }
-
     /// Sees whether a machine that was left out can be reached again. If so the run is stopped as if by the user, and goes on with it.
     fn look_for_lost_machines(&mut self) {
         let pause = Duration::from_secs(u64::from(self.settings.options.hosts.start_timeout));
@@ -227,142 +193,6 @@ impl<'a, 'w> Generation<'a, 'w> {
             (self.watch)(&Notice::Returned { host });
             self.say(&Word::Interrupt);
         }
-    }
-
-    /// Waits until all processes have said that they are there, and leaves out machines that do not answer if enough others do.
-    fn greet(&mut self) -> Result<(), Trouble> {
-        let until = Instant::now() + Duration::from_secs(u64::from(self.settings.options.hosts.start_timeout));
-        let waiting = |process: &Process| process.hello.is_none() && !process.ended;
-        while self.processes.iter().any(waiting) && Instant::now() < until && !self.stopping {
-            self.interrupt();
-            self.take_news()?;
-        }
-        if self.stopping {
-            return Ok(());
-        }
-        self.same_version()?;
-        self.leave_out()
-    }
-
-    /// Another version computes other things, and may not even understand us.
-    fn same_version(&self) -> Result<(), Trouble> {
-        let ours = env!("CARGO_PKG_VERSION");
-        let theirs = |process: &Process| Some((process.place.host, process.hello.as_ref()?.version.clone()));
-        match self.processes.iter().filter_map(theirs).find(|(_, version)| version != ours) {
-            Some((host, version)) => Err(Trouble {
-                problem: format!(
-                    "{}: its millstream is version {version}, this one {ours}. Install the same, or set `program` in the hosts file",
-                    self.host(host)
-                ),
-                code: WRONG_REQUEST,
-                absent: false,
-            }),
-            None => Ok(()),
-        }
-    }
-
-    fn leave_out(&mut self) -> Result<(), Trouble> {
-        let hosts = &self.settings.options.hosts;
-        let absent: Vec<usize> = self.processes.iter().filter(|p| !p.is_there()).map(|p| p.place.host).collect();
-        let Some(first) = self.processes.iter().position(|process| !process.is_there()) else {
-            return Ok(());
-        };
-        let without = self.settings.without;
-        let present: Vec<usize> =
-            (0..hosts.hosts.len()).filter(|host| !absent.contains(host) && !without.contains(host)).collect();
-        // Process 0 has the run directory.
-        let possible = present.len() >= hosts.min_hosts() && present.contains(&self.processes[0].place.host) && {
-            let left = crew(hosts, |host| present.contains(&host));
-            let count = |what: fn(&Place) -> bool| left.iter().filter(|place| what(place)).count();
-            count(|place| place.prepares) * self.settings.options.workers.unwrap_or(1) >= count(|place| place.trains)
-        };
-        if !possible {
-            let absent = self.processes.iter().any(|process| process.hello.is_none() && process.never_there());
-            return Err(Trouble { problem: self.why_not_there(first), code: FAILED, absent });
-        }
-        for host in (0..hosts.hosts.len()).filter(|host| absent.contains(host)) {
-            let first = self.processes.iter().position(|process| process.place.host == host && !process.is_there());
-            let why = self.why_not_there(first.unwrap_or(0));
-            (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
-            self.left_out.0.push(host);
-        }
-        self.processes.iter_mut().filter(|process| !present.contains(&process.place.host)).for_each(|process| {
-            process.started.iter_mut().for_each(Started::hang_up);
-            process.left_out = true;
-        });
-        Ok(())
-    }
-
-    /// Why a process has not answered, and what to do.
-    fn why_not_there(&self, number: usize) -> String {
-        let host = self.host(self.processes[number].place.host).to_owned();
-        let seconds = self.settings.options.hosts.start_timeout;
-        let process = &self.processes[number];
-        let ending = process.ending.as_ref().map(|ending| ending.text.clone());
-        if process.hello.is_some() {
-            return format!("{host}: its process ended before the run began ({})", ending.unwrap_or_default());
-        }
-        let said = process.last_words.back().cloned().or(ending).unwrap_or_default();
-        match process.ending.as_ref().and_then(|ending| ending.code) {
-            Some(255) => format!("{host}: ssh cannot log in there: {said}. Try `ssh {host} true`"),
-            Some(127) => format!(
-                "{host}: millstream is not there: {said}. Copy it, with libtorch beside it, or set `program` in the hosts file"
-            ),
-            Some(code) => format!("{host}: millstream could not be started (exit code {code}): {said}"),
-            None if process.ended => {
-                format!(
-                    "{host}: millstream could not be started: {said}. Look at `program` and `dir` in the hosts file"
-                )
-            }
-            None => format!("{host}: no answer within {seconds} s. Is it up? Try `ssh {host} true`"),
-        }
-    }
-
-    /// Gives each process its index, and process 0 its task.
-    fn lead(&mut self) {
-        let options = self.settings.options;
-        let there: Vec<usize> = (0..self.processes.len()).filter(|at| !self.processes[*at].left_out).collect();
-        for (index, number) in there.iter().enumerate() {
-            let process = &mut self.processes[*number];
-            process.index = Some(index);
-            process.heard = Instant::now();
-            let host = &options.hosts.hosts[process.place.host].host;
-            if let Some(hello) = &process.hello {
-                (self.watch)(&Notice::Joined { host, process: index, trains: process.place.trains, hello });
-            }
-        }
-        let lead = Lead {
-            definition: options.definition.clone(),
-            out: Some(options.out.clone()),
-            start: self.settings.start,
-            shape: self.shape(&there),
-            device: options.device,
-            addresses: there.iter().map(|number| self.address(*number)).collect(),
-        };
-        self.request(0, Task::Lead(Box::new(lead)));
-    }
-
-    fn shape(&self, there: &[usize]) -> Shape {
-        let options = self.settings.options;
-        let places = || there.iter().map(|number| &self.processes[*number].place);
-        let share = |number: &usize| {
-            let process = &self.processes[*number];
-            let cores = process.hello.as_ref().map_or(1, |hello| hello.cores);
-            cores / options.hosts.hosts[process.place.host].processes()
-        };
-        let preparing = places().filter(|place| place.prepares).count();
-        let most = (options.smallest_step / preparing.max(1)).max(1);
-        let workers = options.workers.unwrap_or_else(|| there.iter().map(share).min().unwrap_or(1).clamp(1, most));
-        let ranks = places().filter(|place| place.trains).count();
-        let resting = places().filter(|place| !place.prepares).count();
-        Shape { processes: there.len(), workers, ranks, resting }
-    }
-
-    /// Where the others reach a process.
-    fn address(&self, number: usize) -> (String, u16) {
-        let hosts = &self.settings.options.hosts;
-        let place = self.processes[number].place;
-        (hosts.reach(place.host).to_owned(), hosts.port.map_or(0, |port| port + place.slot))
     }
 
     /// Passes on what process 0 wants of the others.
@@ -509,6 +339,24 @@ impl<'a, 'w> Generation<'a, 'w> {
         }
     }
 
+    /// How long a process may be silent.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(u64::from(self.settings.options.hosts.heartbeat_timeout))
+    }
+
+    fn host(&self, number: usize) -> &'a str {
+        &self.settings.options.hosts.hosts[number].host
+    }
+
+    /// A process, as messages call it.
+    fn name(&self, number: usize) -> String {
+        let process = &self.processes[number];
+        match process.index {
+            Some(index) => format!("{}: process {index}", self.host(process.place.host)),
+            None => self.host(process.place.host).to_owned(),
+        }
+    }
+
     /// Ends what is still there: asks first, and then does not wait for long.
     fn wind_down(&mut self, end: &End) {
         self.ending = true;
@@ -542,23 +390,5 @@ impl<'a, 'w> Generation<'a, 'w> {
             ends.extend(process.pid.and_then(|pid| self.settings.spawners[process.place.host].kill(pid)));
         }
         end_all(ends);
-    }
-
-    /// How long a process may be silent.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(u64::from(self.settings.options.hosts.heartbeat_timeout))
-    }
-
-    fn host(&self, number: usize) -> &'a str {
-        &self.settings.options.hosts.hosts[number].host
-    }
-
-    /// A process, as messages call it.
-    fn name(&self, number: usize) -> String {
-        let process = &self.processes[number];
-        match process.index {
-            Some(index) => format!("{}: process {index}", self.host(process.place.host)),
-            None => self.host(process.place.host).to_owned(),
-        }
     }
 }

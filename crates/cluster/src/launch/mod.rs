@@ -3,6 +3,7 @@
 //! The launch itself computes nothing. Process 0, on the first machine that trains, has the run directory and decides, as in any
 //! run; what it wants of the others passes through here.
 
+mod absence;
 mod check;
 mod crew;
 mod generation;

@@ -5,11 +5,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use crate::error::ClusterError;
 use crate::orders::{Vitals, clock, machine_name};
+use crate::run_dir::refuse_foreign;
 
 /// The folder of a launch inside the run directory.
 pub(crate) const FOLDER: &str = "launch";
@@ -92,13 +95,18 @@ pub(super) struct Chronicle {
 }
 
 impl Chronicle {
-    /// Opens the folder of a launch in what is, or would be here, the run directory.
+    /// Opens the folder of a launch in what is, or would be here, the run directory. No two launches have it at once.
     pub(super) fn open(run: &Path) -> Result<Self, ClusterError> {
+        refuse_foreign(run)?;
         let folder = run.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|source| ClusterError::write(&folder, source))?;
         let path = folder.join("log.txt");
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|source| ClusterError::write(&path, source))?;
+        flock(&log, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => ClusterError::Busy { path: run.to_owned() },
+            error => ClusterError::write(&path, error.into()),
+        })?;
         let status = LaunchStatus { pid: std::process::id(), machine: machine_name(), ..LaunchStatus::default() };
         let mut chronicle =
             Chronicle { path: folder.join("status.json"), log, status, written: Instant::now(), before: Vec::new() };

@@ -131,9 +131,15 @@ impl Manifest {
         self.locate(record).map_or_else(|| format!("record {record}"), |(source, index)| source.place(index))
     }
 
-    /// Whether [`Manifest::read`] may wait for a disk or a network.
-    pub fn does_io(&self, record: u32) -> bool {
-        self.locate(record).is_some_and(|(source, _)| source.does_io())
+    /// The same, if they can be had without waiting for a disk or a network.
+    ///
+    /// # Errors
+    /// The buffer, as of [`Source::at_hand`].
+    pub fn at_hand(&self, record: u32, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        match self.locate(record) {
+            Some((source, index)) => source.at_hand(index, buffer),
+            None => Err(buffer),
+        }
     }
 
     /// The number of the record with this key.

@@ -87,8 +87,8 @@ impl Source for Idx {
         Ok(Payload::Pixels { width, height, channels, bytes })
     }
 
-    fn does_io(&self) -> bool {
-        false
+    fn at_hand(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        self.read(index, buffer).map_err(|_| Vec::new())
     }
 
     fn fingerprint(&self) -> [u8; 32] {

@@ -45,8 +45,14 @@ pub trait Source: Send + Sync + Debug {
     /// they are too many, or where there is no such index.
     fn read(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, DataError>;
 
-    /// Whether [`Source::read`] may wait for a disk or a network.
-    fn does_io(&self) -> bool;
+    /// The same, if the bytes can be had without waiting for a disk or a network. If not, or if something is wrong with them, the buffer
+    /// comes back: then ask [`Source::read`].
+    ///
+    /// # Errors
+    /// The buffer.
+    fn at_hand(&self, _index: usize, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        Err(buffer)
+    }
 
     /// A BLAKE3 hash over keys, labels and contents: one changed pixel changes it. The first call may read every file.
     fn fingerprint(&self) -> [u8; 32];

@@ -165,10 +165,6 @@ impl Source for Files {
         Ok(Payload::Encoded(bytes))
     }
 
-    fn does_io(&self) -> bool {
-        true
-    }
-
     fn fingerprint(&self) -> [u8; 32] {
         *self.fingerprint.get_or_init(|| {
             // A file that cannot be read must not look like any that can.

@@ -18,8 +18,14 @@ pub(super) fn conforms(reopen: impl Fn() -> Box<dyn Source>) -> Box<dyn Source> 
     assert_eq!(places.len(), records.len(), "places are distinct");
     for (index, record) in records.iter().enumerate() {
         assert!(record.label.is_none_or(|label| (label as usize) < source.classes().len()));
-        assert_eq!(source.read(index, Vec::new()).unwrap(), again.read(index, Vec::new()).unwrap());
+        let payload = source.read(index, Vec::new()).unwrap();
+        assert_eq!(payload, again.read(index, Vec::new()).unwrap());
+        assert!(
+            source.at_hand(index, Vec::new()).is_ok_and(|at_hand| at_hand == payload)
+                || source.at_hand(index, vec![1]).is_err()
+        );
     }
+    assert!(source.at_hand(records.len(), Vec::new()).is_err());
     let error = source.read(records.len(), Vec::new()).unwrap_err();
     assert!(error.to_string().contains("no such record"), "{error}");
     source

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::labels::classes;
 use super::{KeyKind, Source, fingerprint, local_files, place_of};
+use crate::cached::read_cached;
 use crate::corpus::Label;
 use crate::corpus::key_of;
 use crate::corpus::tar::Plain;
@@ -130,8 +131,13 @@ impl Source for Archives {
         Ok(Payload::Encoded(bytes))
     }
 
-    fn does_io(&self) -> bool {
-        true
+    fn at_hand(&self, index: usize, mut buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        let place =
+            self.spans.get(index).and_then(|span| Some((self.paths.get(span.archive)?, *span.image.as_ref().ok()?)));
+        match place.is_some_and(|(path, part)| read_cached(path, Some(part), u64::MAX, &mut buffer)) {
+            true => Ok(Payload::Encoded(buffer)),
+            false => Err(buffer),
+        }
     }
 
     fn fingerprint(&self) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! `read`: fetches the bytes of each record. Files are read off the worker thread.
+//! `read`: fetches the bytes of each record. What has to be waited for is read off the worker thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -49,10 +49,12 @@ pub(crate) fn read<'scope>(
                 };
                 let mut session = output.session(&capability);
                 for slot in slots.drain(..) {
-                    if manifest.does_io(slot.record) {
-                        readers.submit(&capability, slot);
-                    } else {
-                        session.give(weighed(fetch(&manifest, slot, buffers.take()), &credit));
+                    match manifest.at_hand(slot.record, buffers.take()) {
+                        Ok(payload) => session.give(weighed((slot, Ok(payload)), &credit)),
+                        Err(buffer) => {
+                            buffers.give(buffer);
+                            readers.submit(&capability, slot);
+                        }
                     }
                 }
             });

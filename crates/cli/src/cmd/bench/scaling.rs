@@ -63,7 +63,7 @@ fn run(args: &BenchScalingArgs, layout: Layout, runs: &mut Runs) -> anyhow::Resu
 
 fn arguments(args: &BenchScalingArgs, (processes, workers): Layout) -> Vec<OsString> {
     let (passes, processes, workers) = (args.passes.to_string(), processes.to_string(), workers.to_string());
-    let task = ["bench", "stream", "--json", "--task", args.task.name(), "--passes", &passes];
+    let task = ["bench", "stream", "--json", "--as-bytes", "--task", args.task.name(), "--passes", &passes];
     let layout = ["--processes", &processes, "--workers", &workers];
     let corpus = [OsStr::new("--corpus"), args.corpus.as_os_str()];
     task.iter().chain(&layout).map(OsStr::new).chain(corpus).map(OsStr::to_owned).collect()
@@ -74,7 +74,7 @@ fn report(args: &BenchScalingArgs, runs: &[Runs; LAYOUTS.len()]) -> anyhow::Resu
     let ratios = COMPARED.map(|(ours, theirs, name, title)| (name, title, ratio(ours, theirs)));
     let layouts = LAYOUTS.iter().zip(runs);
     if !args.json.json {
-        let title = format!("{}, {} rounds, images/s", args.task.name(), args.rounds);
+        let title = format!("{}, {} rounds, images/s of bytes", args.task.name(), args.rounds);
         let ratios =
             ratios.map(|(_, title, ratio)| format!("{title}: {}", ratio.map_or_else(String::new, Ratio::as_text)));
         let lines: Vec<String> = [title].into_iter().chain(layouts.map(as_text)).chain(ratios).collect();

@@ -71,17 +71,21 @@ fn flow(
         decode: Options { scale: !args.no_scale, ..Options::default() },
     };
     let reading = Arc::new(Mutex::new(None));
-    let passes = args.passes;
+    let (passes, normalises) = (args.passes, !args.as_bytes);
     let consumer = {
         let reading = Arc::clone(&reading);
         move || -> millstream_cluster::Consumer {
             let (reading, work) = (Arc::clone(&reading), work.clone());
             let mut meter = Meter::new(begun, records, passes);
             let mut floats = Vec::new();
-            // Written to at once: the kernel finds the memory for it while the first images are being decoded.
-            floats.resize(batch as usize * work.shape.bytes(), 0.0);
+            if normalises {
+                // Written to at once: the kernel finds the memory for it while the first images are being decoded.
+                floats.resize(batch as usize * work.shape.bytes(), 0.0);
+            }
             Box::new(move |batch| {
-                work.normalise(batch, &mut floats);
+                if normalises {
+                    work.normalise(batch, &mut floats);
+                }
                 if let Some(done) = meter.count(batch.rows.len() as u64) {
                     reading.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(done);
                 }

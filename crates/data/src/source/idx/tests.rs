@@ -62,10 +62,10 @@ fn gray_images_and_their_labels_are_read_plain_or_gzipped() {
     let labels: Vec<Option<u32>> = source.records().iter().map(|record| record.label).collect();
     assert_eq!(labels, [Some(7), Some(0), Some(9)]);
     assert_eq!(source.classes().join(""), "0123456789");
-    assert!(!source.does_io());
     assert!(source.place(1).ends_with("/images[1]"));
     let second = Payload::Pixels { width: 3, height: 2, channels: 1, bytes: (6..12).collect() };
     assert_eq!(source.read(1, Vec::new()).unwrap(), second);
+    assert_eq!(source.at_hand(1, Vec::new()), Ok(second.clone()));
     let plain = fs::read(&pair.images).unwrap();
     fs::write(&pair.images, gzip(&plain)).unwrap();
     let zipped = pair.open(KeyKind::Place);
