@@ -14,7 +14,9 @@ use crate::inspection::{Found, Inspection, Others};
 use crate::orders::{Hello, Request, Task, Told, clock};
 
 /// How long all of it may take.
-const PATIENCE: Duration = Duration::from_secs(14);
+const PATIENCE: Duration = Duration::from_secs(13);
+/// How long what was started may take to end.
+const PARTING: Duration = Duration::from_secs(1);
 /// How far clocks may be apart, in milliseconds.
 const CLOCKS: u64 = 2000;
 
@@ -84,6 +86,7 @@ pub fn check(options: &LaunchOptions) -> Result<Checkup, ClusterError> {
     let until = Instant::now() + PATIENCE;
     ask(options, &mut machines, &news, until);
     let problems = problems(options, &machines);
+    part(&mut machines, &news);
     let hosts =
         machines.into_iter().filter_map(|machine| Some((machine.name, machine.hello?.0, machine.found))).collect();
     Ok(Checkup { hosts, problems })
@@ -92,10 +95,13 @@ pub fn check(options: &LaunchOptions) -> Result<Checkup, ClusterError> {
 /// Leads all machines through the check, each as far as it comes.
 fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize, News)>, until: Instant) {
     let (secret, mut introduced) = (fresh_bytes(), false);
-    let through = |machine: &Machine| machine.ended || (machine.found.is_some() && machine.unreached.is_some());
+    let through = |machine: &Machine| {
+        machine.ended || machine.is_other() || (machine.found.is_some() && machine.unreached.is_some())
+    };
     while !machines.iter().all(through) && Instant::now() < until {
         // Those that do not answer must not keep the others from dialing each other.
-        let answered = machines.iter().all(|machine| machine.ended || machine.ports.is_some());
+        let answered = |machine: &Machine| machine.ended || machine.is_other() || machine.ports.is_some();
+        let answered = machines.iter().all(answered);
         if !introduced && (answered || Instant::now() > until - PATIENCE / 2) {
             introduced = true;
             introduce(machines);
@@ -110,13 +116,11 @@ fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize
             }
             News::Told(told) => match *told {
                 Told::Hello(hello) => {
-                    if hello.version == env!("CARGO_PKG_VERSION") {
+                    machine.hello = Some((hello, clock()));
+                    if !machine.is_other() {
                         let task = Task::Inspect(Box::new(inspection(options, number, secret)));
                         machine.request(&Request { task, patience: None, cluster: None });
-                    } else {
-                        machine.ended = true;
                     }
-                    machine.hello = Some((hello, clock()));
                 }
                 Told::Listens(ports) => machine.ports = Some(ports),
                 Told::Found(found) => machine.found = Some(found),
@@ -127,7 +131,23 @@ fn ask(options: &LaunchOptions, machines: &mut [Machine], news: &Receiver<(usize
     }
 }
 
+/// Lets the processes end that were started, so that none is left when the check is over.
+fn part(machines: &mut [Machine], news: &Receiver<(usize, News)>) {
+    machines.iter_mut().filter_map(|machine| machine.started.as_mut()).for_each(Started::hang_up);
+    let until = Instant::now() + PARTING;
+    while machines.iter().any(|machine| machine.hello.is_some() && !machine.ended) && Instant::now() < until {
+        if let Ok((number, News::Ended(_))) = news.recv_timeout(Duration::from_millis(50)) {
+            machines[number].ended = true;
+        }
+    }
+}
+
 impl Machine {
+    /// Whether it has another version of Millstream, which may not even understand us.
+    fn is_other(&self) -> bool {
+        self.hello.as_ref().is_some_and(|(hello, _)| hello.version != env!("CARGO_PKG_VERSION"))
+    }
+
     fn request(&mut self, request: &Request) {
         if let Some(started) = &mut self.started {
             started.request(request);
@@ -187,8 +207,8 @@ fn own_problems(options: &LaunchOptions, number: usize, machine: &Machine) -> Ve
         return vec![absence(&machine.name, machine.ended, machine.code, &machine.last_line)];
     };
     let mut problems = Vec::new();
-    let ours = env!("CARGO_PKG_VERSION");
-    if hello.version != ours {
+    if machine.is_other() {
+        let ours = env!("CARGO_PKG_VERSION");
         let problem = format!("its millstream is version {}, this one {ours}", hello.version);
         return vec![(problem, "install the same there, or set `program` in the hosts file".to_owned())];
     }
