@@ -15,6 +15,7 @@ mod metrics;
 mod pictures;
 mod ranks;
 mod relabel;
+mod report;
 mod structure;
 mod support;
 mod transfer;

@@ -12,11 +12,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("spec", &["imageops"]),
     ("labels", &["data"]),
     ("metrics", &[]),
+    ("pages", &[]),
     ("c10d", &[]),
     ("train", &["data", "c10d"]),
     ("dataflow", &["spec", "imageops", "data", "labels"]),
     ("cluster", &["spec", "data", "dataflow", "train", "metrics", "c10d"]),
-    ("cli", &["spec", "imageops", "data", "dataflow", "train", "metrics", "cluster"]),
+    ("cli", &["spec", "imageops", "data", "dataflow", "train", "metrics", "pages", "cluster"]),
 ];
 
 /// What only some crates may know.
@@ -38,6 +39,7 @@ const KNOWLEDGE: &[(&str, &[&str])] = &[
     ("differential-dataflow", &["labels", "dataflow"]),
     ("timely", &["labels", "dataflow", "cluster"]),
     ("plotters", &["metrics"]),
+    ("base64", &["pages"]),
     ("prost", &["metrics"]),
     ("clap", &["cli"]),
     ("noto-sans-mono-bitmap", &["cli"]),

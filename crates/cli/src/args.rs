@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Launch(LaunchArgs),
     /// Say how a run gets on, from another terminal.
     Status(StatusArgs),
+    /// Write one page about a run, or about several side by side: curves, tables, confusions, calibration, pseudo-labels.
+    Report(ReportArgs),
     /// Check a pipeline and report every mistake in it.
     Validate(ValidateArgs),
     /// Draw a pipeline.
@@ -141,7 +143,7 @@ pub(crate) struct LaunchArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print the job that starts this launch under a scheduler, and start nothing.
-    #[arg(long, value_enum, conflicts_with_all = ["hosts", "check"])]
+    #[arg(long, value_enum, conflicts_with_all = ["hosts", "check", "overwrite", "json"])]
     pub(crate) emit: Option<SchedulerArg>,
     /// Machines of that job.
     #[arg(long, value_name = "N", default_value_t = 2, requires = "emit", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -173,6 +175,22 @@ pub(crate) struct StatusArgs {
     pub(crate) run: PathBuf,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Run directories.
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<PathBuf>,
+    /// The HTML file. It needs no network and no other file.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub(crate) out: PathBuf,
+    /// The pipeline of the first run: shows images that its last teacher is most sure of and wrong about, where the data know better.
+    #[arg(long, value_name = "PIPELINE.yaml")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// What was changed in it.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value, requires = "pipeline")]
+    pub(crate) overrides: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]

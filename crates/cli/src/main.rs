@@ -32,6 +32,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => cmd::run::run(args),
         Command::Launch(args) => cmd::launch::launch(args),
         Command::Status(args) => cmd::status::status(args),
+        Command::Report(args) => cmd::report::report(args),
         Command::Validate(args) => cmd::validate::validate(args),
         Command::Graph(args) => cmd::graph::graph(args),
         Command::Plan(args) => cmd::plan::plan(args),

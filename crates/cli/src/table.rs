@@ -31,17 +31,24 @@ const SPEED: [Column; 2] = [
 ];
 
 /// The rounds of a run, one a line. What none of them can tell has no column.
-pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
+pub(crate) fn cells(rounds: &[RoundReport]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let tests = || rounds.iter().filter_map(|round| round.test.as_ref());
     let top5 = tests().any(|test| telling_top5(test).is_some()).then_some(TOP5);
     let error = tests().next().map(|_| ERROR);
     let calibrated = rounds.iter().find_map(|round| round.calibration.as_ref()).map(|_| CALIBRATED);
     let calibrated = calibrated.into_iter().flatten();
     let columns: Vec<Column> = ABOUT.into_iter().chain(top5).chain(error).chain(calibrated).chain(SPEED).collect();
+    let cells = rounds.iter().map(|round| columns.iter().map(|(_, says)| says(round)).collect()).collect();
+    (columns.iter().map(|(name, _)| *name).collect(), cells)
+}
+
+/// The same as text.
+pub(crate) fn rounds(rounds: &[RoundReport]) -> String {
+    let (head, rows) = cells(rounds);
     let mut table = ruled();
-    table.set_header(columns.iter().map(|(name, _)| *name));
-    for round in rounds {
-        table.add_row(columns.iter().map(|(_, says)| says(round)));
+    table.set_header(head);
+    for row in rows {
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -70,7 +77,7 @@ pub(crate) fn calibration(round: &RoundReport) -> Option<String> {
     Some(format!("temperature {:.3}{error}", found.temperature))
 }
 
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 

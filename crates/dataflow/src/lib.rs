@@ -38,7 +38,7 @@ mod trainer;
 pub use evaluation::{ClassAccuracy, Evaluation, Reliability};
 pub use event::{Calibration, Event, EventSink, RoundResult, StepTime, Trained};
 // A round's result holds it: whoever reads one needs the type.
-pub use millstream_labels::{Precision, RoundStats};
+pub use millstream_labels::{ClassStats, Precision, RoundStats};
 
 pub use feed::Feed;
 pub use gauges::{Gauges, Work};

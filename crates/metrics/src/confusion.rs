@@ -32,6 +32,23 @@ pub fn write_confusion(path: &Path, classes: &[String], counts: &[((u32, u32), u
     })
 }
 
+/// Reads what [`write_confusion`] wrote: the names of the classes, and the counts of each true class by predicted class.
+///
+/// # Errors
+/// What the system says, or a file that is no such matrix.
+pub fn read_confusion(path: &Path) -> io::Result<(Vec<String>, Vec<Vec<u64>>)> {
+    let mut reader = csv::Reader::from_path(path)?;
+    let names: Vec<String> = reader.headers()?.iter().skip(1).map(str::to_owned).collect();
+    let numbers = |record: csv::Result<csv::StringRecord>| -> io::Result<Vec<u64>> {
+        record?.iter().skip(1).map(|count| count.parse().map_err(io::Error::other)).collect()
+    };
+    let counts: Vec<Vec<u64>> = reader.records().map(numbers).collect::<io::Result<_>>()?;
+    match counts.len() == names.len() && counts.iter().all(|row| row.len() == names.len()) {
+        true => Ok((names, counts)),
+        false => Err(io::Error::other(format!("{} is no square matrix", path.display()))),
+    }
+}
+
 /// The counts of each true class.
 pub(crate) fn rows(classes: usize, counts: &[((u32, u32), u64)]) -> impl Iterator<Item = Vec<u64>> {
     let mut counts = counts.to_vec();
@@ -63,6 +80,9 @@ mod tests {
                       \"cat, small\",12,0,1\n\"the \"\"dog\"\"\",0,0,0\nVögel,7,0,0\n";
         assert_eq!(text, wanted);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(read_confusion(&path).unwrap(), (classes.to_vec(), vec![vec![12, 0, 1], vec![0; 3], vec![7, 0, 0]]));
+        std::fs::write(&path, "true,a,b\na,1,2\n").unwrap();
+        assert!(read_confusion(&path).unwrap_err().to_string().contains("no square matrix"));
     }
 
     #[test]

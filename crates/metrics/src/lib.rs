@@ -4,6 +4,7 @@
 //! none of them can end a run: a file that cannot be written is given up with a warning.
 
 mod confusion;
+mod curves;
 mod file;
 mod interval;
 mod journal;
@@ -12,6 +13,7 @@ mod log;
 mod plots;
 mod tensorboard;
 
-pub use confusion::{MOST_CLASSES, write_confusion};
+pub use confusion::{MOST_CLASSES, read_confusion, write_confusion};
+pub use curves::Curves;
 pub use journal::Journal;
 pub use line::{Bin, Calibrated, Figures, Step};

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod preview;
 pub(crate) mod relabel;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod status;
