@@ -254,6 +254,20 @@ fn a_check_names_every_host_that_is_not_ready_and_what_to_do() {
     with("");
     assert!(succeeded(&check(&hosts, &place, &[])).contains("all 3 machines are ready"));
     assert!(!place.path("run").exists());
+    let program = millstream().get_program().to_string_lossy().into_owned();
+    let late = wrapper(&place, "late", &format!("sleep 2.5; exec {program} \"$@\""));
+    with(&format!(", program: {}", late.display()));
+    assert!(
+        succeeded(&check(&hosts, &place, &[])).contains("all 3 machines are ready"),
+        "one is slow, and no other is to blame"
+    );
+    with("");
+    let here = ["launch", "pipeline.yaml", "--hosts", "hosts.yaml", "--check", "--out", "."];
+    failed(
+        &on(&hosts, LAUNCHER, &place, &here).output().unwrap(),
+        2,
+        &["host1: ", "is not empty and no run directory"],
+    );
 
     place.write("hosts.yaml", "hosts: [{ host: host1 }, { host: hots3 }]");
     failed(&check(&hosts, &place, &[]), 2, &["hots3: ssh cannot log in there", "Could not resolve hostname"]);
@@ -261,7 +275,6 @@ fn a_check_names_every_host_that_is_not_ready_and_what_to_do() {
     hosts.block(3, 29400..=29400);
     failed(&check(&hosts, &place, &[]), 2, &["host3: host3:29400 cannot be reached from host1, host2", "firewall"]);
     hosts.unblock(3, 29400..=29400);
-    let program = millstream().get_program().to_string_lossy().into_owned();
     let late = hosts.skewed(program.as_ref(), 10);
     with(&format!(", program: {}", late.display()));
     failed(&check(&hosts, &place, &[]), 2, &["host3: its clock is", "s ahead", "NTP"]);

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use millstream_spec::Definition;
@@ -14,6 +15,8 @@ use crate::handshake::{Identity, Secret, dial};
 use crate::mesh::{connect, listen, own_address};
 use crate::orders::{Teller, Told};
 use crate::plan_hash::plan_hash;
+use crate::run::Start;
+use crate::run_dir::look_at;
 
 /// How long a connection to another machine may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -33,6 +36,8 @@ pub struct Inspection {
     pub secret: [u8; 32],
     /// The run directory, if it is to be on this machine.
     pub out: Option<PathBuf>,
+    /// What the launch would do with an earlier run there.
+    pub start: Start,
 }
 
 /// What a machine has found out about itself.
@@ -52,11 +57,9 @@ pub struct Found {
 pub(crate) type Others = Vec<(u32, String, Vec<u16>)>;
 
 /// Answers an inspection over standard output, one part after the other: the ports, then what was found, and when the others
-/// are known, which of them cannot be reached.
-///
-/// # Errors
-/// That the input ended too soon.
-pub fn inspect(inspection: &Inspection, teller: &Teller) -> Result<(), ClusterError> {
+/// are known, which of them cannot be reached. The process ends with its input, whatever it is looking at.
+pub fn inspect(inspection: &Inspection, teller: &Teller) -> ! {
+    let others = listen_for_others();
     let listeners = inspection.ports.iter().map(|port| {
         let listener = own_address(&inspection.address, *port).and_then(listen);
         listener.map_err(|error| error.to_string())
@@ -69,13 +72,29 @@ pub fn inspect(inspection: &Inspection, teller: &Teller) -> Result<(), ClusterEr
     ));
     let dialing = std::thread::spawn({
         let (teller, secret) = (teller.clone(), inspection.secret);
-        move || await_others(me, secret, &teller)
+        move || dial_others(&others, me, secret, &teller)
     });
     teller.tell(&Told::Found(found(inspection)));
     let _ = dialing.join();
     // Others may still dial.
-    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-    Ok(())
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Waits on a thread for the line that names the others, among signs of life. At the end of the input nobody wants to know any more.
+fn listen_for_others() -> Receiver<Others> {
+    let (send, others) = channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if let Ok(others) = serde_json::from_str(&line) {
+                // Fails only if they were named before.
+                let _ = send.send(others);
+            }
+        }
+        std::process::exit(0);
+    });
+    others
 }
 
 /// Plans are compared by whoever asked: here it is only the secret that counts.
@@ -89,11 +108,8 @@ fn answer(listener: TcpListener, me: Identity, secret: Secret) -> Result<(u16, D
     Ok((port, Door::open(listener, me, secret).map_err(|error| error.to_string())?))
 }
 
-fn await_others(me: Identity, secret: Secret, teller: &Teller) {
-    let mut line = String::new();
-    let others: Option<Others> =
-        std::io::stdin().lock().read_line(&mut line).ok().and_then(|_| serde_json::from_str(&line).ok());
-    let Some(others) = others else { return };
+fn dial_others(others: &Receiver<Others>, me: Identity, secret: Secret, teller: &Teller) {
+    let Ok(others) = others.recv() else { return };
     let dials: Vec<_> = others
         .into_iter()
         .flat_map(|(index, address, ports)| ports.into_iter().map(move |port| (index, address.clone(), port)))
@@ -117,7 +133,7 @@ fn found(inspection: &Inspection) -> Found {
         plan: hash(&inspection.definition).map_err(|error| error.to_string()),
         gpus: torch.cuda.as_ref().map_or(0, Vec::len),
         libtorch: torch.libtorch,
-        out: inspection.out.as_deref().and_then(unwritable),
+        out: inspection.out.as_deref().and_then(|out| unusable(out, inspection.start)),
     }
 }
 
@@ -127,14 +143,15 @@ fn hash(definition: &Definition) -> Result<String, ClusterError> {
     Ok(blake3::Hash::from_bytes(plan_hash(&plan, &manifest)?).to_hex().to_string())
 }
 
-/// Why a folder cannot be made or written to. Looks at the nearest one that is there, and leaves no trace.
-fn unwritable(out: &Path) -> Option<String> {
+/// Why a launch could not have this run directory. Leaves no trace.
+fn unusable(out: &Path, start: Start) -> Option<String> {
     let out = std::path::absolute(out).ok()?;
     let there = out.ancestors().find(|path| path.exists())?;
-    let problem = match rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
-        Ok(()) if there.is_dir() => return None,
-        Ok(()) => "it is no folder".to_owned(),
+    let access = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    let problem = match access {
+        _ if !there.is_dir() => "it is no folder".to_owned(),
         Err(error) => error.to_string(),
+        Ok(()) => return look_at(&out, start).err().map(|error| error.to_string()),
     };
     Some(format!("cannot write {}: {problem}", there.display()))
 }

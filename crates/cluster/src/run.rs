@@ -85,6 +85,9 @@ pub fn run(
     }
 
     let dir = Arc::new(RunDir::open(&path)?);
+    if matches!(options.others, Others::Children { .. }) {
+        dir.forget_launch()?;
+    }
     let hex = blake3::Hash::from_bytes(hash).to_hex().to_string();
     let commit = resume_point(&dir, options.start, &hex)?;
     restore(&mut job, &dir, commit.as_ref())?;

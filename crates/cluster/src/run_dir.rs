@@ -12,6 +12,7 @@ use crate::checkpoint;
 use crate::commit::{Commit, FileEntry};
 use crate::error::ClusterError;
 use crate::launch;
+use crate::run::Start;
 
 /// A run directory that this process alone may write to.
 #[derive(Debug)]
@@ -35,6 +36,24 @@ pub(crate) fn refuse_foreign(path: &Path) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// Says why a run could not have this directory, and changes nothing in it.
+pub(crate) fn look_at(path: &Path, start: Start) -> Result<(), ClusterError> {
+    refuse_foreign(path)?;
+    let busy = |lock: File| flock(&lock, FlockOperation::NonBlockingLockShared).is_err();
+    if File::open(path.join(LOCK)).is_ok_and(busy) {
+        return Err(ClusterError::Busy { path: path.to_owned() });
+    }
+    match Commit::newest(path)? {
+        Some(commit) if start == Start::Fresh => {
+            Err(ClusterError::Occupied { path: path.to_owned(), rounds: commit.next_round })
+        }
+        None if start == Start::Fresh && checkpoint::exist(path, 0)? => {
+            Err(ClusterError::Occupied { path: path.to_owned(), rounds: 0 })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl RunDir {
     /// Opens or creates a run directory for writing and takes its lock. A folder with other things in it is refused.
     pub(crate) fn open(path: &Path) -> Result<Self, ClusterError> {
@@ -47,6 +66,15 @@ impl RunDir {
             error => ClusterError::write(&lock, error.into()),
         })?;
         Ok(RunDir { path: path.to_owned(), _lock: file })
+    }
+
+    /// Removes what an earlier launch said of itself, which nobody is to take for news of this run.
+    pub(crate) fn forget_launch(&self) -> Result<(), ClusterError> {
+        let path = self.path.join(launch::FOLDER).join(launch::STATUS);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ClusterError::write(&path, source)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes what an earlier run left here. Only what a run writes: nothing else of the user's is touched.

@@ -39,8 +39,8 @@ pub(crate) fn needed(run: &Path, round: u32, from: Option<&Path>) -> Result<Vec<
 /// Process 0: sends files to all others side by side. Training nodes that have theirs wait for those that have not, and not for long.
 pub(crate) fn send(sockets: &Sockets, run: &Path, files: &[PathBuf]) -> Result<(), MeshError> {
     std::thread::scope(|threads| {
-        let send = |socket| threads.spawn(move || send_to(socket, run, files));
-        let senders: Vec<_> = sockets.iter().flatten().map(send).collect();
+        let send = |socket| std::thread::Builder::new().spawn_scoped(threads, move || send_to(socket, run, files));
+        let senders: Vec<_> = sockets.iter().flatten().map(send).collect::<io::Result<_>>()?;
         let panicked = |_| Err(io::Error::other("the thread that sent files panicked"));
         senders.into_iter().try_for_each(|sender| sender.join().unwrap_or_else(panicked))
     })?;

@@ -5,16 +5,32 @@
 use std::io::IoSliceMut;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
-use rustix::io::{ReadWriteFlags, preadv2};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+use crate::Payload;
 
 /// Part of a file: where it begins, and how long it is.
 pub(crate) type Span = (u64, u64);
 
-/// Reads a part of a plain file, or all of it, into `bytes`, if that is at most `largest` bytes and waits for nothing. Says whether it
-/// did; if not there is anything in `bytes`, and an ordinary read says why or waits.
-pub(crate) fn read_cached(path: &Path, part: Option<Span>, largest: u64, bytes: &mut Vec<u8>) -> bool {
-    try_read(path, part, largest, bytes).is_some()
+/// What the kernel calls file systems that have no other place than memory (`statfs(2)`): tmpfs and ramfs.
+const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// Reads a part of a plain file, or all of it, into the buffer, if that is at most `largest` bytes and waits for nothing.
+///
+/// # Errors
+/// The buffer, with anything in it: an ordinary read says why, or waits.
+pub(crate) fn read_cached(
+    path: &Path,
+    part: Option<Span>,
+    largest: u64,
+    mut buffer: Vec<u8>,
+) -> Result<Payload, Vec<u8>> {
+    match try_read(path, part, largest, &mut buffer) {
+        Some(()) => Ok(Payload::Encoded(buffer)),
+        None => Err(buffer),
+    }
 }
 
 fn try_read(path: &Path, part: Option<Span>, largest: u64, bytes: &mut Vec<u8>) -> Option<()> {
@@ -26,9 +42,23 @@ fn try_read(path: &Path, part: Option<Span>, largest: u64, bytes: &mut Vec<u8>) 
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || length > largest {
         return None;
     }
+    // Most files that are not there have not even their first byte there: no buffer has to grow for them.
+    read_now(&file, start, &mut [0])?;
     bytes.resize(usize::try_from(length).ok()?, 0);
-    let read = preadv2(&file, &mut [IoSliceMut::new(bytes)], start, ReadWriteFlags::NOWAIT).ok()?;
-    (read as u64 == length).then_some(())
+    (read_now(&file, start, bytes)? as u64 == length).then_some(())
+}
+
+fn read_now(file: &OwnedFd, start: u64, bytes: &mut [u8]) -> Option<usize> {
+    let mut into = [IoSliceMut::new(bytes)];
+    match preadv2(file, &mut into, start, ReadWriteFlags::NOWAIT) {
+        // tmpfs does not know the question.
+        Err(Errno::OPNOTSUPP) if in_memory(file) => preadv2(file, &mut into, start, ReadWriteFlags::empty()).ok(),
+        read => read.ok(),
+    }
+}
+
+fn in_memory(file: &OwnedFd) -> bool {
+    fstatfs(file).is_ok_and(|system| IN_MEMORY.contains(&system.f_type))
 }
 
 #[cfg(test)]
@@ -43,11 +73,18 @@ mod tests {
         let path = folder.path().join("file");
         let content: Vec<u8> = (0..100_000_u32).map(|at| at as u8).collect();
         fs::write(&path, &content).unwrap();
-        let mut bytes = vec![7; 10];
-        assert!(read_cached(&path, None, 100_000, &mut bytes));
-        assert_eq!(bytes, content);
-        assert!(read_cached(&path, Some((300, 5)), 100_000, &mut bytes));
-        assert_eq!(bytes, content[300..305]);
+        let read = |part| read_cached(&path, part, 100_000, vec![7; 10]).map(Payload::into_bytes);
+        assert_eq!(read(None), Ok(content.clone()));
+        assert_eq!(read(Some((300, 5))), Ok(content[300..305].to_vec()));
+    }
+
+    #[test]
+    fn what_lies_in_memory_alone_is_there() {
+        // Nothing is said where there is no such file system.
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return };
+        let path = folder.path().join("file");
+        fs::write(&path, [1, 2, 3]).unwrap();
+        assert_eq!(read_cached(&path, None, 10, Vec::new()), Ok(Payload::Encoded(vec![1, 2, 3])));
     }
 
     #[test]
@@ -56,7 +93,6 @@ mod tests {
         let (path, pipe) = (folder.path().join("file"), folder.path().join("pipe"));
         fs::write(&path, [1; 100]).unwrap();
         rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let mut bytes = Vec::new();
         for (path, part, largest) in [
             (&path, None, 99),
             (&path, Some((50, 51)), 100),
@@ -64,7 +100,7 @@ mod tests {
             (&folder.path().to_owned(), None, 1 << 20),
             (&folder.path().join("none"), None, 100),
         ] {
-            assert!(!read_cached(path, part, largest, &mut bytes), "{}", path.display());
+            assert!(read_cached(path, part, largest, Vec::new()).is_err(), "{}", path.display());
         }
     }
 }

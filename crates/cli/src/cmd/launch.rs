@@ -108,8 +108,9 @@ fn tell(notice: &Notice<'_>) {
         Notice::Log { host, process: None, line } => say(format_args!("[{host}] {line}")),
         Notice::Began { start: 0, round: 0, step: 0 } | Notice::Joined { .. } | Notice::Alive { .. } => {}
         Notice::Began { round, step, .. } => say(format_args!("goes on from round {round}, step {step}")),
-        Notice::LeftOut { why, .. } => {
-            say(format_args!("goes on without {why}. Fewer training nodes change the last digits of models"));
+        Notice::LeftOut { why, trains, .. } => {
+            let digits = if *trains { ". Fewer training nodes change the last digits of models" } else { "" };
+            say(format_args!("goes on without {why}{digits}"));
         }
         Notice::Returned { host } => say(format_args!("{host} is there again: the run goes on with it")),
         Notice::Restarts { why, pause, count, most } => {

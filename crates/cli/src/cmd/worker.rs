@@ -35,14 +35,12 @@ pub(crate) fn worker() -> anyhow::Result<ExitCode> {
     asked.store(true, Ordering::SeqCst);
     let request: Request = serde_json::from_str(&line)
         .context("`worker` is started by `millstream run --processes` and `millstream launch`, not by hand")?;
-    if let Task::Inspect(inspection) = &request.task {
-        millstream_cluster::inspect(inspection, &teller)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let stop = Stop::new();
-    obey(&stop, request.patience);
+    if !matches!(request.task, Task::Inspect(_)) {
+        obey(&stop, request.patience);
+    }
     match request.task {
-        Task::Inspect(_) => Ok(ExitCode::SUCCESS),
+        Task::Inspect(inspection) => millstream_cluster::inspect(&inspection, &teller),
         Task::Lead(lead) => run(*lead, request.cluster, &teller, &stop),
         Task::Follow(orders) => follow(&orders, request.cluster, &teller, &stop),
     }

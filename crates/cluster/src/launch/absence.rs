@@ -9,10 +9,11 @@ pub(super) fn absence(host: &str, ended: bool, code: Option<i32>, said: &str) ->
         }
         Some(127) => (
             format!("millstream is not there: {said}"),
-            "copy it there, with libtorch beside it, or set `program` in the hosts file".to_owned(),
+            "copy it there, and its libraries to `../lib` from it, or set `program` in the hosts file".to_owned(),
         ),
         _ if ended => {
             let code = code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
+            let said = if said.is_empty() { "it ended without a word. Is it millstream?" } else { said };
             let problem = format!("millstream could not be started{code}: {said}");
             (problem, "look at `program` and `dir` in the hosts file".to_owned())
         }

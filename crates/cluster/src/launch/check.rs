@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::absence::absence;
 use super::crew::{Place, crew};
-use super::spawn::{News, Started};
+use super::spawn::{News, Started, end_all};
 use super::{LaunchOptions, spawners};
 use crate::error::ClusterError;
 use crate::handshake::fresh_bytes;
@@ -87,6 +87,8 @@ pub fn check(options: &LaunchOptions) -> Result<Checkup, ClusterError> {
     ask(options, &mut machines, &news, until);
     let problems = problems(options, &machines);
     part(&mut machines, &news);
+    let left = machines.iter().enumerate().filter(|(_, machine)| !machine.ended);
+    end_all(left.filter_map(|(number, machine)| spawners[number].kill(machine.hello.as_ref()?.0.pid)).collect());
     let hosts =
         machines.into_iter().filter_map(|machine| Some((machine.name, machine.hello?.0, machine.found))).collect();
     Ok(Checkup { hosts, problems })
@@ -184,6 +186,7 @@ fn inspection(options: &LaunchOptions, number: usize, secret: [u8; 32]) -> Inspe
         ports: ports.collect(),
         secret,
         out: (number == chief).then(|| options.out.clone()),
+        start: options.start,
     }
 }
 
@@ -234,7 +237,7 @@ fn own_problems(options: &LaunchOptions, number: usize, machine: &Machine) -> Ve
         }
         None => problems.push((
             "it has not looked at its data in time".to_owned(),
-            "the data may be many or far away: a launch takes as long as that".to_owned(),
+            "the data may be many or far away: a check does not wait for that, a launch does".to_owned(),
         )),
     }
     problems

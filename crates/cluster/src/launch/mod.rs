@@ -31,7 +31,7 @@ use status::Chronicle;
 pub use check::{Checkup, Problem, check};
 pub use lend::lend;
 pub use scheduled::{Scheduled, secret_of};
-pub(crate) use status::FOLDER;
+pub(crate) use status::{FOLDER, STATUS};
 pub use status::{LaunchStatus, ProcessStatus, State, launch_status};
 
 /// Exit codes: the request is wrong, the data are too bad, the job failed, it was interrupted.
@@ -108,6 +108,8 @@ pub enum Notice<'a> {
         host: &'a str,
         /// Why.
         why: &'a str,
+        /// Whether it was to train.
+        trains: bool,
     },
     /// A machine that was left out is there again: the run keeps what there is, and goes on with it.
     Returned {

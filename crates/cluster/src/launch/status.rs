@@ -16,6 +16,8 @@ use crate::run_dir::refuse_foreign;
 
 /// The folder of a launch inside the run directory.
 pub(crate) const FOLDER: &str = "launch";
+/// What a launch says of itself there.
+pub(crate) const STATUS: &str = "status.json";
 /// How often the file is written.
 const EVERY: Duration = Duration::from_secs(1);
 /// Over how long rates are taken.
@@ -109,7 +111,7 @@ impl Chronicle {
         })?;
         let status = LaunchStatus { pid: std::process::id(), machine: machine_name(), ..LaunchStatus::default() };
         let mut chronicle =
-            Chronicle { path: folder.join("status.json"), log, status, written: Instant::now(), before: Vec::new() };
+            Chronicle { path: folder.join(STATUS), log, status, written: Instant::now(), before: Vec::new() };
         chronicle.write();
         Ok(chronicle)
     }
@@ -145,7 +147,7 @@ impl Chronicle {
                 status.state = State::Running;
                 self.line(&format!("goes on from round {round}, step {step}"));
             }
-            Notice::LeftOut { host, why } => {
+            Notice::LeftOut { host, why, .. } => {
                 status.left_out.push(((*host).to_owned(), (*why).to_owned()));
                 self.line(&format!("goes on without {why}"));
             }
@@ -220,7 +222,7 @@ fn seconds() -> u64 {
 /// # Errors
 /// [`ClusterError::Read`] if its file cannot be read or understood.
 pub fn launch_status(run: &Path) -> Result<Option<(LaunchStatus, bool)>, ClusterError> {
-    let path = run.join(FOLDER).join("status.json");
+    let path = run.join(FOLDER).join(STATUS);
     if !path.exists() {
         return Ok(None);
     }

@@ -126,11 +126,6 @@ impl Manifest {
         }
     }
 
-    /// Where a record lies, for messages and outputs.
-    pub fn place(&self, record: u32) -> String {
-        self.locate(record).map_or_else(|| format!("record {record}"), |(source, index)| source.place(index))
-    }
-
     /// The same, if they can be had without waiting for a disk or a network.
     ///
     /// # Errors
@@ -140,6 +135,11 @@ impl Manifest {
             Some((source, index)) => source.at_hand(index, buffer),
             None => Err(buffer),
         }
+    }
+
+    /// Where a record lies, for messages and outputs.
+    pub fn place(&self, record: u32) -> String {
+        self.locate(record).map_or_else(|| format!("record {record}"), |(source, index)| source.place(index))
     }
 
     /// The number of the record with this key.

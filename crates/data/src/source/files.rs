@@ -96,11 +96,10 @@ impl Source for Files {
         }
     }
 
-    fn at_hand(&self, index: usize, mut buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
-        let path = self.paths.get(index).filter(|path| inside(path).is_none());
-        match path.is_some_and(|path| read_cached(path, None, LARGEST, &mut buffer)) {
-            true => Ok(Payload::Encoded(buffer)),
-            false => Err(buffer),
+    fn at_hand(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        match self.paths.get(index).filter(|path| inside(path).is_none()) {
+            Some(path) => read_cached(path, None, LARGEST, buffer),
+            None => Err(buffer),
         }
     }
 

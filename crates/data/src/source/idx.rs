@@ -88,7 +88,10 @@ impl Source for Idx {
     }
 
     fn at_hand(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
-        self.read(index, buffer).map_err(|_| Vec::new())
+        match index < self.records.len() {
+            true => self.read(index, buffer).map_err(|_| Vec::new()),
+            false => Err(buffer),
+        }
     }
 
     fn fingerprint(&self) -> [u8; 32] {

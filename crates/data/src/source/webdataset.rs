@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::labels::classes;
-use super::{KeyKind, Source, fingerprint, local_files, place_of};
+use super::{KeyKind, LARGEST, Source, fingerprint, local_files, place_of};
 use crate::cached::read_cached;
 use crate::corpus::Label;
 use crate::corpus::key_of;
@@ -131,12 +131,11 @@ impl Source for Archives {
         Ok(Payload::Encoded(bytes))
     }
 
-    fn at_hand(&self, index: usize, mut buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
-        let place =
-            self.spans.get(index).and_then(|span| Some((self.paths.get(span.archive)?, *span.image.as_ref().ok()?)));
-        match place.is_some_and(|(path, part)| read_cached(path, Some(part), u64::MAX, &mut buffer)) {
-            true => Ok(Payload::Encoded(buffer)),
-            false => Err(buffer),
+    fn at_hand(&self, index: usize, buffer: Vec<u8>) -> Result<Payload, Vec<u8>> {
+        let part = |span: &Span| Some((self.paths.get(span.archive)?, *span.image.as_ref().ok()?));
+        match self.spans.get(index).and_then(part) {
+            Some((path, part)) => read_cached(path, Some(part), LARGEST, buffer),
+            None => Err(buffer),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Jobs for schedulers that start a launch on many machines.
 
+use std::path::Path;
+
 use millstream_spec::Plan;
 
 use super::super::print;
@@ -9,7 +11,7 @@ use crate::args::{DeviceArg, LaunchArgs, SchedulerArg};
 pub(super) fn emit(args: &LaunchArgs, plan: &Plan, scheduler: SchedulerArg) -> anyhow::Result<()> {
     let command = command(args);
     print(&match scheduler {
-        SchedulerArg::Slurm => slurm(&plan.name, args.tasks, &command),
+        SchedulerArg::Slurm => slurm(&plan.name, args.tasks, &command, args.secret_file.as_deref()),
         SchedulerArg::Kubernetes => kubernetes(&plan.name, args.tasks, &command),
     })
 }
@@ -42,7 +44,11 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn slurm(name: &str, tasks: u32, command: &[String]) -> String {
+/// Where a job has its secret, unless the user says.
+const SECRET: &str = "$HOME/.config/millstream/secret";
+
+fn slurm(name: &str, tasks: u32, command: &[String], secret: Option<&Path>) -> String {
+    let secret = secret.map_or_else(|| SECRET.to_owned(), |path| quoted(&path.to_string_lossy()));
     let command = command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     format!(
         r#"#!/bin/bash
@@ -55,7 +61,7 @@ fn slurm(name: &str, tasks: u32, command: &[String]) -> String {
 set -eu
 
 # All nodes see this file, and nobody else can read it.
-secret=$HOME/.config/millstream/secret
+secret={secret}
 umask 077
 mkdir -p "${{secret%/*}}"
 [ -s "$secret" ] || head -c 32 /dev/urandom | base64 > "$secret"

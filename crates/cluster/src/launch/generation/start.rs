@@ -102,7 +102,8 @@ impl Generation<'_, '_> {
         for host in (0..hosts.hosts.len()).filter(|host| absent.contains(host)) {
             let first = self.processes.iter().position(|process| process.place.host == host && !process.is_there());
             let why = self.why_not_there(first.unwrap_or(0));
-            (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why });
+            let trains = hosts.hosts[host].trains();
+            (self.watch)(&Notice::LeftOut { host: &hosts.hosts[host].host, why: &why, trains });
             self.left_out.0.push(host);
         }
         self.processes.iter_mut().filter(|process| !present.contains(&process.place.host)).for_each(|process| {
