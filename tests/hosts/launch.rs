@@ -364,7 +364,7 @@ fn tasks_of_a_scheduler_are_one_run_and_strangers_are_turned_away() {
     let place = Place::new();
     let count = setting("MILLSTREAM_ROGUES", 100) as usize;
     // The run is to outlast them.
-    let steps = format!("training.steps={}", 150 + count / 4);
+    let steps = format!("training.steps={}", 150 + count / 2);
     place.succeed(
         &[
             &["run", "pipeline.yaml", "--processes", "2", "--ranks", "2", "--workers", "1", "--out", "whole"][..],
