@@ -146,6 +146,29 @@ fn nothing_is_lost_by_augmenting() {
 }
 
 #[test]
+fn a_preview_shows_settings_of_randaugment_side_by_side() {
+    let place = Place::new();
+    let own = place.succeed(&[
+        "preview",
+        "pipeline.yaml",
+        "--images",
+        "2",
+        "--set",
+        "training.augment.1.randaugment.magnitude=30",
+    ]);
+    let compared = place.succeed(&["preview", "pipeline.yaml", "--images", "2", "--compare", "M=0,30"]);
+    let lines: Vec<&str> = compared.lines().collect();
+    assert!(lines.len() == 4 && lines[0].contains("  M=0 train  "), "{compared}");
+    assert_eq!(lines[1].replace("M=30 ", ""), own.lines().next().unwrap(), "as the pipeline itself would have it");
+    place.succeed(&["preview", "pipeline.yaml", "--images", "2", "--compare", "N=1,2,3", "--out", "n.png"]);
+    assert!(open(&place.path("n.png")).width() > 3 * 160);
+    place.fail(&["preview", "pipeline.yaml", "--compare", "M=31"], 2, &["M=31"]);
+    place.fail(&["preview", "pipeline.yaml", "--compare", "K=1"], 2, &["M is the magnitude"]);
+    place.edit("{ randaugment: { ops: 1, magnitude: 3 } }", "invert");
+    place.fail(&["preview", "pipeline.yaml", "--compare", "M=3"], 2, &["no view of round 0 has a `randaugment`"]);
+}
+
+#[test]
 fn a_preview_shows_the_samples_of_the_stream_and_says_what_was_done() {
     let place = Place::new();
     place.succeed(&["preview", "pipeline.yaml", "--images", "4", "--columns", "4", "--out", "grid.png"]);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cmd::preview::Compare;
+
 mod bench;
 mod curate;
 mod inspect;
@@ -341,6 +343,9 @@ pub(crate) struct PreviewArgs {
     /// Show this view only.
     #[arg(long, value_name = "NAME")]
     pub(crate) view: Option<String>,
+    /// Show each image with these magnitudes (M=3,9,15) or numbers of ops (N=1,2,3) of the pipeline's RandAugment side by side.
+    #[arg(long, value_name = "M=A,B,...")]
+    pub(crate) compare: Option<Compare>,
     /// Tiles side by side [default: as many as 1600 pixels hold].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) columns: Option<u32>,

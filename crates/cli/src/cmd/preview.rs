@@ -1,5 +1,6 @@
 //! `preview`: what the training stream really sees.
 
+mod compare;
 mod seen;
 mod tiles;
 mod views;
@@ -18,6 +19,7 @@ use crate::args::PreviewArgs;
 use crate::exit::{BadData, Request};
 use crate::say::say;
 use crate::sheet;
+pub(crate) use compare::Compare;
 use seen::Seen;
 use views::Views;
 
@@ -30,9 +32,17 @@ pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
     let views = Views::new(&plan, args.round, args.view.as_deref())?;
     let manifest = Arc::new(millstream_dataflow::open(&plan)?);
     let stop = stop_on_interrupt()?;
+    let variants = match &args.compare {
+        Some(compare) => compare.variants(&plan, args.round)?,
+        None => vec![(String::new(), plan.clone())],
+    };
     let mut seen = Seen::default();
-    for job in views.jobs(&plan, &manifest, args.images)? {
-        seen.watch(job, &views, args.images as usize, &stop)?;
+    for (name, plan) in &variants {
+        let mut shown = Seen::default();
+        for job in views.jobs(plan, &manifest, args.images).map_err(|error| unusable(name, error))? {
+            shown.watch(job, &views, args.images as usize, &stop)?;
+        }
+        seen.join(shown, name);
     }
     seen.dead.iter().map(bad_record).for_each(say);
     if seen.records.is_empty() && !seen.dead.is_empty() {
@@ -55,6 +65,11 @@ pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
         print(&tiles::text(&seen))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A value that the pipeline itself could not have either.
+fn unusable(name: &str, error: anyhow::Error) -> anyhow::Error {
+    if name.is_empty() { error } else { Request(format!("--compare {name}: {error:#}")).into() }
 }
 
 fn check_out(out: Option<&Path>) -> anyhow::Result<()> {

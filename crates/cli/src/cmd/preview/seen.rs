@@ -69,6 +69,25 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Puts beside each record what a variant of the pipeline made of it. All see the same records in the same order.
+    pub(super) fn join(&mut self, other: Seen, name: &str) {
+        if self.records.is_empty() {
+            self.dead = other.dead;
+        }
+        let mut others = other.records;
+        let samples = others.iter_mut().flat_map(|record| &mut record.samples);
+        samples.filter(|_| !name.is_empty()).for_each(|sample| sample.view = format!("{name} {}", sample.view));
+        if self.records.is_empty() {
+            self.records = others;
+            return;
+        }
+        for (record, other) in self.records.iter_mut().zip(others) {
+            record.samples.extend(other.samples);
+        }
+    }
+}
+
 /// Every row of a job's training with its pixels, and the records that could not be used.
 #[allow(clippy::type_complexity)]
 fn rows(job: Job, stop: &Stop) -> anyhow::Result<(Vec<(Row, Vec<u8>)>, Vec<DeadLetter>)> {
