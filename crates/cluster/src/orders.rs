@@ -184,6 +184,13 @@ impl Hello {
     }
 }
 
+impl Hello {
+    /// Whether it has our version: another computes other things, and may not even understand us.
+    pub(crate) fn is_same_version(&self) -> bool {
+        self.version == env!("CARGO_PKG_VERSION")
+    }
+}
+
 impl Default for Hello {
     fn default() -> Self {
         Hello::new()

@@ -36,6 +36,14 @@ pub(crate) fn refuse_foreign(path: &Path) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// Locks a file of a run directory, as long as it is open. Somebody else at work there is an error.
+pub(crate) fn hold(file: &File, name: &Path, run: &Path) -> Result<(), ClusterError> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => ClusterError::Busy { path: run.to_owned() },
+        error => ClusterError::write(name, error.into()),
+    })
+}
+
 /// Says why a run could not have this directory, and changes nothing in it.
 pub(crate) fn look_at(path: &Path, start: Start) -> Result<(), ClusterError> {
     refuse_foreign(path)?;
@@ -61,10 +69,7 @@ impl RunDir {
         let lock = path.join(LOCK);
         fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => ClusterError::Busy { path: path.to_owned() },
-            error => ClusterError::write(&lock, error.into()),
-        })?;
+        hold(&file, &lock, path)?;
         Ok(RunDir { path: path.to_owned(), _lock: file })
     }
 

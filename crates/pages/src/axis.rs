@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::colour;
 use crate::svg::{Anchor, Point, Svg};
 
 /// About so many values are written beside an axis.
@@ -52,10 +53,7 @@ pub(crate) fn draw(
     (across, upward): (&str, &str),
 ) {
     let (left, right, bottom, top) = (x.pixels.start, x.pixels.end, y.pixels.start, y.pixels.end);
-    for tick in y.ticks() {
-        svg.line((left, y.at(tick)), (right, y.at(tick)), "grid");
-        svg.text((left - 6.0, y.at(tick) + 4.0), Anchor::End, "", &short(tick));
-    }
+    rungs(svg, y, (left, right));
     for tick in ticks {
         svg.line((x.at(tick), bottom), (x.at(tick), bottom + 4.0), "axis");
         svg.text((x.at(tick), bottom + 17.0), Anchor::Middle, "", &short(tick));
@@ -63,6 +61,26 @@ pub(crate) fn draw(
     svg.line((left, bottom), (right, bottom), "axis");
     svg.text((f64::midpoint(left, right), bottom + 34.0), Anchor::Middle, "", across);
     svg.upright((14.0, f64::midpoint(top, bottom)), Anchor::Middle, upward);
+}
+
+/// A line across for each value of an upright axis.
+pub(crate) fn rungs(svg: &mut Svg, y: &Axis, (left, right): (f64, f64)) {
+    for tick in y.ticks() {
+        svg.line((left, y.at(tick)), (right, y.at(tick)), "grid");
+        svg.text((left - 6.0, y.at(tick) + 4.0), Anchor::End, "", &short(tick));
+    }
+}
+
+/// Pixels that the names of so many series take above a chart; one needs none.
+pub(crate) fn legend_height(series: usize) -> f64 {
+    if series > 1 { 18.0 * series as f64 } else { 0.0 }
+}
+
+/// Writes the name of a series above a chart, with its colour.
+pub(crate) fn legend(svg: &mut Svg, number: usize, name: &str) {
+    let at = 14.0 + 18.0 * number as f64;
+    svg.rect((70.0, at - 9.0), (10.0, 10.0), colour(number), "");
+    svg.text((86.0, at), Anchor::Start, "", name);
 }
 
 /// A number with as many digits as it needs.

@@ -1,6 +1,6 @@
 //! Bar charts.
 
-use crate::axis::{Axis, short};
+use crate::axis::{self, Axis, legend_height, short};
 use crate::colour;
 use crate::page::Chart;
 use crate::svg::{Anchor, Svg};
@@ -52,20 +52,15 @@ impl Chart for Bars {
     fn draw(&self) -> String {
         let (pitch, names) = (self.pitch(), self.names.len());
         let (left, right) = (64.0, 64.0 + (pitch * names as f64).max(300.0));
-        let legend = if self.groups.len() > 1 { 18.0 * self.groups.len() as f64 } else { 0.0 };
+        let legend = legend_height(self.groups.len());
         let mut svg = Svg::new((right + 16.0, HEIGHT + 90.0 + legend));
         let values = self.groups.iter().flat_map(|group| group.values.iter().copied());
         let y = Axis::over(values.chain([0.0]), HEIGHT + legend..12.0 + legend);
-        for tick in y.ticks() {
-            svg.line((left, y.at(tick)), (right, y.at(tick)), "grid");
-            svg.text((left - 6.0, y.at(tick) + 4.0), Anchor::End, "", &short(tick));
-        }
+        axis::rungs(&mut svg, &y, (left, right));
         svg.upright((14.0, HEIGHT / 2.0 + legend), Anchor::Middle, &self.upward);
         for (number, group) in self.groups.iter().enumerate() {
             if legend > 0.0 {
-                let at = 14.0 + 18.0 * number as f64;
-                svg.rect((70.0, at - 9.0), (10.0, 10.0), colour(number), "");
-                svg.text((86.0, at), Anchor::Start, "", &group.name);
+                axis::legend(&mut svg, number, &group.name);
             }
             let width = (pitch - 3.0) / self.groups.len() as f64;
             for (place, (value, name)) in group.values.iter().zip(&self.names).enumerate() {

@@ -1,9 +1,9 @@
 //! Line charts.
 
-use crate::axis::{self, Axis, placed, short};
+use crate::axis::{self, Axis, legend_height, placed, short};
 use crate::colour;
 use crate::page::Chart;
-use crate::svg::{Anchor, Point, Svg};
+use crate::svg::{Point, Svg};
 
 /// Pixels of a chart.
 const SIZE: (f64, f64) = (560.0, 320.0);
@@ -47,7 +47,7 @@ impl Chart for Lines {
 
     fn draw(&self) -> String {
         let mut svg = Svg::new(SIZE);
-        let legend = if self.series.len() > 1 { 18.0 * self.series.len() as f64 } else { 0.0 };
+        let legend = legend_height(self.series.len());
         let all = || self.series.iter().flat_map(|series| &series.points);
         let ends = self.from_to.into_iter().flat_map(|(from, to)| [from, to]);
         let x = Axis::over(all().map(|point| point.0), 64.0..SIZE.0 - 16.0);
@@ -56,9 +56,7 @@ impl Chart for Lines {
         axis::draw(&mut svg, (&x, &y), ticks, (&self.axes.0, &self.axes.1));
         for (number, series) in self.series.iter().enumerate() {
             if legend > 0.0 {
-                let at = 14.0 + 18.0 * number as f64;
-                svg.rect((70.0, at - 9.0), (10.0, 10.0), colour(number), "");
-                svg.text((86.0, at), Anchor::Start, "", &series.name);
+                axis::legend(&mut svg, number, &series.name);
             }
             let points = thinned(&series.points);
             svg.polyline(&placed(&points, &x, &y), colour(number));

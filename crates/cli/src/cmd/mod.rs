@@ -24,6 +24,7 @@ pub(crate) mod verify;
 pub(crate) mod worker;
 
 use std::io::Write;
+use std::path::Path;
 
 use millstream_cluster::find_model;
 use millstream_data::DeadLetter;
@@ -33,6 +34,7 @@ use millstream_spec::Plan;
 use millstream_train::Device;
 
 use crate::args::{DeviceArg, KindArg, PipelineArgs};
+use crate::exit::Request;
 
 /// Reads and checks a pipeline.
 fn load(args: &PipelineArgs) -> anyhow::Result<Plan> {
@@ -50,6 +52,14 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes the file that was asked for, and makes the folder that it lies in.
+fn write_out(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Request(format!("{}: {error}", folder.display())))?;
+    }
+    Ok(millstream_data::write_atomically(path, |file| file.write_all(bytes))?)
 }
 
 fn device(arg: DeviceArg) -> Device {

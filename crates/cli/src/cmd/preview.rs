@@ -5,16 +5,14 @@ mod seen;
 mod tiles;
 mod views;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::bail;
-use millstream_data::write_atomically;
-use millstream_imageops::{Image, encode_png};
+use millstream_imageops::encode_png;
 
-use super::{bad_record, load, print, stop_on_interrupt};
+use super::{bad_record, load, print, stop_on_interrupt, write_out};
 use crate::args::PreviewArgs;
 use crate::exit::{BadData, Request};
 use crate::say::say;
@@ -59,7 +57,7 @@ pub(crate) fn preview(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
         let Some(sheet) = sheet::draw(&groups, tile, columns) else {
             bail!(Request("too many images for one sheet: ask for fewer --images, or for more --columns".to_owned()));
         };
-        save(path, &sheet)?;
+        write_out(path, &encode_png(&sheet)?)?;
     }
     if args.text || args.out.is_none() {
         print(&tiles::text(&seen))?;
@@ -80,12 +78,4 @@ fn check_out(out: Option<&Path>) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn save(path: &Path, sheet: &Image) -> anyhow::Result<()> {
-    let bytes = encode_png(sheet)?;
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Request(format!("{}: {error}", folder.display())))?;
-    }
-    Ok(write_atomically(path, |file| file.write_all(&bytes))?)
 }

@@ -3,17 +3,16 @@
 mod mistakes;
 mod story;
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use millstream_cluster::{Report, read_report};
-use millstream_data::{DeadLetter, read_dead_letters, write_atomically};
+use millstream_data::{DeadLetter, read_dead_letters};
 use millstream_metrics::{Curves, read_confusion};
 use millstream_pages::{Matrix, Page};
 
-use super::print;
+use super::{print, write_out};
 use crate::args::ReportArgs;
 use crate::exit::Request;
 
@@ -35,7 +34,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let page = page(&runs, mistakes.as_ref());
-    save(&args.out, &page)?;
+    write_out(&args.out, page.as_bytes())?;
     print(&format!("{} ({} KiB)", args.out.display(), page.len().div_ceil(1024)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -77,11 +76,4 @@ fn page(runs: &[Told], mistakes: Option<&mistakes::Mistakes>) -> String {
         mistakes.show(&mut page);
     }
     page.finish()
-}
-
-fn save(path: &Path, page: &str) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| Request(format!("{}: {error}", folder.display())))?;
-    }
-    Ok(write_atomically(path, |file| file.write_all(page.as_bytes()))?)
 }

@@ -145,9 +145,9 @@ fn part(machines: &mut [Machine], news: &Receiver<(usize, News)>) {
 }
 
 impl Machine {
-    /// Whether it has another version of Millstream, which may not even understand us.
+    /// Whether it has another version of Millstream.
     fn is_other(&self) -> bool {
-        self.hello.as_ref().is_some_and(|(hello, _)| hello.version != env!("CARGO_PKG_VERSION"))
+        self.hello.as_ref().is_some_and(|(hello, _)| !hello.is_same_version())
     }
 
     fn request(&mut self, request: &Request) {

@@ -246,7 +246,7 @@ impl<'a, 'w> Generation<'a, 'w> {
                 Told::Pid(pid) => self.processes[number].pid = Some(pid),
                 Told::Hello(hello) => {
                     self.processes[number].pid = Some(hello.pid);
-                    let same = hello.version == env!("CARGO_PKG_VERSION");
+                    let same = hello.is_same_version();
                     self.processes[number].hello = Some(hello);
                     if same {
                         self.returned(self.processes[number].place.host);

@@ -5,14 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use crate::error::ClusterError;
 use crate::orders::{Vitals, clock, machine_name};
-use crate::run_dir::refuse_foreign;
+use crate::run_dir::{hold, refuse_foreign};
 
 /// The folder of a launch inside the run directory.
 pub(crate) const FOLDER: &str = "launch";
@@ -105,10 +103,7 @@ impl Chronicle {
         let path = folder.join("log.txt");
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|source| ClusterError::write(&path, source))?;
-        flock(&log, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => ClusterError::Busy { path: run.to_owned() },
-            error => ClusterError::write(&path, error.into()),
-        })?;
+        hold(&log, &path, run)?;
         let status = LaunchStatus { pid: std::process::id(), machine: machine_name(), ..LaunchStatus::default() };
         let mut chronicle =
             Chronicle { path: folder.join(STATUS), log, status, written: Instant::now(), before: Vec::new() };

@@ -7,7 +7,7 @@ use crate::launch::absence::absence;
 use crate::launch::crew::{Place, crew};
 use crate::launch::spawn::Started;
 use crate::launch::{FAILED, Notice, WRONG_REQUEST};
-use crate::orders::{Lead, Shape, Task};
+use crate::orders::{Hello, Lead, Shape, Task};
 
 impl Process {
     /// Whether it could not be started at all, by what ssh or the shell says: the next time it would be the same. One that was killed or
@@ -63,12 +63,12 @@ impl Generation<'_, '_> {
         self.leave_out()
     }
 
-    /// Another version computes other things, and may not even understand us.
+    /// That nobody has another version.
     fn same_version(&self) -> Result<(), Trouble> {
         let ours = env!("CARGO_PKG_VERSION");
-        let theirs = |process: &Process| Some((process.place.host, process.hello.as_ref()?.version.clone()));
-        match self.processes.iter().filter_map(theirs).find(|(_, version)| version != ours) {
-            Some((host, version)) => Err(Trouble {
+        let theirs = |process: &Process| Some((process.place.host, process.hello.clone()?));
+        match self.processes.iter().filter_map(theirs).find(|(_, hello)| !hello.is_same_version()) {
+            Some((host, Hello { version, .. })) => Err(Trouble {
                 problem: format!(
                     "{}: its millstream is version {version}, this one {ours}. Install the same, or set `program` in the hosts file",
                     self.host(host)
