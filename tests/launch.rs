@@ -77,7 +77,9 @@ fn whichever_process_is_killed_or_hangs_the_run_ends_the_same() {
         let expected =
             if name == "-STOP" { "has not been heard of for 3 s" } else { "ended early (signal: 9 (SIGKILL))" };
         let first = format!("localhost: process {victim} {expected}");
-        assert!(says.contains(&first) && says.contains(&format!("goes on from round {round}, step")), "{run}: {says}");
+        // The round may have ended between what was read of it and the signal.
+        let goes_on = |round| says.contains(&format!("goes on from round {round}, step"));
+        assert!(says.contains(&first) && (goes_on(round) || goes_on(round + 1)), "{run}: {says}");
         assert!(!says.contains("panicked"), "{run}: {says}");
         assert!(place.succeed(&["verify", "whole", run]).starts_with("identical"), "{run}");
         assert!(pids.iter().all(|pid| gone(pid)), "{run}: {pids:?}");
