@@ -9,6 +9,7 @@ mod jpeg;
 mod library;
 mod orient;
 mod raster;
+mod shelf;
 
 use image::ImageFormat;
 
@@ -16,6 +17,8 @@ use crate::op::{self, Area};
 use crate::pixels::check_size;
 use crate::{Image, ImageError};
 pub use library::JPEG_LIBRARY;
+pub use shelf::Shelf;
+pub(crate) use shelf::Spot;
 
 /// Larger buffers are given back after use: one huge image must not hold its memory for the rest of the run.
 const KEEP: usize = 64 << 20;
@@ -153,8 +156,8 @@ impl Decoder {
         image: &mut Image,
     ) -> Result<(), ImageError> {
         let opened = self.open(bytes, options)?;
-        let area = Area { left: 0, top: 0, width: opened.width(), height: opened.height() };
-        opened.read(channels, &Wanted { area, least: None }, image)?;
+        let everything = opened.everything();
+        opened.read(channels, &everything, None, image)?;
         Ok(())
     }
 }
@@ -185,6 +188,12 @@ impl Opened<'_> {
         self.size().1
     }
 
+    /// The whole image at full size.
+    pub(crate) fn everything(&self) -> Wanted {
+        let (width, height) = self.size();
+        Wanted { area: Area { left: 0, top: 0, width, height }, least: None }
+    }
+
     fn stored_size(&self) -> (u32, u32) {
         match &self.source {
             Source::Jpeg(jpeg) => jpeg.size(),
@@ -197,7 +206,8 @@ impl Opened<'_> {
     }
 
     /// Decodes the wanted area, or more, into `image`, whose buffer is reused, as gray (`channels` 1) or RGB (3), upright.
-    /// The returned place says which part it is. Pixels that are not scaled are the same whatever area is wanted.
+    /// The returned place says which part it is. Pixels that are not scaled are the same whatever area is wanted. The
+    /// result is the same with and without a `spot` where the decoded image is kept.
     ///
     /// As Pillow's `exif_transpose` and `convert("RGB")` do: the EXIF orientation is applied, alpha is dropped, of 16 bits
     /// the upper 8 are taken (plain gray of 16 bits is cut off at 255), of an animation the first frame. Gray is ITU-R
@@ -207,15 +217,21 @@ impl Opened<'_> {
     /// # Errors
     /// [`ImageError::Broken`] or [`ImageError::TooLarge`]; [`ImageError::Argument`] for another number of channels or an
     /// area that is not inside. `image` holds garbage then.
-    pub(crate) fn read(self, channels: u8, wanted: &Wanted, image: &mut Image) -> Result<Placed, ImageError> {
+    pub(crate) fn read(
+        self,
+        channels: u8,
+        wanted: &Wanted,
+        spot: Option<Spot<'_>>,
+        image: &mut Image,
+    ) -> Result<Placed, ImageError> {
         let size = self.size();
         check_arguments(channels, wanted.area, size)?;
         let area = self.turn.stored(wanted.area, size);
         let stored = self.stored_size();
         let least = wanted.least.filter(|_| self.scale && self.may_scale(stored)).map(|least| self.turn.size(least));
         let mut placed = match self.source {
-            Source::Jpeg(jpeg) => jpeg.read(channels, area, least, image, self.spare)?,
-            Source::Raster(raster) => raster.read(channels, image)?,
+            Source::Jpeg(jpeg) => jpeg.read(channels, (area, least), spot, image, self.spare)?,
+            Source::Raster(raster) => raster.read(channels, spot, image)?,
         };
         self.turn.apply(image, &mut placed, self.spare);
         Ok(placed)

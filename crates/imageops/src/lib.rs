@@ -43,7 +43,7 @@ mod scratch;
 mod step;
 mod view;
 
-pub use decode::{Header, JPEG_LIBRARY, Limits, Options, Truncated, decode, header};
+pub use decode::{Header, JPEG_LIBRARY, Limits, Options, Shelf, Truncated, decode, header};
 pub use encode::{encode_jpeg, encode_png};
 pub use error::ImageError;
 pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};

@@ -7,7 +7,7 @@ mod stroke;
 
 use stroke::{Placed, Stroke};
 
-use crate::decode::{Decoder, Options};
+use crate::decode::{Decoder, Options, Shelf};
 use crate::op::{self, Canvas, check_target};
 use crate::pixels::check_pixels;
 use crate::resample::Resampler;
@@ -42,6 +42,7 @@ pub enum Picture<'a> {
 #[derive(Default)]
 pub struct Renderer {
     options: Options,
+    shelf: Option<Shelf>,
     decoder: Decoder,
     work: Workshop,
     ops: Vec<(Op, Fill)>,
@@ -54,12 +55,37 @@ impl Renderer {
         Self { options, ..Self::default() }
     }
 
+    /// Takes decoded images from this shelf, and puts them there: those of a record are found by the key of its samples. What is
+    /// rendered stays the same.
+    #[must_use]
+    pub fn sharing(self, shelf: Option<Shelf>) -> Self {
+        Self { shelf, ..self }
+    }
+
     /// Decodes a whole image file into `image`, gray (1) or RGB (3).
     ///
     /// # Errors
     /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
         self.decoder.decode(bytes, channels, &self.options, image)
+    }
+
+    /// The same for the image of a record, which a shelf may have.
+    ///
+    /// # Errors
+    /// Those of [`decode`](crate::decode()).
+    pub fn decode_record(
+        &mut self,
+        bytes: &[u8],
+        channels: u8,
+        record: u128,
+        image: &mut Image,
+    ) -> Result<(), ImageError> {
+        let opened = self.decoder.open(bytes, &self.options)?;
+        let everything = opened.everything();
+        let spot = self.shelf.as_ref().map(|shelf| shelf.spot(record));
+        opened.read(channels, &everything, spot, image)?;
+        Ok(())
     }
 
     /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized
@@ -148,7 +174,7 @@ impl Renderer {
         sample: &SampleKey,
         target: impl FnOnce(u32, u32) -> Result<&'out mut [u8], ImageError>,
     ) -> Result<(), ImageError> {
-        let Self { options, decoder, work, ops } = self;
+        let Self { options, shelf, decoder, work, ops } = self;
         let channels = view.channels();
         let choose = |size: Size| {
             view.choose(size, sample, ops);
@@ -161,7 +187,8 @@ impl Renderer {
                 let size = (opened.width(), opened.height());
                 let out = choose(size)?;
                 let wanted = stroke::wanted(ops, size)?;
-                let placed = opened.read(channels, &wanted, &mut work.image)?;
+                let spot = shelf.as_ref().map(|shelf| shelf.spot(sample.key));
+                let placed = opened.read(channels, &wanted, spot, &mut work.image)?;
                 work.run(ops, None, Placed::of(&placed, size), out)
             }
             Picture::Pixels { width, height, channels: own, pixels } => {

@@ -1,8 +1,8 @@
 //! JPEG: only the wanted area is decoded, and at a smaller scale where that is allowed.
 
 use super::library::{Decompressor, Failure, Header, Region, Started};
-use super::{Area, Limits, Options, Placed, Truncated, broken, channels, too_large};
-use crate::{Image, ImageError};
+use super::{Area, Limits, Options, Placed, Spot, Truncated, broken, channels, too_large};
+use crate::{Fill, Image, ImageError, op};
 
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 
@@ -63,22 +63,44 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Decodes the stored `area`, which lies inside. `least` is (width, height) in stored order.
+    /// Decodes the stored area, which lies inside. How small it may come is (width, height) in stored order.
     pub(super) fn read(
         self,
         channels: u8,
-        area: Area,
-        least: Option<(u32, u32)>,
+        (area, least): (Area, Option<(u32, u32)>),
+        spot: Option<Spot<'_>>,
         image: &mut Image,
         spare: &mut Vec<u8>,
     ) -> Result<Placed, ImageError> {
         let header = *self.started.header();
         let eighths = scale(&header, area, least);
         let region = region(&header, area, eighths);
+        let (width, height) = (scaled(header.width, eighths), scaled(header.height, eighths));
+        let scale = if eighths == 8 { (1, 1) } else { (1, 8 / eighths) };
+        let placed = Placed { left: region.left, top: region.top, width, height, scale };
+        if let Some(kept) = spot.and_then(|spot| spot.get(eighths, channels)) {
+            cut(&kept, &region, image);
+            return Ok(placed);
+        }
+        let bytes = u64::from(width) * u64::from(height) * u64::from(channels);
+        match spot.filter(|spot| spot.has_room(bytes)) {
+            Some(spot) => {
+                let mut whole = Image::default();
+                self.decode(channels, &Region { left: 0, top: 0, width, height, ..region }, &mut whole, spare)?;
+                spot.put(eighths, channels, &whole);
+                cut(&whole, &region, image);
+            }
+            None => self.decode(channels, &region, image, spare)?,
+        }
+        Ok(placed)
+    }
+
+    /// Decodes a region.
+    fn decode(self, channels: u8, region: &Region, image: &mut Image, spare: &mut Vec<u8>) -> Result<(), ImageError> {
         let cmyk = region.channels == 4;
         let pixels = if cmyk { &mut *spare } else { &mut image.pixels };
         let Options { limits, truncated, .. } = self.options;
-        let ended_early = self.started.read(&region, pixels).map_err(|failure| reason(failure, limits))?;
+        let ended_early = self.started.read(region, pixels).map_err(|failure| reason(failure, limits))?;
         if ended_early && *truncated == Truncated::Refuse {
             return Err(broken("JPEG", "truncated: the image data are not complete".to_string()));
         }
@@ -89,14 +111,16 @@ impl<'a> Opened<'a> {
             image.pixels.extend(spare.as_chunks::<4>().0.iter().flat_map(channels::rgb_of_inverted_cmyk));
         }
         channels::convert(image, channels);
-        Ok(Placed {
-            left: region.left,
-            top: region.top,
-            width: scaled(header.width, eighths),
-            height: scaled(header.height, eighths),
-            scale: if eighths == 8 { (1, 1) } else { (1, 8 / eighths) },
-        })
+        Ok(())
     }
+}
+
+/// Cuts a region out of the whole image of its scale.
+fn cut(whole: &Image, region: &Region, image: &mut Image) {
+    let area = Area { left: region.left as i32, top: region.top as i32, width: region.width, height: region.height };
+    image.reshape(area.width, area.height, whole.channels);
+    let size = (whole.width, whole.height, whole.channels);
+    op::crop_into(&whole.pixels, size, area, Fill::default(), &mut image.pixels);
 }
 
 /// What can be refused by the header alone.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::{Limits, Options, Placed, Truncated, broken, channels, exif, too_large};
+use super::{Limits, Options, Placed, Spot, Truncated, broken, channels, exif, too_large};
 use crate::{Image, ImageError};
 
 /// An image whose header was read.
@@ -53,11 +53,17 @@ impl<'a> Opened<'a> {
     }
 
     /// Decodes all of it, as it is stored.
-    pub(super) fn read(self, channels: u8, image: &mut Image) -> Result<Placed, ImageError> {
+    pub(super) fn read(self, channels: u8, spot: Option<Spot<'_>>, image: &mut Image) -> Result<Placed, ImageError> {
         let (format, size) = (self.format, self.size);
-        guard(format, AssertUnwindSafe(|| self.decode(image)))?;
-        (image.width, image.height) = size;
-        channels::convert(image, channels);
+        match spot.and_then(|spot| spot.get(8, channels)) {
+            Some(kept) => image.assign(size.0, size.1, channels, &kept.pixels),
+            None => {
+                guard(format, AssertUnwindSafe(|| self.decode(image)))?;
+                (image.width, image.height) = size;
+                channels::convert(image, channels);
+                spot.iter().for_each(|spot| spot.put(8, channels, image));
+            }
+        }
         Ok(Placed { left: 0, top: 0, width: size.0, height: size.1, scale: (1, 1) })
     }
 

@@ -217,7 +217,7 @@ fn what_cannot_be_asked_for_is_refused() {
         let wanted = Wanted { area: Area { left, top, width, height }, least: None };
         let options = Options::default();
         let opened = decoder.open(&bytes, &options).unwrap();
-        let error = opened.read(3, &wanted, &mut Image::default()).unwrap_err();
+        let error = opened.read(3, &wanted, None, &mut Image::default()).unwrap_err();
         assert!(matches!(error, ImageError::Argument { .. }), "{error}");
     }
 }

@@ -21,7 +21,7 @@ fn read(bytes: &[u8], channels: u8, area: Area) -> Result<(String, Vec<u8>), Ima
     let (options, mut decoder, mut image) = (Options::default(), Decoder::new(), Image::default());
     let opened = decoder.open(bytes, &options)?;
     let size = format!("{}x{}", opened.width(), opened.height());
-    let placed = opened.read(channels, &Wanted { area, least: None }, &mut image)?;
+    let placed = opened.read(channels, &Wanted { area, least: None }, None, &mut image)?;
     let (left, top) = (area.left as u32 - placed.left, area.top as u32 - placed.top);
     Ok((size, cut(&image, left, top, (area.width, area.height))))
 }

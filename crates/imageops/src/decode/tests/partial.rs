@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use turbojpeg_sys as tj;
 
 use super::*;
+use crate::{Filter, Picture, Renderer, SampleKey, Shelf, Step, View};
 
 /// How an image is encoded.
 #[derive(Copy, Clone, Debug)]
@@ -101,7 +102,7 @@ proptest! {
         let mut image = Image::default();
         let opened = decoder.open(bytes, &options).unwrap();
         prop_assert_eq!((opened.width(), opened.height()), (whole.width, whole.height));
-        let placed = opened.read(channels, &Wanted { area, least: None }, &mut image).unwrap();
+        let placed = opened.read(channels, &Wanted { area, least: None }, None, &mut image).unwrap();
         image.check().unwrap();
         prop_assert_eq!((placed.width, placed.height, placed.scale), (whole.width, whole.height, (1, 1)));
         let (left, top) = (area.left as u32 - placed.left, area.top as u32 - placed.top);
@@ -120,7 +121,7 @@ proptest! {
             let opened = decoder.open(&bytes, &options).unwrap();
             let least = |side: u32| (side / (divisor * 2)).max(1);
             let wanted = Wanted { area, least: Some((least(area.width), least(area.height))) };
-            let placed = opened.read(3, &wanted, &mut image).unwrap();
+            let placed = opened.read(3, &wanted, None, &mut image).unwrap();
             (placed, image)
         };
         let upright = if orientation < 5 { size } else { (size.1, size.0) };
@@ -139,6 +140,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_rendered_does_not_depend_on_a_shelf(
+        encoding in encodings(), size in (60u32..400, 60u32..400), side in 8u32..100, orientation in 1u8..9,
+        channels in prop_oneof![Just(1u8), Just(3)], room in prop_oneof![Just(0u64), Just(u64::MAX)],
+    ) {
+        let bytes = turned(&encode_jpeg(&picture(size.0, size.1), encoding), orientation);
+        let (scale, ratio) = ((0.08, 1.0), (0.75, 1.333));
+        let crop = Step::RandomResizedCrop { scale, ratio, height: side, width: side, filter: Filter::Bilinear };
+        let view = View::new(vec![crop], (side, side, channels)).unwrap();
+        let shelf = Shelf::new(room);
+        let mut renderers = [None, Some(shelf.clone())].map(|shelf| Renderer::default().sharing(shelf));
+        for epoch in 0..8 {
+            let sample = SampleKey { seed: 1, round: 0, epoch, key: 7, copy: 0, view: 0 };
+            let [alone, shared] = renderers.each_mut().map(|renderer| {
+                let mut out = vec![0; (side * side) as usize * usize::from(channels)];
+                renderer.render(&view, Picture::Encoded(&bytes), &sample, &mut out).unwrap();
+                out
+            });
+            prop_assert_eq!(alone, shared);
+        }
+        prop_assert_eq!(shelf.images() > 0, room > 0);
+    }
+}
+
 #[test]
 fn narrow_areas_have_the_pixels_of_the_whole() {
     let (options, mut decoder, mut image) = (Options::default(), Decoder::new(), Image::default());
@@ -149,7 +176,7 @@ fn narrow_areas_have_the_pixels_of_the_whole() {
         for (left, columns) in (0..width).flat_map(|left| (1..=(width - left).min(4)).map(move |c| (left, c))) {
             let area = Area { left: left as i32, top: 2, width: columns, height: 5 };
             let opened = decoder.open(&bytes, &options).unwrap();
-            let placed = opened.read(3, &Wanted { area, least: None }, &mut image).unwrap();
+            let placed = opened.read(3, &Wanted { area, least: None }, None, &mut image).unwrap();
             let found = cut(&image, left - placed.left, 2 - placed.top, (columns, 5));
             assert_eq!(found, cut(&whole, left, 2, (columns, 5)), "{subsampling}: {columns} at {left} of {width}");
         }
@@ -161,7 +188,7 @@ fn the_smallest_scale_that_is_large_enough_is_taken() {
     let bytes = encode_jpeg(&picture(640, 480), PLAIN);
     let scale_of = |bytes: &[u8], area: Area, least, options: &Options| {
         let (mut decoder, mut image) = (Decoder::new(), Image::default());
-        let placed = decoder.open(bytes, options).unwrap().read(3, &Wanted { area, least }, &mut image).unwrap();
+        let placed = decoder.open(bytes, options).unwrap().read(3, &Wanted { area, least }, None, &mut image).unwrap();
         image.check().unwrap();
         (placed.scale, placed.width, placed.height)
     };
@@ -199,7 +226,7 @@ fn scaled_pixels_are_near_means() {
     let (options, mut decoder, mut image) = (Options::default(), Decoder::new(), Image::default());
     let area = Area { left: 0, top: 0, width: 64, height: 48 };
     let wanted = Wanted { area, least: Some((8, 6)) };
-    decoder.open(&bytes, &options).unwrap().read(3, &wanted, &mut image).unwrap();
+    decoder.open(&bytes, &options).unwrap().read(3, &wanted, None, &mut image).unwrap();
     assert_eq!((image.width, image.height), (16, 12));
     let mut error = 0;
     for (at, value) in image.pixels.iter().enumerate() {
@@ -228,7 +255,7 @@ fn a_lossless_jpeg_comes_whole() {
     let bytes = encode_jpeg(&original, Encoding { subsampling: 0, lossless: true, ..PLAIN });
     let (options, mut decoder, mut image) = (Options::default(), Decoder::new(), Image::default());
     let wanted = Wanted { area: Area { left: 20, top: 11, width: 9, height: 7 }, least: Some((1, 1)) };
-    let placed = decoder.open(&bytes, &options).unwrap().read(3, &wanted, &mut image).unwrap();
+    let placed = decoder.open(&bytes, &options).unwrap().read(3, &wanted, None, &mut image).unwrap();
     assert_eq!(placed, Placed { left: 0, top: 0, width: 50, height: 40, scale: (1, 1) });
     assert_eq!(image, original);
 }
@@ -242,7 +269,7 @@ fn a_part_of_a_truncated_jpeg_is_broken() {
     let (refusing, mut decoder, mut image) = (Options::default(), Decoder::new(), Image::default());
     assert!(decoder.open(cut, &refusing).is_err());
     let keeping = Options { truncated: Truncated::Keep, ..refusing };
-    decoder.open(cut, &keeping).unwrap().read(3, &wanted, &mut image).unwrap();
+    decoder.open(cut, &keeping).unwrap().read(3, &wanted, None, &mut image).unwrap();
     assert_eq!(image.pixels, cut_of_whole(&bytes));
 }
 
