@@ -11,6 +11,7 @@ mod bench;
 mod curate;
 mod inspect;
 mod relabel;
+mod search;
 
 pub(crate) use bench::{
     BenchAllReduceArgs, BenchCommand, BenchExchangeArgs, BenchLabelArgs, BenchScalingArgs, BenchStreamArgs,
@@ -19,6 +20,7 @@ pub(crate) use bench::{
 pub(crate) use curate::{AgreementArg, CurateArgs, DuplicatesArg, ExportArgs, TargetArg};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use relabel::{FormatArg, KindArg, RelabelArgs, ViewArg};
+pub(crate) use search::SearchArgs;
 
 /// An image pipeline that trains itself better: from few labels and many images to a trained model and labels for all.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Run a pipeline on many machines: the same job, the same results, whatever machine fails.
     Launch(LaunchArgs),
+    /// Find the best settings of a pipeline, such as RandAugment's, on labelled images that are held out.
+    Search(SearchArgs),
     /// Say how a run gets on, from another terminal.
     Status(StatusArgs),
     /// Write one page about a run, or about several side by side: curves, tables, confusions, calibration, pseudo-labels.

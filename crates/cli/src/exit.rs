@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use millstream_cluster::{ClusterError, MeshError};
+use millstream_cluster::{ClusterError, MeshError, SearchError};
 use millstream_data::DataError;
 use millstream_dataflow::{JobError, StopReason};
 use millstream_spec::Diagnostics;
@@ -106,6 +106,8 @@ fn cluster_code(error: &ClusterError) -> u8 {
         | ClusterError::Corrections { .. }
         | ClusterError::Mesh(MeshError::Listen { .. }) => WRONG_REQUEST,
         ClusterError::Lost { .. } | ClusterError::NoRecords => BAD_DATA,
+        ClusterError::Search(SearchError::Trial { source, .. }) => cluster_code(source),
+        ClusterError::Search(_) => WRONG_REQUEST,
         ClusterError::Launch { code, .. } => *code,
         ClusterError::Train(error) => train_code(error),
         ClusterError::Stopped(reason) => stop_code(reason),

@@ -31,6 +31,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => cmd::run::run(args),
         Command::Launch(args) => cmd::launch::launch(args),
+        Command::Search(args) => cmd::search::search(args),
         Command::Status(args) => cmd::status::status(args),
         Command::Report(args) => cmd::report::report(args),
         Command::Validate(args) => cmd::validate::validate(args),

@@ -9,6 +9,7 @@ use millstream_spec::Diagnostics;
 use millstream_train::TrainError;
 
 use crate::mesh::MeshError;
+use crate::search::SearchError;
 
 /// Why a run, or a look at one, failed.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,9 @@ pub enum ClusterError {
         /// The plan hash of this run.
         ours: String,
     },
+    /// A search cannot be done as asked.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// There is no run.
     #[error("{path} holds no committed run. A run directory is what `millstream run` writes, by default runs/NAME", path = path.display())]
     NoRun {

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
+use millstream_c10d::ProcessGroup;
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
 use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
@@ -75,15 +77,51 @@ pub fn run(
 ) -> Result<Outcome, ClusterError> {
     let manifest = Arc::new(millstream_dataflow::open(plan)?);
     let hash = plan_hash(plan, &manifest)?;
-    let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
-    let mut job = millstream_dataflow::render(plan, Arc::clone(&manifest))?;
+    let job = render(plan, &manifest, options)?;
+    let prepared = prepare(plan, options, job, hash)?;
+    if prepared.recorder.report.complete {
+        return Ok(prepared.complete());
+    }
+    drive(plan, options, prepared, hash, stop, watch)
+}
+
+/// The job of a plan, once it is known that it can be done.
+///
+/// # Errors
+/// What stands in its way: of the stream, of the device, of the models.
+pub(crate) fn render(plan: &Plan, manifest: &Arc<Manifest>, options: &RunOptions) -> Result<Job, ClusterError> {
+    let mut job = millstream_dataflow::render(plan, Arc::clone(manifest))?;
     job.ranks = options.shape.ranks();
     job.check(options.shape.workers * options.shape.processes)?;
-
-    if rehearse(plan, &manifest, options.device)? {
+    if rehearse(plan, manifest, options.device)? {
         job.mix_on_device();
     }
+    Ok(job)
+}
 
+/// A run whose directory is open, set to where it goes on.
+pub(crate) struct Prepared {
+    job: Job,
+    kept: Option<Kept>,
+    pub(crate) recorder: Recorder,
+}
+
+impl Prepared {
+    /// The outcome of a run that was done before.
+    fn complete(self) -> Outcome {
+        let Recorder { dir, report, .. } = self.recorder;
+        Outcome { run: dir.path().to_owned(), report, stopped: None, unfinished_dead_letters: None }
+    }
+}
+
+/// Opens the run directory, and sets a job to where the run goes on. `hash` is that of the plan.
+pub(crate) fn prepare(
+    plan: &Plan,
+    options: &RunOptions,
+    mut job: Job,
+    hash: [u8; 32],
+) -> Result<Prepared, ClusterError> {
+    let path = options.out.clone().unwrap_or_else(|| Path::new("runs").join(&plan.name));
     let dir = Arc::new(RunDir::open(&path)?);
     if matches!(options.others, Others::Children { .. }) {
         dir.forget_launch()?;
@@ -98,10 +136,7 @@ pub fn run(
     let recorder = recorder(plan, &job, options, &dir, hex, (commit, kept.as_ref()));
     write_plan(plan, &dir, &recorder.report.plan_hash)?;
     recorder.report.write(dir.path())?;
-    if recorder.report.complete {
-        return Ok(Outcome { run: path, report: recorder.report, stopped: None, unfinished_dead_letters: None });
-    }
-    drive(plan, options, (job, kept), hash, recorder, stop, watch)
+    Ok(Prepared { job, kept, recorder })
 }
 
 /// Builds every round's model once, so that a device that is not there, a model that cannot take the images or weights that are of
@@ -287,20 +322,56 @@ fn write_plan(plan: &Plan, dir: &RunDir, hash: &str) -> Result<(), ClusterError>
 fn drive(
     plan: &Plan,
     options: &RunOptions,
-    (job, kept): (Job, Option<Kept>),
+    prepared: Prepared,
     hash: [u8; 32],
-    recorder: Recorder,
     stop: &Stop,
     watch: impl FnMut(&Event, &Report) + Send + 'static,
 ) -> Result<Outcome, ClusterError> {
+    let Prepared { job, kept, recorder } = &prepared;
+    let checkpoint = kept.as_ref().map(|kept| kept.path.clone());
+    let (generation, run) = (recorder.generation, recorder.dir.path().to_owned());
+    let beginning = Beginning { job, plan: hash, generation, run, checkpoint };
+    let Assembly { group, peers, children } = assemble(options, &beginning, stop)?;
+    let mut staged = stage(plan, options.device, prepared, peers, stop, watch)?;
+    if let Others::Launched { teller, .. } = &options.others {
+        staged.around = staged.around.observed(teller.gauges.clone());
+    }
+    let Staged { job, around, recording } = staged;
+    let ran = run_workers(group, job, around);
+    if let Some(children) = &children
+        && stop.reason().is_none()
+        && ran.is_ok()
+    {
+        children.expect_end();
+    }
+    drop(children);
+    let recorded = recording.join();
+    ran?;
+    recorded
+}
+
+/// A run that is ready to stream.
+pub(crate) struct Staged {
+    pub(crate) job: Arc<Job>,
+    /// Once all of these are gone the recording ends.
+    pub(crate) around: Surroundings,
+    pub(crate) recording: Recording,
+}
+
+/// Makes the training node and the recorder of a run.
+pub(crate) fn stage(
+    plan: &Plan,
+    device: Device,
+    prepared: Prepared,
+    peers: Option<ProcessGroup>,
+    stop: &Stop,
+    watch: impl FnMut(&Event, &Report) + Send + 'static,
+) -> Result<Staged, ClusterError> {
+    let Prepared { job, kept, recorder } = prepared;
     for round in job.first_round..plan.rounds.len() as u32 {
         recorder.dir.create_round(round)?;
     }
     let run = recorder.dir.path().to_owned();
-    let checkpoint = kept.as_ref().map(|kept| kept.path.clone());
-    let generation = recorder.generation;
-    let beginning = Beginning { job: &job, plan: hash, generation, run: run.clone(), checkpoint };
-    let Assembly { group, peers, children } = assemble(options, &beginning, stop)?;
     let (send, receive) = channel();
     let events: EventSink = Arc::new(move |event| {
         // Fails only when the recorder has given up, and then the run is stopping.
@@ -311,41 +382,37 @@ fn drive(
         let (hash, generation) = (recorder.report.plan_hash.clone(), recorder.generation);
         Checkpoints::new(settings, &run, hash, generation)
     });
-    let node =
-        NodeSettings { session: session_config(plan, job.classes.clone(), options.device), rounds, run: run.clone() };
+    let node = NodeSettings { session: session_config(plan, job.classes.clone(), device), rounds, run };
     let trainer = node.trainer(checkpoints, kept, peers);
-    let mut around = Surroundings::new(trainer, events, stop.clone());
-    if let Others::Launched { teller, .. } = &options.others {
-        around = around.observed(teller.gauges.clone());
-    }
-    let record = record(recorder, receive, stop.clone(), watch)?;
-    let ran = run_workers(group, Arc::new(job), around);
-    if let Some(children) = &children
-        && stop.reason().is_none()
-        && ran.is_ok()
-    {
-        children.expect_end();
-    }
-    drop(children);
-    let (recorder, failure) = record.join().map_err(|_| ClusterError::Start("the recorder panicked".to_owned()))?;
-    ran?;
-    conclude(run, recorder, failure, stop)
+    let recording = record(recorder, receive, stop.clone(), watch)?;
+    Ok(Staged { job: Arc::new(job), around: Surroundings::new(trainer, events, stop.clone()), recording })
 }
 
-fn conclude(
-    run: PathBuf,
-    mut recorder: Recorder,
-    failure: Option<ClusterError>,
-    stop: &Stop,
-) -> Result<Outcome, ClusterError> {
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    let unfinished_dead_letters = recorder.abandon()?;
-    Ok(Outcome { run, report: recorder.report, stopped: stop.reason().cloned(), unfinished_dead_letters })
+/// The thread that writes what the stream reports.
+pub(crate) struct Recording {
+    thread: JoinHandle<(Recorder, Option<ClusterError>)>,
+    stop: Stop,
 }
 
-type Recorded = (Recorder, Option<ClusterError>);
+impl Recording {
+    /// Whether there is nothing to wait for any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for the end of the run.
+    pub(crate) fn join(self) -> Result<Outcome, ClusterError> {
+        let joined = self.thread.join();
+        let (mut recorder, failure) = joined.map_err(|_| ClusterError::Start("the recorder panicked".to_owned()))?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let unfinished_dead_letters = recorder.abandon()?;
+        let Recorder { dir, report, .. } = recorder;
+        let stopped = self.stop.reason().cloned();
+        Ok(Outcome { run: dir.path().to_owned(), report, stopped, unfinished_dead_letters })
+    }
+}
 
 /// Records on a thread of its own: disks must not hold up the stream.
 fn record(
@@ -353,21 +420,20 @@ fn record(
     events: Receiver<Event>,
     stop: Stop,
     mut watch: impl FnMut(&Event, &Report) + Send + 'static,
-) -> Result<std::thread::JoinHandle<Recorded>, ClusterError> {
+) -> Result<Recording, ClusterError> {
+    let signal = stop.clone();
     let work = move || {
-        let _guard = StopOnPanic(stop.clone());
+        let _guard = StopOnPanic(signal.clone());
         for event in events {
             let told = event.clone();
             if let Err(error) = recorder.note(event) {
-                stop.set(StopReason::Failed(error.to_string()));
+                signal.set(StopReason::Failed(error.to_string()));
                 return (recorder, Some(error));
             }
             watch(&told, &recorder.report);
         }
         (recorder, None)
     };
-    std::thread::Builder::new()
-        .name("recorder".to_owned())
-        .spawn(work)
-        .map_err(|error| ClusterError::Start(error.to_string()))
+    let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(work);
+    Ok(Recording { thread: thread.map_err(|error| ClusterError::Start(error.to_string()))?, stop })
 }

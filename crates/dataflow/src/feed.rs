@@ -55,6 +55,7 @@ impl Feed {
             max_bad: u64::MAX,
             rule: Rule { threshold: 0.5, balance: None, seed: self.seed, classes: classes.len() as u32 },
             calibrate: false,
+            label_last: true,
             keep_distribution: false,
             ranks: Ranks::ONE,
             classes,

@@ -56,6 +56,8 @@ pub struct Job {
     /// Whether each model's probabilities are brought to the temperature that fits the validation records best, before they
     /// become labels.
     pub calibrate: bool,
+    /// Whether the model of the last round labels, too; nothing of this run learns from these labels.
+    pub label_last: bool,
     /// Whether full distributions are kept beside the most probable class.
     pub keep_distribution: bool,
     /// The training nodes.

@@ -6,7 +6,7 @@ use millstream_data::{DataError, FolderLayout, KeyKind, LabelRow, Manifest, Shap
 use millstream_imageops::{Limits, Mixing, Options, Step, Truncated, View};
 use millstream_labels::{Balance, Pseudo, Rule};
 use millstream_spec::{
-    BalancePlan, DecodePlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan,
+    BalancePlan, DecodePlan, FoldPlan, KeyPlan, LayoutPlan, MaxBad, Plan, RoundPlan, SourcePlan, SplitPlan, TakePlan,
     TargetsPlan, UnlabelledPlan, ViewOf,
 };
 
@@ -68,14 +68,15 @@ pub fn render(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         rounds.push(round_job(number, round, shape(plan))?);
     }
     let split = |name: &str| manifest.split(name).to_vec();
-    let job = Job {
-        labelled: split("labelled"),
-        unlabelled: split("unlabelled"),
-        validation: split("validation"),
-        test: split("test"),
-        rounds,
-        ..base(plan, manifest)?
+    let (labelled, test) = match plan.data.held_out {
+        Some(FoldPlan { fold, folds }) => manifest.fold("labelled", fold, folds, plan.seed),
+        None => (split("labelled"), split("test")),
     };
+    let mut unlabelled = split("unlabelled");
+    if plan.data.held_out.is_some() {
+        unlabelled.retain(|record| test.binary_search(record).is_err());
+    }
+    let job = Job { labelled, unlabelled, validation: split("validation"), test, rounds, ..base(plan, manifest)? };
     if job.rounds.iter().any(|round| round.unlabelled == Unlabelled::All) && job.untold().is_empty() {
         return Err(JobError::Empty { split: "unlabelled".to_owned() });
     }
@@ -112,6 +113,7 @@ pub fn render_predict(manifest: Arc<Manifest>, shape: Shape, classes: Vec<String
         max_bad: u64::MAX,
         rule: Rule { threshold: 0.5, balance: None, seed: 0, classes: classes.len() as u32 },
         calibrate: false,
+        label_last: true,
         keep_distribution: true,
         ranks: Ranks::ONE,
         classes,
@@ -144,6 +146,7 @@ fn base(plan: &Plan, manifest: Arc<Manifest>) -> Result<Job, JobError> {
         max_bad: max_bad(plan.max_bad, manifest.entries().len()),
         rule: rule(plan, classes.len()),
         calibrate: plan.selection.calibrate.is_some(),
+        label_last: plan.data.held_out.is_none(),
         keep_distribution: plan.rounds.iter().any(soft),
         ranks: Ranks::ONE,
         classes,

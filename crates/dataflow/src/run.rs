@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use millstream_data::{Key, most_probable};
+use millstream_imageops::Shelf;
 use millstream_labels::{Pseudo, book};
 use timely::dataflow::operators::vec::{Broadcast, Map, ToStream};
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback};
@@ -47,13 +48,21 @@ pub struct Surroundings {
     pub stop: Stop,
     gauges: Gauges,
     parts: Pool,
+    shelf: Option<Shelf>,
 }
 
 impl Surroundings {
     /// `trainer` makes the training node and is called for the worker that holds one; `events` receives news and is called on worker
     /// 0 and on the thread of the training node; `stop` ends the run early.
     pub fn new(trainer: Arc<TrainerFactory>, events: EventSink, stop: Stop) -> Self {
-        Surroundings { trainer, events, stop, gauges: Gauges::default(), parts: Pool::new(SPARE_PARTS, LARGEST_PART) }
+        let parts = Pool::new(SPARE_PARTS, LARGEST_PART);
+        Surroundings { trainer, events, stop, gauges: Gauges::default(), parts, shelf: None }
+    }
+
+    /// Takes decoded images from a shelf that other streams of the process share.
+    #[must_use]
+    pub fn sharing(self, shelf: Shelf) -> Self {
+        Surroundings { shelf: Some(shelf), ..self }
     }
 
     /// Tells these gauges what the process does.
@@ -76,6 +85,51 @@ pub fn run(worker: &mut Worker, job: &Arc<Job>, around: &Surroundings) {
     drive(worker, &around.stop);
 }
 
+/// Runs several jobs on one worker of the process group, each as a dataflow of its own and so many of them at once: as one ends the
+/// next begins, until none is left or `stop` is given. A job whose own stop signal is given ends alone.
+///
+/// `jobs` gives the one of a number, from 0, until there are no more, and must be the same on every worker. The workers begin
+/// them in this order; when, is nobody's concern, because timely keeps what comes for a dataflow that is not there yet.
+pub fn run_each(
+    worker: &mut Worker,
+    mut jobs: impl FnMut(usize) -> Option<(Arc<Job>, Surroundings)>,
+    at_once: usize,
+    stop: &Stop,
+) {
+    let mut open: Vec<(usize, Stop)> = Vec::new();
+    let mut begun = 0;
+    let mut more = true;
+    while stop.reason().is_none() {
+        let installed = worker.installed_dataflows();
+        open.retain(|(dataflow, stop)| match stop.reason() {
+            Some(_) if installed.contains(dataflow) => {
+                worker.drop_dataflow(*dataflow);
+                false
+            }
+            _ => installed.contains(dataflow),
+        });
+        while more && open.len() < at_once {
+            match jobs(begun) {
+                Some((job, around)) => {
+                    open.push((worker.next_dataflow_index(), around.stop.clone()));
+                    worker.dataflow_named("Millstream", |scope| build(scope, &job, &around));
+                    begun += 1;
+                }
+                None => more = false,
+            }
+        }
+        if open.is_empty() {
+            return;
+        }
+        worker.step_or_park(Some(NAP));
+    }
+    // Their training nodes keep what they have come to.
+    if let Some(reason) = stop.reason() {
+        open.iter().for_each(|(_, stop)| stop.set(reason.clone()));
+    }
+    drive(worker, stop);
+}
+
 /// Works until all dataflows have drained or the stop signal is given.
 pub(crate) fn drive(worker: &mut Worker, stop: &Stop) {
     while worker.has_dataflows() {
@@ -95,7 +149,8 @@ fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
     let (feedback, choices) = scope.feedback(Rounds(1));
 
     let slots = sample(choices, Arc::clone(job), room.clone());
-    let buffers = Buffers { files: Pool::new(SPARE_FILES, LARGEST_FILE), parts: around.parts.clone() };
+    let files = Pool::new(SPARE_FILES, LARGEST_FILE);
+    let buffers = Buffers { files, parts: around.parts.clone(), shelf: around.shelf.clone() };
     let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
     let parts = prepare(records, Arc::clone(job), (room.clone(), around.gauges.clone()), buffers);
     let batches = batch(parts, job.shape, job.ranks);

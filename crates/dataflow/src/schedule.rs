@@ -248,6 +248,7 @@ fn label_of(job: &Job, record: u32) -> Target {
 fn steps(job: &Job, round: u32, pass: Pass) -> u32 {
     match pass {
         Pass::Train => job.rounds[round as usize].steps,
+        Pass::Label if !job.label_last && round as usize + 1 == job.rounds.len() => 0,
         _ => pass.records(job).len().div_ceil(job.eval_batch.max(1) as usize) as u32,
     }
 }

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod axes;
+mod heat;
 mod matrix;
 mod reliability;
 mod training;
@@ -21,6 +22,8 @@ use crate::file::replace;
 use crate::journal::History;
 use crate::line::Figures;
 
+pub use heat::HeatMap;
+
 /// What is drawn on.
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
@@ -39,7 +42,7 @@ const GRID: RGBColor = RGBColor(226, 226, 226);
 /// Draws everything that there is something to draw of, each file as a whole.
 pub(crate) fn draw(folder: &Path, history: &History, round: u32, figures: Option<&Figures>) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    register_font(FONT, FontStyle::Normal, dejavu::sans::regular()).map_err(|_| io::Error::other("no font"))?;
+    load_font()?;
     if !history.training.is_empty() {
         picture(&folder.join("training.png"), (1000, 760), |area| training::draw(area, history))?;
     }
@@ -53,6 +56,21 @@ pub(crate) fn draw(folder: &Path, history: &History, round: u32, figures: Option
         picture(&folder.join("confusion.png"), size, |area| matrix::draw(area, round, figures))?;
     }
     Ok(())
+}
+
+impl HeatMap {
+    /// Draws it into a PNG file. The best cells have a frame.
+    ///
+    /// # Errors
+    /// That the file cannot be written, or the picture not be drawn.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        load_font()?;
+        picture(path, self.size(), |area| self.draw(area))
+    }
+}
+
+fn load_font() -> io::Result<()> {
+    register_font(FONT, FontStyle::Normal, dejavu::sans::regular()).map_err(|_| io::Error::other("no font"))
 }
 
 /// Draws a picture on white. A panic of the library that draws is an error like any other: no plot is worth a run.

@@ -9,6 +9,7 @@ mod optimizer;
 mod policy;
 mod quantity;
 mod rounds;
+mod search;
 mod selection;
 pub(crate) mod steps;
 pub(crate) mod stream;
@@ -67,6 +68,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
     let stream = stream::stream(checker, &raw.stream);
     let rounds = rounds::rounds(checker, &raw.training, &raw.rounds, &stream);
     let selection = selection::selection(checker, &raw.selection, &raw.data.splits);
+    let search = raw.search.as_ref().map(|search| search::search(checker, search, rounds.len()));
     let plan = Plan {
         name: raw.name,
         seed: raw.seed,
@@ -84,6 +86,7 @@ pub(crate) fn plan(checker: &mut Checker<'_>, raw: raw::Pipeline) -> Plan {
         rounds,
         selection,
         output: output(&raw.output),
+        search,
     };
     budget(checker, &plan);
     plan

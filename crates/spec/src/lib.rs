@@ -29,6 +29,7 @@
 
 mod check;
 mod diagnostic;
+mod edit;
 pub mod graph;
 mod hosts;
 mod inline;
@@ -51,11 +52,11 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub use hosts::{Host, Hosts, LOCALHOST, Role, hosts_schema, load_hosts, parse_hosts};
 pub use inline::parse_steps;
 pub use plan::{
-    BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, DataPlan, DecodePlan, DistillPlan, EmaPlan, FlexiblePlan,
-    FreezePlan, KeyPlan, LabelFormat, LayoutPlan, MappingPlan, MaxBad, ModelPlan, OptimizerPlan, OutputPlan, OwnPlan,
-    Plan, PrecisionPlan, RateGroupPlan, RatesPlan, RoundPlan, SchedulePlan, SelectionPlan, SourcePlan, SplitPlan,
-    StreamPlan, TakePlan, TargetsPlan, TeacherPlan, TrainingPlan, TransferPlan, UnlabelledPlan, ViewOf, ViewPlan,
-    WeightsPlan,
+    AxisPlan, BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, DataPlan, DecodePlan, DistillPlan, EmaPlan,
+    FlexiblePlan, FoldPlan, FreezePlan, HalvingPlan, KeyPlan, LabelFormat, LayoutPlan, MappingPlan, MaxBad, ModelPlan,
+    OptimizerPlan, OutputPlan, OwnPlan, Plan, PrecisionPlan, RangePlan, RateGroupPlan, RatesPlan, RoundPlan,
+    SchedulePlan, SearchPlan, SelectionPlan, SourcePlan, SplitPlan, StreamPlan, TakePlan, TargetsPlan, TeacherPlan,
+    TrainingPlan, TransferPlan, UnlabelledPlan, ViewOf, ViewPlan, WeightsPlan,
 };
 pub use schema::schema;
 pub use variables::VARIABLES;
@@ -80,6 +81,13 @@ impl Definition {
     pub fn read(path: &Path, overrides: &[(String, String)]) -> Result<Self, Diagnostics> {
         let text = text::read(path, "pipeline")?;
         Ok(Definition { file: path.display().to_string(), text, overrides: overrides.to_vec() })
+    }
+
+    /// The definition with more settings, which take the place of earlier ones.
+    #[must_use]
+    pub fn with(&self, settings: &[(String, String)]) -> Definition {
+        let overrides = [&self.overrides[..], settings].concat();
+        Definition { overrides, ..self.clone() }
     }
 
     /// What it says; see [`parse`].

@@ -3,6 +3,7 @@
 //! Nothing here is a string that still has to be understood. A value of these types comes from [`load`](crate::load)
 //! or [`parse`](crate::parse), which hand one out only if the whole definition is right.
 
+mod search;
 mod training;
 mod transfer;
 mod unlabelled;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
 
+pub use search::{AxisPlan, FoldPlan, HalvingPlan, RangePlan, SearchPlan};
 pub use training::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
 pub use transfer::{FreezePlan, RateGroupPlan, RatesPlan, TransferPlan, WeightsPlan};
 pub use unlabelled::{DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TeacherPlan, UnlabelledPlan};
@@ -46,11 +48,14 @@ pub struct Plan {
     pub selection: SelectionPlan,
     /// What a run writes.
     pub output: OutputPlan,
+    /// What a search tries; nothing that a run computes depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchPlan>,
 }
 
 impl Plan {
-    /// One line of JSON with everything that the result depends on: the plan without `name`, `memory`, `max_bad` and
-    /// `checkpoint`, which change where, how fast and whether a run ends, but not what it computes. Equal text means the same computation.
+    /// One line of JSON with everything that the result depends on: the plan without `name`, `memory`, `max_bad`,
+    /// `checkpoint` and `search`, which change where, how fast and whether a run ends, but not what it computes. Equal text means the same computation.
     #[must_use]
     pub fn canonical(&self) -> String {
         let canonical = Canonical {
@@ -122,6 +127,9 @@ pub struct DataPlan {
     /// Splits, each after all that it refers to. `labelled` and `test` are there, and `unlabelled` if there is more than one
     /// round. `validation` may be.
     pub splits: Vec<SplitPlan>,
+    /// What is held out of `labelled` and tested on instead of `test`: the trials of a search have it, definitions do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<FoldPlan>,
 }
 
 /// What makes the key of a record.

@@ -10,6 +10,7 @@ mod op;
 mod optimizer;
 mod policy;
 mod schedule;
+mod search;
 mod step;
 mod stream;
 mod training;
@@ -27,6 +28,7 @@ pub(crate) use op::{Apply, Area, Op};
 pub(crate) use optimizer::{Adamw, Clip, Lamb, Lars, Optimizer, Rmsprop, Sgd, Share};
 pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, TrivialAugmentWide, Variant};
 pub(crate) use schedule::{Cosine, CosineArc, Exponential, Fall, OneCycle, Schedule};
+pub(crate) use search::{Axis, Range, Search, Spacing};
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
 pub(crate) use training::{Of, Per, Round, Targets, Training, View};
@@ -99,6 +101,9 @@ pub(crate) struct Pipeline {
     /// What a run writes beside models and reports.
     #[serde(default)]
     pub(crate) output: Output,
+    /// What `millstream search` tries to find the best settings; `run` takes no notice of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) search: Option<Search>,
 }
 
 impl Pipeline {

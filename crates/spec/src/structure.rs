@@ -90,6 +90,9 @@ impl<'a> Walker<'a> {
         if let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Json::as_array) {
             return self.choice(schema, choices, at);
         }
+        if may_be_anything(schema) {
+            return json_of(at.node);
+        }
         match schema.get("type").and_then(Json::as_str) {
             Some("object") => self.object(schema, at),
             Some("array") => self.list(schema, at),
@@ -275,6 +278,26 @@ impl<'a> Walker<'a> {
         self.report.error(code, at.span(), message, help);
         self.poisoned.push(at.path.clone());
         placeholder(schema, self.root)
+    }
+}
+
+/// Whether a schema says nothing of its values.
+fn may_be_anything(schema: &Json) -> bool {
+    ["type", "const", "enum", "oneOf", "anyOf", "$ref"].iter().all(|key| schema.get(key).is_none())
+}
+
+/// A value as it stands there.
+fn json_of(node: &Node) -> Json {
+    match &node.value {
+        Value::List(items) => items.iter().map(json_of).collect(),
+        Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.node))).collect(),
+        Value::Scalar(scalar) => match scalar.kind {
+            Kind::Null => Json::Null,
+            Kind::Bool(value) => Json::Bool(value),
+            Kind::Int(number) => integer(number).map_or(Json::Null, Json::Number),
+            Kind::Float(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
+            Kind::Text | Kind::Broken => Json::from(scalar.text.as_str()),
+        },
     }
 }
 

@@ -91,6 +91,15 @@ impl Node {
         self.follow(path).0
     }
 
+    /// The value of a key, or the item at a position.
+    pub(crate) fn child(&self, step: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == step).map(|entry| &entry.node),
+            Value::List(items) => step.parse::<usize>().ok().and_then(|position| items.get(position)),
+            Value::Scalar(_) => None,
+        }
+    }
+
     /// As far along a path as the tree goes: the place of the last key or item, and its value.
     fn follow(&self, path: &Path) -> (Span, &Node) {
         let mut place = self.span;
@@ -113,6 +122,11 @@ impl Node {
         }
         (place, node)
     }
+}
+
+/// Whether a word without quotes is text.
+pub(crate) fn is_text(word: &str) -> bool {
+    scalar::resolve(word) == Kind::Text
 }
 
 /// Reads one document. Mistakes go to `report`; nothing comes back if there is no tree at all. `source` is the text's number

@@ -18,6 +18,7 @@ pub(crate) mod relabel;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod validate;
 pub(crate) mod verify;

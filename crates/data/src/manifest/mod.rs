@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::draw::draw;
 use crate::{DataError, Key, Payload, Source};
 use pool::Pool;
 
@@ -108,6 +109,26 @@ impl Manifest {
     /// The record numbers of a split, ascending; none if there is no such split.
     pub fn split(&self, name: &str) -> &[u32] {
         self.splits.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// A split without one of so many folds of it, and that fold, both ascending. Each class is dealt out to the folds evenly, in
+    /// the order of a hash of (seed, key).
+    pub fn fold(&self, split: &str, fold: u32, folds: u32, seed: u64) -> (Vec<u32>, Vec<u32>) {
+        let mut dealt: Vec<(Option<u32>, u64, u32)> = Vec::new();
+        for record in self.split(split) {
+            let Entry { key, label, .. } = self.entries[*record as usize];
+            let rank = draw(&[seed, u64::from(folds), key.0 as u64, (key.0 >> 64) as u64]);
+            dealt.push((label, rank.to_bits(), *record));
+        }
+        dealt.sort_unstable();
+        let of_fold = |place: usize| place as u64 % u64::from(folds.max(1)) == u64::from(fold);
+        let (mut rest, mut held) = (Vec::new(), Vec::new());
+        for (place, (_, _, record)) in dealt.into_iter().enumerate() {
+            if of_fold(place) { held.push(record) } else { rest.push(record) }
+        }
+        rest.sort_unstable();
+        held.sort_unstable();
+        (rest, held)
     }
 
     /// The names of the classes, by label.

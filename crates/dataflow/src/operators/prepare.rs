@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_data::{DeadLetter, Key, Payload, Row, Stage};
-use millstream_imageops::{Image, ImageError, Picture, Renderer, SampleKey, View};
+use millstream_imageops::{Image, ImageError, Picture, Renderer, SampleKey, Shelf, View};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -70,11 +70,12 @@ pub fn picture(payload: &Payload) -> Picture<'_> {
     }
 }
 
-/// The buffers that files are read into, and those that parts are rendered into.
+/// The buffers that files are read into, those that parts are rendered into, and decoded images that other streams need too.
 #[derive(Clone)]
 pub(crate) struct Buffers {
     pub(crate) files: Pool,
     pub(crate) parts: Pool,
+    pub(crate) shelf: Option<Shelf>,
 }
 
 /// Renders each record with every view of its pass. Emits one part a step.
@@ -189,7 +190,7 @@ struct Kitchen {
 impl Kitchen {
     fn new(job: Arc<Job>, buffers: Buffers) -> Self {
         let reported = job.known_bad.iter().copied().collect();
-        let renderer = Renderer::new(job.decode);
+        let renderer = Renderer::new(job.decode).sharing(buffers.shelf.clone());
         Kitchen { job, buffers, renderer, whole: Image::default(), reported }
     }
 
@@ -238,15 +239,15 @@ impl Kitchen {
         out: &mut [u8],
     ) -> Result<(), millstream_imageops::ImageError> {
         let mut outs = out.chunks_exact_mut(job.shape.bytes());
+        let key = job.manifest.entries()[slot.record as usize].key.0;
         // Several views of one image: decoded once, and then wholly.
         let picture = match picture {
             Picture::Encoded(bytes) if outs.len() > 1 => {
-                self.renderer.decode(bytes, job.shape.channels, &mut self.whole)?;
+                self.renderer.decode_record(bytes, job.shape.channels, key, &mut self.whole)?;
                 self.whole.picture()
             }
             picture => picture,
         };
-        let key = job.manifest.entries()[slot.record as usize].key.0;
         for ((view_number, view), out) in views.zip(&mut outs) {
             let sample = SampleKey {
                 seed: job.seed,

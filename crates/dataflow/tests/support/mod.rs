@@ -361,6 +361,7 @@ fn job(setting: &Setting, files: &Path) -> Job {
         max_bad: setting.max_bad,
         rule: Rule { threshold: 0.6, balance: None, seed: setting.seed, classes: setting.corpus.classes() as u32 },
         calibrate: setting.calibrate,
+        label_last: true,
         keep_distribution: true,
         ranks: Ranks { count: setting.ranks, workers: setting.workers / setting.ranks as usize, resting: 0 },
         manifest,

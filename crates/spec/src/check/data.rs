@@ -22,7 +22,7 @@ pub(super) fn data(checker: &mut Checker<'_>, raw: &raw::Data, unlabelled: bool)
     };
     let sources = raw.sources.iter().map(|(name, source)| (name.clone(), source_plan(source))).collect();
     let splits = order.iter().filter_map(|name| raw.splits.get(*name).map(|split| split_plan(name, split))).collect();
-    DataPlan { key, sources, splits }
+    DataPlan { key, sources, splits, held_out: None }
 }
 
 fn keys<T>(named: &Named<T>) -> Vec<&str> {

@@ -1,0 +1,39 @@
+//! The arguments of `search`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::relabel::bytes;
+use super::{DeviceArgs, JsonArgs, PipelineArgs, StartArgs, key_value};
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    pub(crate) pipeline: PipelineArgs,
+    /// What is tried, instead of what the pipeline's `search.over` says: a setting with a list of values or a range, for example
+    /// `--over 'training.augment.2.randaugment.magnitude=[1, 5, 9]'` or `--over 'training.optimizer.sgd.lr={from: 0.01, to: 0.3, scale: log}'`.
+    #[arg(long, value_name = "KEY=VALUES", value_parser = key_value)]
+    pub(crate) over: Vec<(String, String)>,
+    /// Where trials and results go [default: runs/NAME-search].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Put the best settings into PIPELINE.yaml.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Worker threads; the result does not depend on it [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// Trials under way at a time; the result does not depend on it [default: as many as there are workers for].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) at_once: Option<u16>,
+    /// Memory for decoded images that trials share.
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
+    pub(crate) cache: u64,
+    #[command(flatten)]
+    pub(crate) start: StartArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) json: JsonArgs,
+}

@@ -1,0 +1,216 @@
+//! `search`: the best settings of a pipeline.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use comfy_table::CellAlignment;
+use millstream_cluster::{Search, SearchAxis, SearchOptions, TrialDone, Tried};
+use millstream_dataflow::StopReason;
+use millstream_metrics::HeatMap;
+use millstream_spec::Definition;
+
+use super::{device, print, print_json, run, smallest_step, stop_on_interrupt, workers, write_out};
+use crate::args::SearchArgs;
+use crate::exit::{Request, stop_code};
+use crate::say::say;
+use crate::table::{percent, ruled};
+
+/// More values than this of a setting make no picture that can be read.
+const MOST_VALUES: usize = 40;
+
+pub(crate) fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
+    let definition = Definition::read(&args.pipeline.pipeline, &overrides(args))?;
+    let plan = definition.plan()?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{}-search", plan.name)));
+    let options = SearchOptions {
+        definition: definition.clone(),
+        out: out.clone(),
+        start: run::start(args.start),
+        workers: workers(args.workers, smallest_step(&plan)),
+        at_once: args.at_once.map(usize::from),
+        shelf: args.cache,
+        device: device(args.device.device),
+    };
+    let stop = stop_on_interrupt()?;
+    let searched = millstream_cluster::search(&plan, &options, &stop, |trial| say(line(trial)))?;
+    let Some(found) = searched.search else {
+        let reason = searched.stopped.unwrap_or(StopReason::Interrupted);
+        say(format_args!(
+            "error: {reason}\n  what is done is kept in {}; `--resume` goes on from there",
+            out.display()
+        ));
+        return Ok(ExitCode::from(stop_code(&reason)));
+    };
+    write_out(&out.join("trials.csv"), csv(&found).as_bytes())?;
+    let picture = draw(&found, &out)?;
+    match args.json.json {
+        true => print_json(&found)?,
+        false => print(&text(&found, &definition, picture.as_ref()))?,
+    }
+    let Some(winner) = found.winner() else {
+        say("error: every combination failed");
+        return Ok(ExitCode::from(crate::exit::FAILED));
+    };
+    if args.write {
+        write(args, &definition, winner)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was changed on the command line; what is tried as one setting, since its keys have dots themselves.
+fn overrides(args: &SearchArgs) -> Vec<(String, String)> {
+    let mut overrides = args.pipeline.overrides.clone();
+    if !args.over.is_empty() {
+        let quoted = |key: &str| serde_json::Value::from(key).to_string();
+        let over: Vec<String> = args.over.iter().map(|(key, values)| format!("{}: {values}", quoted(key))).collect();
+        overrides.push(("search.over".to_owned(), format!("{{ {} }}", over.join(", "))));
+    }
+    overrides
+}
+
+/// What is said of a trial that is done.
+fn line(trial: &TrialDone) -> String {
+    let TrialDone { done, of, settings, fold, accuracy, seconds, failed } = trial;
+    let came_to = match (accuracy, failed) {
+        (Some(accuracy), _) => percent(*accuracy),
+        (None, failed) => format!("failed: {}", failed.as_deref().unwrap_or("nobody knows why")),
+    };
+    let took = seconds.map_or_else(|| "done before".to_owned(), |seconds| format!("{seconds:.1} s"));
+    format!("[{done}/{of}] {settings}, without fold {fold}: {came_to} ({took})")
+}
+
+/// The last key of a setting, or all of them where another setting ends with the same.
+fn short<'a>(axis: &'a SearchAxis, axes: &[SearchAxis]) -> &'a str {
+    let last = |path: &'a str| path.rsplit('.').next().unwrap_or(path);
+    let name = last(&axis.path);
+    match axes.iter().filter(|other| other.path.rsplit('.').next() == Some(name)).count() {
+        1 => name,
+        _ => &axis.path,
+    }
+}
+
+fn text(found: &Search, definition: &Definition, picture: Option<&PathBuf>) -> String {
+    let mut parts = vec![table(found)];
+    if let Some(winner) = found.winner() {
+        parts.push(
+            format!("{}\n{}", verdict(found, winner), definition.excerpt(&winner.settings)).trim_end().to_owned(),
+        );
+    }
+    parts.extend(picture.map(|picture| format!("heat map: {}", picture.display())));
+    parts.join("\n\n")
+}
+
+fn table(found: &Search) -> String {
+    let Search { axes, tried, .. } = found;
+    let mut table = ruled();
+    let names = axes.iter().map(|axis| short(axis, axes));
+    table.set_header(names.chain(["held-out accuracy", "±", "steps", ""]));
+    for one in tried {
+        let values = axes.iter().map(|axis| one.value(&axis.path).unwrap_or("-").to_owned());
+        let accuracy = one.accuracy.map_or_else(|| "failed".to_owned(), percent);
+        let error = one.standard_error.map_or_else(String::new, |error| format!("{:.2}", 100.0 * error));
+        let note = if one.as_written { "as written" } else { "" };
+        table.add_row(values.chain([accuracy, error, one.steps.to_string(), note.to_owned()]));
+    }
+    for column in table.column_iter_mut().take(axes.len() + 3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// What came out, and how sure that is.
+fn verdict(found: &Search, winner: &Tried) -> String {
+    let images = winner.images;
+    let accuracy = winner.accuracy.map_or_else(String::new, percent);
+    let mut says = format!("# the best of {} combinations: {accuracy} of {images} held-out images", found.tried.len());
+    if let Some(written) = found.as_written() {
+        let better = winner.accuracy.zip(written.accuracy).map(|(best, written)| 100.0 * (best - written));
+        says += &match better {
+            _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
+            Some(better) => format!("; as written: {better:.2} points less"),
+            None => "; as written it fails".to_owned(),
+        };
+    }
+    let near = |tried: &&Tried| {
+        winner.accuracy.zip(tried.accuracy).is_some_and(|(best, other)| {
+            best - other < winner.standard_error.unwrap_or(0.0) && tried.rung == winner.rung
+        })
+    };
+    let near = found.tried.iter().skip(1).filter(near).count();
+    if near > 0 {
+        says += &format!("\n# {near} others are within one standard error of it: raise `held_out` to tell them apart");
+    }
+    says
+}
+
+fn csv(found: &Search) -> String {
+    let Search { axes, tried, held_out, .. } = found;
+    let folds = (0..*held_out).map(|fold| format!("fold {fold}"));
+    let head = axes
+        .iter()
+        .map(|axis| super::quoted(&axis.path))
+        .chain(["accuracy", "standard error", "images", "steps", "rung", "as written"].map(str::to_owned))
+        .chain(folds);
+    let mut lines = vec![head.collect::<Vec<_>>().join(",")];
+    for one in tried {
+        let number = |number: Option<f64>| number.map_or_else(String::new, |number| format!("{number:.6}"));
+        let Tried { accuracy, standard_error, images, steps, rung, as_written, folds, .. } = one;
+        let values = axes.iter().map(|axis| super::quoted(one.value(&axis.path).unwrap_or("")));
+        let figures = [
+            number(*accuracy),
+            number(*standard_error),
+            images.to_string(),
+            steps.to_string(),
+            rung.to_string(),
+            as_written.to_string(),
+        ];
+        lines.push(values.chain(figures).chain(folds.iter().map(|fold| number(*fold))).collect::<Vec<_>>().join(","));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Draws the first two settings against each other, each cell with the best of all others.
+fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>> {
+    let axes = &found.axes;
+    let Some(across) = axes.first().filter(|_| axes.iter().take(2).all(|axis| axis.values.len() <= MOST_VALUES)) else {
+        return Ok(None);
+    };
+    let down = axes.get(1);
+    let rows = down.map_or(vec![None], |axis| axis.values.iter().map(|value| Some(value.as_str())).collect());
+    let cell = |column: &String, row: Option<&str>| {
+        let here = |tried: &&Tried| {
+            tried.value(&across.path) == Some(column) && down.is_none_or(|axis| tried.value(&axis.path) == row)
+        };
+        found.tried.iter().filter(here).filter_map(|tried| tried.accuracy).reduce(f64::max)
+    };
+    let cells = rows.iter().flat_map(|row| across.values.iter().map(|column| cell(column, *row))).collect();
+    let others = if axes.len() > 2 { ", the best of all other settings" } else { "" };
+    let map = HeatMap {
+        title: format!("{}: held-out accuracy in %{others}", found.name),
+        columns: (short(across, axes).to_owned(), across.values.clone()),
+        rows: (
+            down.map_or_else(String::new, |axis| short(axis, axes).to_owned()),
+            rows.iter().map(|row| row.unwrap_or("").to_owned()).collect(),
+        ),
+        cells,
+    };
+    let path = out.join("heatmap.png");
+    map.write(&path)?;
+    Ok(Some(path))
+}
+
+/// Puts the best settings into the pipeline's file.
+fn write(args: &SearchArgs, definition: &Definition, winner: &Tried) -> anyhow::Result<()> {
+    let file = args.pipeline.pipeline.display();
+    match definition.rewritten(&winner.settings) {
+        Ok(text) => {
+            write_out(&args.pipeline.pipeline, text.as_bytes())?;
+            say(format_args!("the best settings are in {file} now"));
+            Ok(())
+        }
+        Err(setting) => bail!(Request(format!(
+            "{file} is as it was: `{setting}` cannot be put there, because its value is not on one line of its own, or was changed with `--set`. Paste the lines above"
+        ))),
+    }
+}

@@ -1,0 +1,193 @@
+//! Where trials are run: one timely computation, a dataflow for each of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millstream_dataflow::{Event, Job, Shelf, Stop, StopReason, Surroundings, run_each};
+
+use super::SearchOptions;
+use super::trial::{Label, Trial};
+use crate::error::ClusterError;
+use crate::group::{Group, on_workers};
+use crate::report::{Report, RoundReport};
+use crate::run::{Outcome, Recording, RunOptions, Staged, prepare, stage};
+
+/// News of a trial that is done.
+#[derive(Clone, Debug)]
+pub struct TrialDone {
+    /// How many are done, this one included.
+    pub done: usize,
+    /// How many there are on this rung.
+    pub of: usize,
+    /// Its settings.
+    pub settings: String,
+    /// The fold that was held out, from 0.
+    pub fold: u32,
+    /// The accuracy on that fold, 0 to 1; none if the trial failed.
+    pub accuracy: Option<f64>,
+    /// Seconds that it took; none if it was done by an earlier search.
+    pub seconds: Option<f64>,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
+}
+
+/// How a trial came out, or why not.
+pub(super) type Score = Result<RoundReport, String>;
+/// By combination and fold.
+pub(super) type Scores = BTreeMap<(usize, u32), Score>;
+
+/// Runs trials.
+pub(super) struct Machine {
+    workers: usize,
+    at_once: Option<usize>,
+    shelf: Shelf,
+    done: Arc<dyn Fn(&TrialDone) + Send + Sync>,
+}
+
+impl Machine {
+    pub(super) fn new(options: &SearchOptions, done: impl Fn(&TrialDone) + Send + Sync + 'static) -> Self {
+        let SearchOptions { workers, at_once, shelf, .. } = *options;
+        Machine { workers, at_once, shelf: Shelf::new(shelf), done: Arc::new(done) }
+    }
+
+    /// Runs all trials that are not done yet. None if they were stopped before the end.
+    pub(super) fn run(&self, trials: Vec<Trial>, stop: &Stop) -> Result<Option<Scores>, ClusterError> {
+        let threads = trials.iter().map(|trial| trial.plan.threads as usize).max().unwrap_or(1);
+        let at_once = self.at_once.unwrap_or(self.workers / threads).max(1);
+        let board = Arc::new(Board { of: trials.len(), done: Arc::clone(&self.done), scores: Mutex::default() });
+        let mut open = Vec::new();
+        for trial in trials {
+            match trial.done()? {
+                Some(round) => board.note(&trial.label, Ok(round), false),
+                None => open.push(trial),
+            }
+        }
+        let queue = Arc::new(Queue {
+            trials: open,
+            workers: self.workers,
+            shelf: self.shelf.clone(),
+            stop: stop.clone(),
+            board: Arc::clone(&board),
+            line: Mutex::default(),
+        });
+        let (shared, signal) = (Arc::clone(&queue), stop.clone());
+        on_workers(Group::alone(self.workers), stop, move |worker| {
+            run_each(worker, |number| shared.take(number), at_once, &signal);
+        })?;
+        queue.finish()?;
+        if stop.reason().is_some() {
+            return Ok(None);
+        }
+        Ok(Some(std::mem::take(&mut *lock(&board.scores))))
+    }
+}
+
+/// Where scores are written down and told of.
+struct Board {
+    of: usize,
+    done: Arc<dyn Fn(&TrialDone) + Send + Sync>,
+    scores: Mutex<Scores>,
+}
+
+impl Board {
+    /// `now` says whether it was done just now, and not by an earlier search.
+    fn note(&self, label: &Label, score: Score, now: bool) {
+        let mut scores = lock(&self.scores);
+        let Label { candidate, fold, settings } = label.clone();
+        let round = score.as_ref().ok();
+        let (accuracy, seconds) = (round.map(|round| round.test_accuracy), round.map(|round| round.seconds));
+        let failed = score.as_ref().err().cloned();
+        scores.insert((candidate, fold), score);
+        let (done, of) = (scores.len(), self.of);
+        (self.done)(&TrialDone { done, of, settings, fold, accuracy, seconds: seconds.filter(|_| now), failed });
+    }
+}
+
+/// The trials that are to be run, in order. Each worker takes each of them.
+struct Queue {
+    trials: Vec<Trial>,
+    workers: usize,
+    shelf: Shelf,
+    stop: Stop,
+    board: Arc<Board>,
+    line: Mutex<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Trials that some workers have taken and others have not, and how many have.
+    staged: BTreeMap<usize, (Arc<Job>, Surroundings, usize)>,
+    /// Trials that have begun and whose records are not closed.
+    open: Vec<(usize, Recording)>,
+    error: Option<ClusterError>,
+}
+
+impl Queue {
+    /// The trial of a number for one more worker; the first one to come for it makes it ready. None if there are no more.
+    fn take(&self, number: usize) -> Option<(Arc<Job>, Surroundings)> {
+        let trial = self.trials.get(number)?;
+        let mut line = lock(&self.line);
+        self.close(&mut line, Recording::is_over);
+        if !line.staged.contains_key(&number)
+            && let Err(error) = self.open(&mut line, number, trial)
+        {
+            self.stop.set(StopReason::Failed(error.to_string()));
+            line.error.get_or_insert(error);
+            return None;
+        }
+        let (job, around, taken) = line.staged.get_mut(&number)?;
+        *taken += 1;
+        let (taken, mine) = (*taken, (Arc::clone(job), around.clone()));
+        if taken == self.workers {
+            line.staged.remove(&number);
+        }
+        Some(mine)
+    }
+
+    fn open(&self, line: &mut Line, number: usize, trial: &Trial) -> Result<(), ClusterError> {
+        let options = RunOptions { start: trial.start()?, ..trial.options.clone() };
+        let prepared = prepare(&trial.plan, &options, trial.job()?, trial.hash)?;
+        let (board, label) = (Arc::clone(&self.board), trial.label.clone());
+        let watch = move |_: &Event, report: &Report| {
+            if let Some(round) = report.rounds.last().filter(|_| report.complete) {
+                board.note(&label, Ok(round.clone()), true);
+            }
+        };
+        let stop = Stop::new();
+        let Staged { job, around, recording } = stage(&trial.plan, options.device, prepared, None, &stop, watch)?;
+        let around = around.sharing(self.shelf.clone());
+        line.staged.insert(number, (job, around, 0));
+        line.open.push((number, recording));
+        Ok(())
+    }
+
+    /// Closes the records that are ready for it.
+    fn close(&self, line: &mut Line, ready: impl Fn(&Recording) -> bool) {
+        let (over, open): (Vec<_>, Vec<_>) = std::mem::take(&mut line.open).into_iter().partition(|(_, r)| ready(r));
+        line.open = open;
+        for (number, recording) in over {
+            match recording.join() {
+                Ok(Outcome { stopped: Some(reason), .. }) if self.stop.reason().is_none() => {
+                    self.board.note(&self.trials[number].label, Err(reason.to_string()), true);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.stop.set(StopReason::Failed(error.to_string()));
+                    line.error.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    /// Closes all records that are left, once the workers have gone.
+    fn finish(&self) -> Result<(), ClusterError> {
+        let mut line = lock(&self.line);
+        line.staged.clear();
+        self.close(&mut line, |_| true);
+        line.error.take().map_or(Ok(()), Err)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
