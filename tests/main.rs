@@ -16,6 +16,7 @@ mod pictures;
 mod ranks;
 mod relabel;
 mod report;
+mod search;
 mod structure;
 mod support;
 mod transfer;

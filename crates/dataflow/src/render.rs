@@ -244,3 +244,39 @@ pub fn pseudo_of(row: &LabelRow) -> Pseudo {
     let model = row.model.parse::<blake3::Hash>().map(|hash| *hash.as_bytes()).unwrap_or_default();
     Pseudo::new(row.class, row.confidence, row.round, &model, &row.distribution)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_out_is_tested_on_and_nothing_else() {
+        let mnist = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
+        let text = format!(
+            "
+name: tiny
+data:
+  sources: {{ a: {{ idx: {{ images: {mnist}/test-images-idx3-ubyte.gz, labels: {mnist}/test-labels-idx1-ubyte.gz }} }} }}
+  splits:
+    labelled: {{ from: a, except: test, take: {{ per_class: 20 }} }}
+    unlabelled: {{ from: a, except: test }}
+    test: {{ from: a, take: {{ fraction: 0.1 }} }}
+stream: {{ size: [28, 28], channels: gray }}
+rounds:
+  - {{ model: {{ smallnet: {{ width: 16 }} }}, training: {{ steps: 10 }} }}
+  - {{ model: {{ smallnet: {{ width: 16 }} }}, training: {{ steps: 10 }} }}
+"
+        );
+        let plan = millstream_spec::parse(&text, "tiny.yaml", &[]).unwrap();
+        let manifest = Arc::new(open(&plan).unwrap());
+        let whole = render(&plan, Arc::clone(&manifest)).unwrap();
+        let trial = render(&plan.clone().holding_out(1, 4), manifest).unwrap();
+        assert_eq!((trial.labelled.len(), trial.test.len()), (150, 50));
+        let mut both = [&trial.labelled[..], &trial.test[..]].concat();
+        both.sort_unstable();
+        assert_eq!(both, whole.labelled, "the test images are not touched");
+        assert!(trial.test.iter().all(|record| whole.unlabelled.contains(record)));
+        assert!(trial.test.iter().all(|record| !trial.unlabelled.contains(record)));
+        assert_eq!((whole.label_last, trial.label_last), (true, false), "nobody wants a trial's last labels");
+    }
+}

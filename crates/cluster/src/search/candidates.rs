@@ -80,6 +80,12 @@ pub(super) fn shown(settings: &[(String, String)]) -> String {
     }
 }
 
+/// The same with the last key of each alone.
+pub(super) fn brief(settings: &[(String, String)]) -> String {
+    let last = |(path, value): &(String, String)| (path.rsplit('.').next().unwrap_or(path).to_owned(), value.clone());
+    shown(&settings.iter().map(last).collect::<Vec<_>>())
+}
+
 /// Two combinations that make the same pipeline are a key that nothing takes notice of.
 fn refuse_twins(field: &[Candidate]) -> Result<(), SearchError> {
     let mut seen: BTreeMap<String, &Candidate> = BTreeMap::new();

@@ -8,7 +8,7 @@ use millstream_data::Manifest;
 use millstream_dataflow::Job;
 use millstream_spec::{Plan, SearchPlan};
 
-use super::candidates::{Candidate, shown};
+use super::candidates::{Candidate, brief, shown};
 use super::error::SearchError;
 use super::{SearchOptions, TRIALS};
 use crate::assembly::Others;
@@ -142,7 +142,7 @@ impl Shop<'_> {
             others: Others::Children { listen: None },
             device: *device,
         };
-        let label = Label { candidate: candidate.number, settings: shown(&candidate.settings), fold };
+        let label = Label { candidate: candidate.number, settings: brief(&candidate.settings), fold };
         Ok(Trial { label, plan, manifest, hash, options, on_gpu })
     }
 }

@@ -408,3 +408,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn folds_share_a_split_out_evenly_in_each_class() {
+    let split =
+        SplitConfig { name: "labelled".to_string(), from: vec!["a".to_string()], except: Vec::new(), take: Take::All };
+    let manifest = build(&[Memory::new("a", 0, 90)], &[split], 1).unwrap();
+    let mut seen = Vec::new();
+    for fold in 0..5 {
+        let (rest, held) = manifest.fold("labelled", fold, 5, 7);
+        let of_class = |class| held.iter().filter(|r| manifest.entries()[**r as usize].label == Some(class)).count();
+        assert_eq!([of_class(0), of_class(1), of_class(2)], [6; 3]);
+        assert_eq!(rest.len() + held.len(), 90);
+        assert!(rest.iter().all(|record| !held.contains(record)) && rest.is_sorted() && held.is_sorted());
+        seen.extend(held);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..90).collect::<Vec<u32>>(), "each record is in one fold");
+    let held = |seed| manifest.fold("labelled", 0, 5, seed).1;
+    assert_ne!(held(7), held(8));
+}
