@@ -76,12 +76,15 @@ pub fn search(
 ) -> Result<Searched, ClusterError> {
     let wanted = plan.search.as_ref().ok_or(SearchError::Nothing)?;
     let mut field = field(plan, wanted, options)?;
-    make_room(&options.out, options.start)?;
     let machine = Machine::new(options, done);
     let shares = shares(wanted.halving);
     let mut results: BTreeMap<usize, Tried> = BTreeMap::new();
     for (rung, share) in (0..).zip(&shares) {
         let trials = trials(&field, wanted, *share, options)?;
+        if rung == 0 {
+            // Not before it is known that all of it can be done.
+            make_room(&options.out, options.start)?;
+        }
         let Some(scores) = machine.run(trials, stop)? else {
             return Ok(Searched { search: None, stopped: stop.reason().cloned() });
         };

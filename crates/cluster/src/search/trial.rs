@@ -95,8 +95,8 @@ pub(super) fn trials(
             let plan = plan.clone().holding_out(fold, wanted.folds);
             let trial = shop.trial(candidate, fold, plan, Arc::clone(&manifest), on_gpu)?;
             let job = trial.job().map_err(named)?;
-            if job.labelled.is_empty() || job.test.is_empty() {
-                let (labelled, folds) = (job.labelled.len() + job.test.len(), wanted.folds);
+            let (labelled, folds) = (job.labelled.len() + job.test.len(), wanted.folds);
+            if labelled < folds as usize {
                 return Err(SearchError::FewForFolds { labelled, folds }.into());
             }
             trials.push(trial);
