@@ -83,6 +83,19 @@ fn a_search_that_is_killed_goes_on_and_finds_the_same() {
 }
 
 #[test]
+fn machines_that_share_a_directory_share_a_search() {
+    let place = Place::new();
+    let said = place.tell(&search("shared", &["--resume", "--share", "1/2"]));
+    assert!(said.contains("others are not") && committed(&place, "shared") == 2, "{said}");
+    assert!(!place.path("shared/search.json").exists());
+    let said = place.succeed(&search("shared", &["--resume", "--share", "2/2"]));
+    assert!(said.contains("# the best of 4 combinations"), "{said}");
+    place.succeed(&search("whole", &[]));
+    assert_eq!(bytes(&place, "shared", "search.json"), bytes(&place, "whole", "search.json"));
+    place.fail(&search("shared", &["--resume", "--share", "3/2"]), 2, &["is no share"]);
+}
+
+#[test]
 fn halving_trains_only_the_best_for_longer() {
     let place = Place::new();
     let settings = "search={folds: 2, rounds: 1, trials: 6, halving: {eta: 2, rungs: 3}}";

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use millstream_cluster::Share;
 
 use super::relabel::bytes;
 use super::{DeviceArgs, JsonArgs, PipelineArgs, StartArgs, key_value};
@@ -27,6 +28,10 @@ pub(crate) struct SearchArgs {
     /// Trials under way at a time; the result does not depend on it [default: as many as there are workers for].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) at_once: Option<u16>,
+    /// Do the K-th of N shares of the trials, and leave the others to other machines that have DIR too. Each is started with `--resume`;
+    /// the last to end has the results.
+    #[arg(long, value_name = "K/N", requires = "resume", value_parser = share)]
+    pub(crate) share: Option<Share>,
     /// Memory for decoded images that trials share.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
     pub(crate) cache: u64,
@@ -36,4 +41,13 @@ pub(crate) struct SearchArgs {
     pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
+}
+
+/// `2/3`: the second of three.
+fn share(text: &str) -> Result<Share, String> {
+    let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    match numbers {
+        Some((part, of)) if (1..=of).contains(&part) => Ok(Share { part, of }),
+        _ => Err(format!("`{text}` is no share, as in 2/3: the second of three")),
+    }
 }

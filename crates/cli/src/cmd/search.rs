@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::CellAlignment;
 use millstream_cluster::{Search, SearchAxis, SearchOptions, TrialDone, Tried};
-use millstream_dataflow::StopReason;
 use millstream_metrics::HeatMap;
 use millstream_spec::Definition;
 
@@ -29,13 +28,17 @@ pub(crate) fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
         start: run::start(args.start),
         workers: workers(args.workers, smallest_step(&plan)),
         at_once: args.at_once.map(usize::from),
+        share: args.share,
         shelf: args.cache,
         device: device(args.device.device),
     };
     let stop = stop_on_interrupt()?;
     let searched = millstream_cluster::search(&plan, &options, &stop, |trial| say(line(trial)))?;
     let Some(found) = searched.search else {
-        let reason = searched.stopped.unwrap_or(StopReason::Interrupted);
+        let Some(reason) = searched.stopped else {
+            say("this share is done, others are not: the last to end has the results");
+            return Ok(ExitCode::SUCCESS);
+        };
         say(format_args!(
             "error: {reason}\n  what is done is kept in {}; `--resume` goes on from there",
             out.display()

@@ -14,6 +14,11 @@ pub enum SearchError {
         "the pipeline has no section `search`: say what is to be tried with `--over KEY=[A, B, ...]`, or write `search: {{ over: {{ KEY: [A, B, ...] }} }}`"
     )]
     Nothing,
+    /// Halving needs the results of all trials of a rung before the next.
+    #[error(
+        "a search with `halving` cannot be shared, since each rung needs all results of the one before: leave out `--share` or `search.halving`"
+    )]
+    SharedHalving,
     /// A combination of settings is no pipeline.
     #[error("with {settings} this is no pipeline:\n{source}")]
     Combination {

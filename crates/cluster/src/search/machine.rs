@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_dataflow::{Event, Job, Shelf, Stop, StopReason, Surroundings, run_each};
 
-use super::SearchOptions;
 use super::trial::{Label, Trial};
+use super::{SearchOptions, Share};
 use crate::error::ClusterError;
 use crate::group::{Group, on_workers};
 use crate::report::{Report, RoundReport};
@@ -40,26 +40,29 @@ pub(super) type Scores = BTreeMap<(usize, u32), Score>;
 pub(super) struct Machine {
     workers: usize,
     at_once: Option<usize>,
+    share: Option<Share>,
     shelf: Shelf,
     done: Arc<dyn Fn(&TrialDone) + Send + Sync>,
 }
 
 impl Machine {
     pub(super) fn new(options: &SearchOptions, done: impl Fn(&TrialDone) + Send + Sync + 'static) -> Self {
-        let SearchOptions { workers, at_once, shelf, .. } = *options;
-        Machine { workers, at_once, shelf: Shelf::new(shelf), done: Arc::new(done) }
+        let SearchOptions { workers, at_once, share, shelf, .. } = *options;
+        Machine { workers, at_once, share, shelf: Shelf::new(shelf), done: Arc::new(done) }
     }
 
-    /// Runs all trials that are not done yet. None if they were stopped before the end.
+    /// Runs all trials that are not done yet and that are this process's to do. Scores of all, unless they were stopped before the end or others have
+    /// not done their share yet.
     pub(super) fn run(&self, trials: Vec<Trial>, stop: &Stop) -> Result<Option<Scores>, ClusterError> {
         let threads = trials.iter().map(|trial| trial.plan.threads as usize).max().unwrap_or(1);
         let at_once = self.at_once.unwrap_or(self.workers / threads).max(1);
         let board = Arc::new(Board { of: trials.len(), done: Arc::clone(&self.done), scores: Mutex::default() });
-        let mut open = Vec::new();
-        for trial in trials {
+        let (mut open, mut of_others) = (Vec::new(), Vec::new());
+        for (number, trial) in trials.into_iter().enumerate() {
             match trial.done()? {
                 Some(round) => board.note(&trial.label, Ok(round), false),
-                None => open.push(trial),
+                None if self.share.is_none_or(|share| share.has(number)) => open.push(trial),
+                None => of_others.push(trial),
             }
         }
         let queue = Arc::new(Queue {
@@ -77,6 +80,12 @@ impl Machine {
         queue.finish()?;
         if stop.reason().is_some() {
             return Ok(None);
+        }
+        for trial in of_others {
+            match trial.done()? {
+                Some(round) => board.note(&trial.label, Ok(round), false),
+                None => return Ok(None),
+            }
         }
         Ok(Some(std::mem::take(&mut *lock(&board.scores))))
     }

@@ -48,16 +48,34 @@ pub struct SearchOptions {
     pub workers: usize,
     /// Trials under way at a time, at least 1; none for as many as the workers have threads for.
     pub at_once: Option<usize>,
+    /// Which of the trials are this process's, where several share a search and its directory; all if none.
+    pub share: Option<Share>,
     /// Bytes of decoded images that trials share.
     pub shelf: u64,
     /// Where models are trained.
     pub device: Device,
 }
 
+/// One of several equal shares of the trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which, from 1.
+    pub part: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Share {
+    /// Whether the trial of this number, from 0, is in it.
+    fn has(self, number: usize) -> bool {
+        number % self.of.max(1) + 1 == self.part
+    }
+}
+
 /// What came of a search.
 #[derive(Debug)]
 pub struct Searched {
-    /// The results; none if it was stopped before the end.
+    /// The results; none if it was stopped before the end, or others have not done their share yet.
     pub search: Option<Search>,
     /// Why it ended early, if it did.
     pub stopped: Option<StopReason>,
@@ -75,6 +93,9 @@ pub fn search(
     done: impl Fn(&TrialDone) + Send + Sync + 'static,
 ) -> Result<Searched, ClusterError> {
     let wanted = plan.search.as_ref().ok_or(SearchError::Nothing)?;
+    if options.share.is_some() && wanted.halving.is_some() {
+        return Err(SearchError::SharedHalving.into());
+    }
     let mut field = field(plan, wanted, options)?;
     let machine = Machine::new(options, done);
     let shares = shares(wanted.halving);

@@ -30,6 +30,7 @@ fn combinations(search: &str) -> Vec<String> {
         start: Start::Fresh,
         workers: 1,
         at_once: None,
+        share: None,
         shelf: 0,
         device: Device::Cpu,
     };
@@ -100,5 +101,13 @@ fn a_directory_of_something_else_is_left_alone() {
     std::fs::write(place.path().join("thesis.txt"), "").unwrap();
     for start in [Start::Fresh, Start::Resume, Start::Overwrite] {
         assert!(make_room(place.path(), start).is_err());
+    }
+}
+
+#[test]
+fn each_trial_is_in_one_share() {
+    for of in 1..5 {
+        let holders = |number| (1..=of).filter(|part| Share { part: *part, of }.has(number)).count();
+        assert!((0..20).all(|number| holders(number) == 1));
     }
 }
