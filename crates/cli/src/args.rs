@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Measure how fast images stream and models train on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Look at this machine: libtorch, CUDA, cores, memory, tools.
+    /// Look at this machine: libtorch, CUDA, cores, memory, tools. Or say what holds a run up, or a pipeline.
     Doctor(DoctorArgs),
     /// Re-hash the files of a run or of answers, or compare two runs bit by bit.
     Verify(VerifyArgs),
@@ -359,6 +359,20 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// What holds this run up, or would hold up a run of this pipeline [default: look at this machine].
+    #[arg(value_name = "RUN|PIPELINE.yaml")]
+    pub(crate) target: Option<PathBuf>,
+    /// Change a setting of the pipeline, for example `--set training.batch=64`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value, requires = "target")]
+    pub(crate) overrides: Vec<(String, String)>,
+    /// Seconds that each part of the pipeline is watched; six parts are [default: 2].
+    #[arg(long, value_name = "N", requires = "target", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) seconds: Option<u16>,
+    /// Worker threads [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", requires = "target", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

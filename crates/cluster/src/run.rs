@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
+use millstream_dataflow::{Event, EventSink, Gauges, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
 use millstream_spec::{Definition, Plan};
 use millstream_train::{Device, Session, SessionConfig};
@@ -24,6 +24,7 @@ use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
 use crate::run_dir::{RunDir, audit, round_folder};
+use crate::stages::Pace;
 
 /// What to do with what lies in the run directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +241,15 @@ fn recorder(
         files,
         dead: kept.map_or_else(Vec::new, |kept| kept.progress.dead.clone()),
         round_begun: Instant::now(),
+        pace: Pace::new(gauges(options), options.shape.workers),
+    }
+}
+
+/// What the process does: told to whoever launched it, too.
+fn gauges(options: &RunOptions) -> Gauges {
+    match &options.others {
+        Others::Launched { teller, .. } => teller.gauges.clone(),
+        Others::Children { .. } => Gauges::default(),
     }
 }
 
@@ -314,10 +324,7 @@ fn drive(
     let node =
         NodeSettings { session: session_config(plan, job.classes.clone(), options.device), rounds, run: run.clone() };
     let trainer = node.trainer(checkpoints, kept, peers);
-    let mut around = Surroundings::new(trainer, events, stop.clone());
-    if let Others::Launched { teller, .. } = &options.others {
-        around = around.observed(teller.gauges.clone());
-    }
+    let around = Surroundings::new(trainer, events, stop.clone()).observed(recorder.pace.gauges());
     let record = record(recorder, receive, stop.clone(), watch)?;
     let ran = run_workers(group, Arc::new(job), around);
     if let Some(children) = &children
