@@ -5,7 +5,7 @@ mod machine;
 mod ops;
 mod probe;
 mod reading;
-mod show;
+pub(crate) mod show;
 pub(crate) mod verdict;
 
 use std::path::Path;
@@ -17,6 +17,7 @@ use millstream_cluster::read_report;
 use super::{device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
 use crate::args::{DoctorArgs, PipelineArgs};
 use crate::exit::Request;
+pub(crate) use finished::figures_of;
 use probe::Probe;
 use verdict::{Figures, verdict};
 
