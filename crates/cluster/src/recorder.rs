@@ -44,7 +44,6 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Takes note of an event.
     pub(crate) fn note(&mut self, event: Event) -> Result<(), ClusterError> {
-        self.pace.note(&event);
         match event {
             Event::Dead(letter) => self.dead.push(letter),
             Event::Round(result) => self.close_round(*result)?,

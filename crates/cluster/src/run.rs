@@ -312,7 +312,9 @@ fn drive(
     let beginning = Beginning { job: &job, plan: hash, generation, run: run.clone(), checkpoint };
     let Assembly { group, peers, children } = assemble(options, &beginning, stop)?;
     let (send, receive) = channel();
+    let pace = recorder.pace.clone();
     let events: EventSink = Arc::new(move |event| {
+        pace.note(&event);
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });

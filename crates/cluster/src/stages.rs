@@ -1,5 +1,7 @@
 //! Where the time of training went, stage by stage.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use millstream_dataflow::{Event, Gauges, Work};
@@ -114,15 +116,16 @@ impl Stages {
     }
 }
 
-/// Looks at the gauges after the first and after the last step of each round.
+/// Looks at the gauges after the first and after the last step of each round, as they end: whoever records may be late.
+#[derive(Clone, Debug)]
 pub(crate) struct Pace {
     gauges: Gauges,
     workers: usize,
-    round: Option<Paced>,
+    rounds: Arc<Mutex<BTreeMap<u32, Paced>>>,
 }
 
+#[derive(Debug)]
 struct Paced {
-    round: u32,
     first: (Instant, Work),
     last: (Instant, Work),
     images: u64,
@@ -130,7 +133,7 @@ struct Paced {
 
 impl Pace {
     pub(crate) fn new(gauges: Gauges, workers: usize) -> Self {
-        Pace { gauges, workers, round: None }
+        Pace { gauges, workers, rounds: Arc::default() }
     }
 
     /// The gauges that it looks at.
@@ -139,21 +142,17 @@ impl Pace {
     }
 
     /// Takes note of a step that has just ended.
-    pub(crate) fn note(&mut self, event: &Event) {
+    pub(crate) fn note(&self, event: &Event) {
         let &Event::Stepped { round, images, .. } = event else { return };
         let now = (Instant::now(), self.gauges.read());
-        match &mut self.round {
-            Some(paced) if paced.round == round => {
-                paced.last = now;
-                paced.images += u64::from(images);
-            }
-            before => *before = Some(Paced { round, first: now, last: now, images: 0 }),
-        }
+        let add = |paced: &mut Paced| (paced.last, paced.images) = (now, paced.images + u64::from(images));
+        let mut rounds = self.rounds.lock().unwrap_or_else(PoisonError::into_inner);
+        rounds.entry(round).and_modify(add).or_insert(Paced { first: now, last: now, images: 0 });
     }
 
-    /// The stages of a round, if it had more than one step.
+    /// The stages of a round that has ended, if it had more than one step.
     pub(crate) fn stages(&self, round: u32) -> Option<Stages> {
-        let paced = self.round.as_ref().filter(|paced| paced.round == round)?;
+        let paced = self.rounds.lock().unwrap_or_else(PoisonError::into_inner).remove(&round)?;
         let ((begun, before), (ended, after)) = (paced.first, paced.last);
         let seconds = ended.duration_since(begun).as_secs_f64();
         (seconds > 0.0).then(|| Stages::between(&before, &after, seconds, (self.workers, paced.images)))

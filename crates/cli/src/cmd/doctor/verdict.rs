@@ -136,7 +136,7 @@ impl Figures {
             Some(alone) => {
                 let stream = alone.stream.images_per_second * grown;
                 let most = stream.min(alone.training.images_per_second).min(self.shared(alone));
-                most / self.images_per_second.max(f64::MIN_POSITIVE)
+                grown.min(most / self.images_per_second.max(f64::MIN_POSITIVE))
             }
         }
     }
@@ -147,9 +147,10 @@ impl Figures {
         self.cores as f64 / (training + alone.stream.seconds()).max(f64::MIN_POSITIVE)
     }
 
-    /// Cores that no thread has.
+    /// Cores for more workers. Of a run it is not known what training uses of them, and one is left to it.
     fn spare(&self) -> usize {
-        self.cores.saturating_sub(self.stages.workers + usize::from(self.on_cpu))
+        let training = usize::from(self.on_cpu && self.alone.is_none());
+        self.cores.saturating_sub(self.stages.workers + training)
     }
 
     /// Workers to add, and what they give, if they give anything: not more than it takes.
