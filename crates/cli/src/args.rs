@@ -334,9 +334,13 @@ pub(crate) struct PreviewArgs {
     /// Print the text beside the picture too.
     #[arg(long)]
     pub(crate) text: bool,
-    /// The round whose training images are shown, from 0.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) round: u32,
+    /// Show pseudo-labels of this run, from the surest to the least sure: what images were taken for, whether they were selected, and
+    /// what they are where the data tell.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["view", "compare"])]
+    pub(crate) run: Option<PathBuf>,
+    /// The round whose training images are shown, or whose labels, from 0 [default: 0, or the last round of the run that labelled].
+    #[arg(long, value_name = "N")]
+    pub(crate) round: Option<u32>,
     /// How many images are shown, each with all of its views.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) images: u32,
