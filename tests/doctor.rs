@@ -135,7 +135,8 @@ fn a_slow_store_is_named() {
     let (bound, sentence) = says(&place, &PROBE);
     assert_eq!(bound, "source", "{sentence}");
     assert!(sentence.contains("B/s from `all` (photos)"), "{sentence}");
-    place.succeed(&["run", "planted.yaml", "--out", "run", "--set", "training.steps=12"]);
+    // Little memory: no more than two steps are there before training begins.
+    place.succeed(&["run", "planted.yaml", "--out", "run", "--set", "training.steps=20", "--set", "memory=1MiB"]);
     let (bound, sentence) = says(&place, &["run"]);
     assert_eq!(bound, "source", "{sentence}");
 }

@@ -2,6 +2,7 @@
 
 use comfy_table::CellAlignment;
 use millstream_cluster::Stages;
+use millstream_dataflow::READERS;
 
 use super::verdict::{Figures, bytes, share};
 use crate::table;
@@ -10,7 +11,10 @@ use crate::table;
 const MOST_OPS: usize = 5;
 
 /// What the columns are called.
-pub(crate) const HEAD: [&str; 6] = ["stage", "busy", "waits for input", "held back", "found ready", "alone"];
+pub(crate) const HEAD: [&str; 7] = ["stage", "busy", "waits for input", "held back", "found ready", "gives", "alone"];
+
+/// A stage and what is said of it.
+pub(crate) type Row = [String; HEAD.len()];
 
 pub(super) fn table(figures: &Figures) -> String {
     let mut table = table::ruled();
@@ -25,32 +29,33 @@ pub(super) fn table(figures: &Figures) -> String {
 }
 
 /// A row for each stage, and one for each of the most expensive ops.
-pub(crate) fn rows(figures: &Figures) -> Vec<[String; 6]> {
+pub(crate) fn rows(figures: &Figures) -> Vec<Row> {
     let mut rows = vec![read(figures), prepare(figures)];
     rows.extend(figures.ops.iter().take(MOST_OPS).map(|op| {
         let mut row = blank(&format!("  {}", op.name));
-        row[1] = percent(op.share);
+        row[1] = format!("{} of it", percent(op.share));
         row
     }));
     rows.push(train(figures));
     rows
 }
 
-fn read(figures: &Figures) -> [String; 6] {
-    let Stages { seconds, read, .. } = &figures.stages;
+fn read(figures: &Figures) -> Row {
+    let Stages { seconds, workers, read, .. } = &figures.stages;
     let mut row = blank("read");
     if read.records > 0 {
-        row[1] = bytes(read.bytes as f64 / seconds.max(f64::MIN_POSITIVE));
+        row[1] = percent(read.busy / (seconds * (workers * READERS) as f64).max(f64::MIN_POSITIVE));
         row[4] = percent(1.0 - read.fetched as f64 / read.records as f64);
+        row[5] = bytes(read.bytes as f64 / seconds.max(f64::MIN_POSITIVE));
     }
     if let Some(alone) = &figures.alone {
-        row[5] =
+        row[6] =
             format!("{}, {}", bytes(alone.reading[0].bytes_per_second), images(alone.reading[0].images_per_second));
     }
     row
 }
 
-fn prepare(figures: &Figures) -> [String; 6] {
+fn prepare(figures: &Figures) -> Row {
     let Stages { seconds, workers, prepare, .. } = &figures.stages;
     let mut row = blank("prepare");
     if prepare.records > 0 {
@@ -59,29 +64,35 @@ fn prepare(figures: &Figures) -> [String; 6] {
         row[2] = of(prepare.starved);
         row[3] = of(prepare.blocked);
         row[4] = percent(share(prepare.busy, prepare.starved));
+        row[5] = format!("{:.0} records/s", prepare.records as f64 / seconds.max(f64::MIN_POSITIVE));
     }
     if let Some(alone) = &figures.alone {
-        row[5] = images(alone.stream.images_per_second);
+        row[6] = images(alone.stream.images_per_second);
     }
     row
 }
 
-fn train(figures: &Figures) -> [String; 6] {
+fn train(figures: &Figures) -> Row {
     let train = &figures.stages.train;
     let mut row = blank("train");
     row[1] = percent(share(train.busy, train.waited));
     row[2] = percent(share(train.waited, train.busy));
+    if figures.images_per_second > 0.0 {
+        row[5] = images(figures.images_per_second);
+    }
     if figures.stages.prepare.records > 0 && train.steps > 0 {
         row[4] = percent(train.ready as f64 / train.steps as f64);
     }
     if let Some(alone) = &figures.alone {
-        row[5] = images(alone.training.images_per_second);
+        row[6] = images(alone.training.images_per_second);
     }
     row
 }
 
-fn blank(stage: &str) -> [String; 6] {
-    [stage, "", "", "", "", ""].map(str::to_owned)
+fn blank(stage: &str) -> Row {
+    let mut row = Row::default();
+    stage.clone_into(&mut row[0]);
+    row
 }
 
 fn percent(share: f64) -> String {

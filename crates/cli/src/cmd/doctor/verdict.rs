@@ -10,8 +10,8 @@ use serde::Serialize;
 pub(crate) use words::bytes;
 use words::sentence;
 
-/// Below so many steps nothing is said.
-const LEAST_STEPS: u64 = 4;
+/// Below so many steps and seconds nothing is said: such a run may have trained on what had been prepared before it began.
+const LEAST: (u64, f64) = (4, 0.5);
 /// A training node that waits less than this share of its time for batches is kept busy.
 const BUSY: f64 = 0.1;
 
@@ -96,7 +96,8 @@ pub(crate) struct OpTime {
 
 /// Names the stage that holds the others up, and what would help.
 pub(crate) fn verdict(figures: &Figures) -> Verdict {
-    let bound = (figures.stages.train.steps >= LEAST_STEPS).then(|| bound(figures));
+    let Stages { seconds, train, .. } = &figures.stages;
+    let bound = (train.steps >= LEAST.0 && *seconds >= LEAST.1).then(|| bound(figures));
     Verdict { bound, sentence: sentence(figures, bound) }
 }
 

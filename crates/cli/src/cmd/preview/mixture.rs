@@ -4,7 +4,7 @@ use millstream_data::{Mixed, Target};
 
 use super::rows::Came;
 
-/// Shares of a label that are written out; below are those of label smoothing.
+/// Shares of a label whose class is named; below are those of label smoothing.
 const LEAST: f32 = 0.05;
 
 /// What two samples came to, and how.
@@ -64,9 +64,15 @@ fn how(mixed: &Mixed) -> String {
 fn label(target: &Target, classes: &[String]) -> Option<String> {
     let Target::Soft(distribution) = target else { return None };
     let mut shares: Vec<(f32, &String)> = distribution.iter().copied().zip(classes).collect();
+    let all: f32 = shares.iter().map(|(share, _)| share).sum();
     shares.retain(|(share, _)| *share >= LEAST);
     shares.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    Some(shares.iter().map(|(share, class)| format!("{share:.2} {class}")).collect::<Vec<_>>().join(" + "))
+    let rest = all - shares.iter().map(|(share, _)| share).sum::<f32>();
+    let mut parts: Vec<String> = shares.iter().map(|(share, class)| format!("{share:.2} {class}")).collect();
+    if rest >= 0.005 {
+        parts.push(format!("{rest:.2} others"));
+    }
+    Some(parts.join(" + "))
 }
 
 #[cfg(test)]
@@ -77,8 +83,8 @@ mod tests {
     fn labels_and_areas_are_written_out() {
         let classes = ["cat", "dog", "eel"].map(str::to_owned);
         let soft = Target::Soft(vec![0.36, 0.63, 0.01]);
-        assert_eq!(label(&soft, &classes).as_deref(), Some("0.63 dog + 0.36 cat"));
-        assert_eq!(label(&Target::Soft(vec![0.02, 0.96, 0.02]), &classes).as_deref(), Some("0.96 dog"));
+        assert_eq!(label(&soft, &classes).as_deref(), Some("0.63 dog + 0.36 cat + 0.01 others"));
+        assert_eq!(label(&Target::Soft(vec![0.02, 0.96, 0.02]), &classes).as_deref(), Some("0.96 dog + 0.04 others"));
         assert_eq!(label(&Target::Hard(1), &classes), None);
         let mixed = |keep, area| how(&Mixed { partner: 1, keep, area });
         assert_eq!(mixed(1 << 15, [0; 4]), "mixup 0.50");

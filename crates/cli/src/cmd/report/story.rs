@@ -15,7 +15,7 @@ use crate::table;
 const MOST_DEAD: usize = 50;
 
 /// Columns of the table of stages that a run fills: no part of it was ever alone.
-const MEASURED: usize = 5;
+const MEASURED: usize = 6;
 
 /// A point for each round that has the value.
 type OfRound = fn(&RoundReport) -> Option<f64>;

@@ -112,7 +112,9 @@ fn too_little_is_no_verdict() {
     short.train.steps = 3;
     let verdict = verdict(&run(short, 2));
     assert_eq!(verdict.bound, None);
-    assert!(verdict.sentence.starts_with("too short to tell: 3 steps"), "{}", verdict.sentence);
+    assert!(verdict.sentence.starts_with("too short to tell: 3 steps in 2.0 s"), "{}", verdict.sentence);
+    let quick = Stages { seconds: 0.1, ..stages(3.8, 3.1, 0.1, 1.5) };
+    assert_eq!(super::verdict(&run(quick, 2)).bound, None, "all of it may have been prepared before");
     assert_eq!(super::verdict(&Figures::default()).bound, None, "nothing at all");
 }
 

@@ -8,8 +8,8 @@ use super::{Alone, Bound, Figures, Reading, share};
 pub(super) fn sentence(figures: &Figures, bound: Option<Bound>) -> String {
     let Some(bound) = bound else {
         return format!(
-            "too short to tell: {} steps were seen after the first; give it more steps, or `--seconds`",
-            figures.stages.train.steps
+            "too short to tell: {} steps in {:.1} s were seen after the first; let it train for longer, or raise `--seconds`",
+            figures.stages.train.steps, figures.stages.seconds
         );
     };
     let parts = match bound {
