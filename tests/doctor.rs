@@ -136,7 +136,7 @@ fn a_slow_store_is_named() {
     assert_eq!(bound, "source", "{sentence}");
     assert!(sentence.contains("B/s from `all` (photos)"), "{sentence}");
     // Little memory: no more than two steps are there before training begins.
-    place.succeed(&["run", "planted.yaml", "--out", "run", "--set", "training.steps=20", "--set", "memory=1MiB"]);
+    place.succeed(&["run", "planted.yaml", "--out", "run", "--set", "training.steps=20", "--set", "memory=1200KiB"]);
     let (bound, sentence) = says(&place, &["run"]);
     assert_eq!(bound, "source", "{sentence}");
 }

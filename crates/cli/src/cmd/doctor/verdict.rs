@@ -23,6 +23,8 @@ pub(crate) enum Bound {
     Decode,
     Augment,
     Source,
+    /// One of the three before; which is not known.
+    Stream,
 }
 
 /// What was found out.
@@ -111,6 +113,7 @@ fn bound(figures: &Figures) -> Bound {
     }
     let prepare = figures.stream().prepare;
     match prepare.starved > prepare.busy {
+        _ if prepare.records == 0 => Bound::Stream,
         true => Bound::Source,
         false if prepare.decoding > prepare.busy / 2.0 => Bound::Decode,
         false => Bound::Augment,

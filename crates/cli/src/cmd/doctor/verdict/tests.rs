@@ -119,6 +119,13 @@ fn too_little_is_no_verdict() {
 }
 
 #[test]
+fn of_a_run_that_told_only_how_long_training_waited_no_stage_is_named() {
+    let train = TrainStage { steps: 50, busy: 0.4, waited: 0.6, ..TrainStage::default() };
+    let figures = run(Stages { seconds: 1.0, workers: 2, train, ..Stages::default() }, 2);
+    says(&figures, Bound::Stream, &["stream-bound: the training node waited 60 %", "give its pipeline"]);
+}
+
+#[test]
 fn speeds_are_told_in_units_that_fit() {
     for (speed, text) in [(2.5e9, "2.5 GB/s"), (4.1e7, "41 MB/s"), (1.25e6, "1.2 MB/s"), (8000.0, "8 kB/s")] {
         assert_eq!(bytes(speed), text);

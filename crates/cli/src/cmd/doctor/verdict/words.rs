@@ -17,6 +17,7 @@ pub(super) fn sentence(figures: &Figures, bound: Option<Bound>) -> String {
         Bound::Decode => decode(figures),
         Bound::Augment => augment(figures),
         Bound::Source => source(figures),
+        Bound::Stream => stream(figures),
     };
     parts.join("; ")
 }
@@ -77,6 +78,12 @@ fn source(figures: &Figures) -> Vec<String> {
     );
     let nearer = "a nearer store or a faster disk would help";
     vec![what, figures.alone.as_ref().map_or_else(|| nearer.to_owned(), |alone| concurrency(&alone.reading, nearer))]
+}
+
+fn stream(figures: &Figures) -> Vec<String> {
+    let waited = percent(figures.waited());
+    let unknown = "what in the stream is slow this run does not tell: give its pipeline instead";
+    vec![format!("stream-bound: the training node waited {waited} of its time for batches"), unknown.to_owned()]
 }
 
 /// What reading more at once gives.
