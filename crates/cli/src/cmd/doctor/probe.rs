@@ -18,7 +18,6 @@ use super::{ops, reading};
 use crate::cmd::bench::meter::cpu;
 use crate::cmd::bench::steps::{StepMeter, StepReading};
 use crate::cmd::cores;
-use crate::exit::BadData;
 
 /// More steps than are ever made: time ends each part.
 const STEPS: u32 = 1_000_000;
@@ -109,7 +108,7 @@ impl Probe {
         let batch = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         match batch {
             Some(batch) => Ok((batch, seen)),
-            None => bail!(BadData("no batch came within the time: raise --seconds, or look at the data".to_owned())),
+            None => bail!("no batch came within the time: raise --seconds, or look at where the data lie"),
         }
     }
 
@@ -154,7 +153,7 @@ impl Probe {
         self.check()?;
         match meter.reading() {
             Some(reading) => Ok(reading),
-            None => bail!(BadData("no step of training ended within the time: raise --seconds".to_owned())),
+            None => bail!("no step of training ended within the time: raise --seconds"),
         }
     }
 
