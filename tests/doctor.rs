@@ -81,7 +81,7 @@ impl Drop for SlowStore {
 #[test]
 fn a_slow_model_is_named() {
     let place = Place::new();
-    digits(&place, 48, "resnet18: {}", "[ { resize: { filter: nearest } }, flip ]");
+    digits(&place, 32, "resnet18: {}", "[ { resize: { filter: nearest } }, flip ]");
     let (bound, sentence) = says(&place, &PROBE);
     assert_eq!(bound, "training", "{sentence}");
     assert!(sentence.starts_with("training-bound: with a batch always at hand it takes "), "{sentence}");
