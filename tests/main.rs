@@ -4,6 +4,7 @@ mod bad_input;
 mod calibration;
 mod commands;
 mod curate;
+mod doctor;
 mod documents;
 mod equality;
 mod hosts;

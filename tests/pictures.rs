@@ -211,3 +211,58 @@ fn one_gray_picture_stays_gray() {
     assert_eq!(flipped.color(), image::ColorType::L8);
     assert!(flipped.to_luma8().enumerate_pixels().all(|(x, y, value)| u32::from(value[0]) == x * 20 + 6 - y));
 }
+
+#[test]
+fn a_preview_shows_what_is_mixed_with_what_and_the_label_that_it_has() {
+    let place = Place::new();
+    place.edit("label_smoothing: 0.1", "label_smoothing: 0.0\n  mix: { cutmix: 1.0 }");
+    let preview = ["preview", "pipeline.yaml", "--images", "6"];
+    let text = place.succeed(&[&preview[..], &["--text", "--columns", "4", "--out", "cut.png"]].concat());
+    let mixed: Vec<&str> = text.lines().filter(|line| line.contains("cutmix ")).collect();
+    assert_eq!(mixed.len(), 6, "{text}");
+    assert!(mixed.iter().all(|line| line.contains(" with ") && line.contains("train-images")), "{text}");
+    let label = mixed.iter().find(|line| line.contains(" + ")).expect("two digits that differ");
+    let shares = label.rsplit(": ").next().unwrap().split(" + ").map(|share| share.split(' ').next().unwrap());
+    let sum: f64 = shares.map(|share| share.parse::<f64>().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 0.011, "{label}");
+    // Image, view, the other one and what came of the two, side by side: each pixel is one of theirs.
+    let sheet = open(&place.path("cut.png"));
+    let at = |tile: u32, x: u32, y: u32| sheet.get_pixel(12 + 180 * tile + x, 12 + y).0;
+    let places = || (0..168).flat_map(|y| (0..168).map(move |x| (x, y)));
+    assert!(places().all(|(x, y)| at(3, x, y) == at(1, x, y) || at(3, x, y) == at(2, x, y)));
+    assert!(places().any(|(x, y)| at(1, x, y) != at(2, x, y)), "two images");
+    place.edit("mix: { cutmix: 1.0 }", "mix: { mixup: 1.0 }");
+    assert!(place.succeed(&preview).lines().all(|line| line.contains("mixup 0.")), "blended, not cut");
+}
+
+#[test]
+fn a_preview_shows_pseudo_labels_with_their_confidence() {
+    let place = Place::new();
+    place.succeed(&["run", "pipeline.yaml", "--out", "run"]);
+    let preview = ["preview", "pipeline.yaml", "--run", "run", "--images", "7"];
+    let text = place.succeed(&preview);
+    let confidence = |line: &str| line.split(" %").next().unwrap().rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+    let sure: Vec<f64> = text.lines().map(confidence).collect();
+    assert!(sure.len() == 7 && sure.is_sorted_by(|a, b| a >= b), "{text}");
+    assert!(
+        text.lines()
+            .all(|line| line.contains("selected") && (line.contains("right") || line.contains("wrong: it is ")))
+    );
+    assert!(text.lines().next().unwrap().contains("; right") && text.contains("not selected"), "{text}");
+    assert_eq!(text, place.succeed(&preview), "in the same order each time");
+    place.succeed(&[&preview[..], &["--out", "labels.png"]].concat());
+    assert!(open(&place.path("labels.png")).width() > 7 * 168);
+    assert_ne!(text, place.succeed(&[&preview[..], &["--round", "0"]].concat()), "another teacher");
+    place.fail(&["preview", "pipeline.yaml", "--run", "nothing"], 2, &["nothing: it holds no run"]);
+    place.fail(&[&preview[..], &["--round", "9"]].concat(), 2, &["round 9 of run has labelled nothing"]);
+    photos(&place);
+    let text = std::fs::read_to_string(place.path("pipeline.yaml")).unwrap();
+    let (data, stream) = (text.find("data:").unwrap(), text.find("stream:").unwrap());
+    let splits = "labelled: { from: photos, take: { per_class: 1 } }, test: { from: photos, except: labelled, take: { per_class: 1 } }, \
+                  unlabelled: { from: photos, except: [labelled, test] }";
+    let other = format!(
+        "data: {{ sources: {{ photos: {{ folder: {{ path: photos, layout: classes }} }} }}, splits: {{ {splits} }} }}\n"
+    );
+    place.write("other.yaml", &format!("{}{other}{}", &text[..data], &text[stream..]));
+    place.fail(&["preview", "other.yaml", "--run", "run"], 2, &["labelled no image of this pipeline"]);
+}

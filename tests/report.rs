@@ -16,9 +16,14 @@ fn a_page_tells_of_runs_and_needs_nothing_else() {
     let page = page(&place, "pages/both.html");
     let accuracy = &place.report("two")["rounds"][2]["test_accuracy"];
     let accuracy = format!("{:.2} %", 100.0 * accuracy.as_f64().unwrap());
-    for part in
-        ["<h1>one, two</h1>", &accuracy, "training loss", "churn", "two: speed", "The most confident mistakes of round"]
-    {
+    for part in [
+        "<h1>one, two</h1>",
+        &accuracy,
+        "training loss",
+        "churn",
+        "two: throughput and bottleneck per stage",
+        "The most confident mistakes of round",
+    ] {
         assert!(page.contains(part), "no {part:?}");
     }
     for part in ["http:", "https:", "<script", "NaN"] {

@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// Measure how fast images stream and models train on this machine.
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Look at this machine: libtorch, CUDA, cores, memory, tools.
+    /// Look at this machine: libtorch, CUDA, cores, memory, tools. Or say what holds a run up, or a pipeline.
     Doctor(DoctorArgs),
     /// Re-hash the files of a run or of answers, or compare two runs bit by bit.
     Verify(VerifyArgs),
@@ -338,9 +338,13 @@ pub(crate) struct PreviewArgs {
     /// Print the text beside the picture too.
     #[arg(long)]
     pub(crate) text: bool,
-    /// The round whose training images are shown, from 0.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) round: u32,
+    /// Show pseudo-labels of this run, from the surest to the least sure: what images were taken for, whether they were selected, and
+    /// what they are where the data tell.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["view", "compare"])]
+    pub(crate) run: Option<PathBuf>,
+    /// The round whose training images are shown, or whose labels, from 0 [default: 0, or the last round of the run that labelled].
+    #[arg(long, value_name = "N")]
+    pub(crate) round: Option<u32>,
     /// How many images are shown, each with all of its views.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) images: u32,
@@ -363,6 +367,20 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// What holds this run up, or would hold up a run of this pipeline [default: look at this machine].
+    #[arg(value_name = "RUN|PIPELINE.yaml")]
+    pub(crate) target: Option<PathBuf>,
+    /// Change a setting of the pipeline, for example `--set training.batch=64`.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value, requires = "target")]
+    pub(crate) overrides: Vec<(String, String)>,
+    /// Seconds that each part of the pipeline is watched; six parts are [default: 2].
+    #[arg(long, value_name = "N", requires = "target", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) seconds: Option<u16>,
+    /// Worker threads [default: one a core].
+    #[arg(long, short = 'w', value_name = "N", requires = "target", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
     #[command(flatten)]
     pub(crate) json: JsonArgs,
 }

@@ -127,6 +127,7 @@ mod tests {
             loss: None,
             images_per_second: 1.0,
             data_wait: 0.0,
+            stages: None,
             seconds: 1.0,
             dead_letters: 0,
             labels: None,

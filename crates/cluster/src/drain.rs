@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 
 use millstream_data::{Batch, DeadLetter};
 use millstream_dataflow::{
-    Ahead, Event, Job, ModelHash, Progress, StepMetrics, Stop, Surroundings, Trainer, TrainerError,
+    Ahead, Event, Job, ModelHash, Progress, StepMetrics, Stop, Surroundings, Trainer, TrainerError, TrainerFactory,
 };
 
 use crate::error::ClusterError;
@@ -49,7 +49,7 @@ pub fn drain_with(
     let classes = job.classes.len();
     let (send, receive) = channel();
     let around = Surroundings::new(
-        Arc::new(move || Ok(Box::new(Drain { consumer: consumer(), classes }))),
+        consumer_node(consumer, classes),
         Arc::new(move |event| {
             if let Event::Dead(letter) = event {
                 // Fails only when nobody waits any more.
@@ -63,6 +63,11 @@ pub fn drain_with(
         Some(reason) => Err(reason.clone().into()),
         None => Ok(receive.try_iter().collect()),
     }
+}
+
+/// What makes a consumer take the place of a training node.
+pub(crate) fn consumer_node(consumer: Arc<ConsumerFactory>, classes: usize) -> Arc<TrainerFactory> {
+    Arc::new(move || Ok(Box::new(Drain { consumer: consumer(), classes })))
 }
 
 /// A consumer in the place of a training node. It has no opinion about any class.

@@ -24,6 +24,7 @@ mod meeting;
 mod member;
 mod mesh;
 mod node;
+mod observe;
 mod orders;
 mod plan_hash;
 mod recorder;
@@ -33,6 +34,7 @@ mod report;
 mod run;
 mod run_dir;
 mod search;
+mod stages;
 mod supplies;
 mod team;
 mod verify;
@@ -53,6 +55,7 @@ pub use launch::{
 };
 pub use member::serve;
 pub use mesh::MeshError;
+pub use observe::{Taker, observe};
 pub use orders::{Hello, Lead, Orders, Request, Shape, Task, Teller, Told, Vitals, obey};
 pub use plan_hash::plan_hash;
 pub use relabel::{
@@ -64,5 +67,6 @@ pub use report::{CalibrationReport, Environment, Report, RoundReport, read_repor
 pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
 pub use search::{Search, SearchAxis, SearchError, SearchOptions, Searched, Share, TrialDone, Tried, search};
+pub use stages::{PrepareStage, ReadStage, Stages, TrainStage};
 pub use team::{Team, measure};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

@@ -15,6 +15,7 @@ use crate::error::ClusterError;
 use crate::journal;
 use crate::report::{CalibrationReport, Report, RoundReport};
 use crate::run_dir::{RunDir, entries, round_folder};
+use crate::stages::Pace;
 
 /// What a recorder needs to know of the run.
 pub(crate) struct Recorder {
@@ -37,6 +38,7 @@ pub(crate) struct Recorder {
     pub(crate) files: BTreeMap<String, FileEntry>,
     pub(crate) dead: Vec<DeadLetter>,
     pub(crate) round_begun: Instant,
+    pub(crate) pace: Pace,
 }
 
 impl Recorder {
@@ -153,6 +155,7 @@ impl Recorder {
             loss: trained.loss.is_finite().then_some(trained.loss),
             images_per_second: rate(trained.images as f64, trained.seconds),
             data_wait: rate(trained.waited, trained.seconds),
+            stages: self.pace.stages(result.round),
             seconds: self.round_begun.elapsed().as_secs_f64(),
             dead_letters,
             labels: result.selection,

@@ -9,6 +9,7 @@ use millstream_dataflow::{Calibration, Evaluation, Precision, RoundStats};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClusterError;
+use crate::stages::Stages;
 
 /// One row of the table of rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct RoundReport {
     pub images_per_second: f64,
     /// The share of that time in which the training node waited for batches.
     pub data_wait: f64,
+    /// Where that time went, stage by stage; none in reports from before it was measured, and of a round of a single step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
     /// Seconds that the whole round took, passes over test and unlabelled images included.
     pub seconds: f64,
     /// Bad records that first showed in this round.
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn an_old_round_is_read_and_its_text_stays() {
         let round: RoundReport = serde_json::from_str(OLD).unwrap();
-        assert_eq!((&round.validation, &round.calibration), (&None, &None));
+        assert_eq!((&round.validation, &round.calibration, &round.stages), (&None, &None, &None));
         assert_eq!(serde_json::to_string(&round).unwrap(), OLD, "or the seals of old commits would break");
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use millstream_c10d::ProcessGroup;
 use millstream_data::{DeadLetter, Key, LabelRow, Manifest, read_dead_letters, read_labels};
-use millstream_dataflow::{Event, EventSink, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
+use millstream_dataflow::{Event, EventSink, Gauges, Job, Stop, StopOnPanic, StopReason, Surroundings, Unlabelled};
 use millstream_metrics::Journal;
 use millstream_spec::{Definition, Plan};
 use millstream_train::{Device, Session, SessionConfig};
@@ -26,6 +26,7 @@ use crate::plan_hash::plan_hash;
 use crate::recorder::Recorder;
 use crate::report::{Environment, Report};
 use crate::run_dir::{RunDir, audit, round_folder};
+use crate::stages::Pace;
 
 /// What to do with what lies in the run directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,6 +276,15 @@ fn recorder(
         files,
         dead: kept.map_or_else(Vec::new, |kept| kept.progress.dead.clone()),
         round_begun: Instant::now(),
+        pace: Pace::new(gauges(options), options.shape.workers),
+    }
+}
+
+/// What the process does: told to whoever launched it, too.
+fn gauges(options: &RunOptions) -> Gauges {
+    match &options.others {
+        Others::Launched { teller, .. } => teller.gauges.clone(),
+        Others::Children { .. } => Gauges::default(),
     }
 }
 
@@ -332,11 +342,7 @@ fn drive(
     let (generation, run) = (recorder.generation, recorder.dir.path().to_owned());
     let beginning = Beginning { job, plan: hash, generation, run, checkpoint };
     let Assembly { group, peers, children } = assemble(options, &beginning, stop)?;
-    let mut staged = stage(plan, options.device, prepared, peers, stop, watch)?;
-    if let Others::Launched { teller, .. } = &options.others {
-        staged.around = staged.around.observed(teller.gauges.clone());
-    }
-    let Staged { job, around, recording } = staged;
+    let Staged { job, around, recording } = stage(plan, options.device, prepared, peers, stop, watch)?;
     let ran = run_workers(group, job, around);
     if let Some(children) = &children
         && stop.reason().is_none()
@@ -373,7 +379,9 @@ pub(crate) fn stage(
     }
     let run = recorder.dir.path().to_owned();
     let (send, receive) = channel();
+    let pace = recorder.pace.clone();
     let events: EventSink = Arc::new(move |event| {
+        pace.note(&event);
         // Fails only when the recorder has given up, and then the run is stopping.
         let _ = send.send(event);
     });
@@ -384,8 +392,9 @@ pub(crate) fn stage(
     });
     let node = NodeSettings { session: session_config(plan, job.classes.clone(), device), rounds, run };
     let trainer = node.trainer(checkpoints, kept, peers);
+    let around = Surroundings::new(trainer, events, stop.clone()).observed(recorder.pace.gauges());
     let recording = record(recorder, receive, stop.clone(), watch)?;
-    Ok(Staged { job: Arc::new(job), around: Surroundings::new(trainer, events, stop.clone()), recording })
+    Ok(Staged { job: Arc::new(job), around, recording })
 }
 
 /// The thread that writes what the stream reports.

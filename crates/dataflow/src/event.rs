@@ -71,6 +71,8 @@ pub struct RoundResult {
 pub struct StepTime {
     /// Seconds that the training node waited for the batch; 0 for the first of a round.
     pub waited: f64,
+    /// Whether the batch was there when the training node asked for it.
+    pub ready: bool,
     /// Seconds of the step itself.
     pub seconds: f64,
 }

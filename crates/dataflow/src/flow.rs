@@ -10,7 +10,9 @@ use std::rc::Rc;
 
 use timely::progress::frontier::AntichainRef;
 
+use crate::gauges::{Doing, Gauges};
 use crate::time::Time;
+use crate::watch::Watch;
 
 /// Records that go ahead before anybody knows what one weighs.
 const SCOUTS: u64 = 4;
@@ -33,11 +35,12 @@ struct Inner {
     /// Whether the source was refused a record and has not been woken since.
     refused: Cell<bool>,
     source: RefCell<Option<Box<dyn Fn()>>>,
+    watch: Watch,
 }
 
 impl Credit {
-    /// Room for `window` steps, and for `budget` bytes of records.
-    pub(crate) fn new(window: usize, budget: u64) -> Self {
+    /// Room for `window` steps, and for `budget` bytes of records. `gauges` are told how long the worker has nothing to do.
+    pub(crate) fn new(window: usize, budget: u64, gauges: Gauges) -> Self {
         Credit(Rc::new(Inner {
             window,
             budget: budget as f64,
@@ -46,6 +49,7 @@ impl Credit {
             record_bytes: Cell::new(0.0),
             refused: Cell::new(false),
             source: RefCell::new(None),
+            watch: Watch::new(gauges),
         }))
     }
 
@@ -96,6 +100,21 @@ impl Credit {
     /// Counts a record as on its way.
     pub(crate) fn begin_record(&self) {
         self.0.records.set(self.0.records.get() + 1);
+        self.0.watch.record_begins();
+    }
+
+    /// Counts the time from here on as that of preparing.
+    pub(crate) fn begin_turn(&self) {
+        self.0.watch.turn_to(Doing::Preparing);
+    }
+
+    /// A turn of preparing is over, with nothing left to prepare or with some for the next.
+    pub(crate) fn end_turn(&self, left: bool) {
+        self.0.watch.turn_to(match (left, self.0.records.get()) {
+            (true, _) => Doing::Other,
+            (false, 0) => Doing::Blocked,
+            (false, _) => Doing::Starved,
+        });
     }
 
     /// Learns what a record weighs between read and batch. A large one counts at once, so that the estimate
@@ -133,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_window_of_steps_opens_as_the_frontier_passes() {
-        let credit = Credit::new(2, 100);
+        let credit = Credit::new(2, 100, Gauges::default());
         for step in 0..2 {
             assert!(credit.step_fits());
             credit.begin_step(Time::new(0, 0, step));
@@ -148,7 +167,7 @@ mod tests {
     #[test]
     fn a_refused_source_is_woken_by_whatever_makes_room() {
         let wakes = Rc::new(Cell::new(0));
-        let credit = Credit::new(2, 1000);
+        let credit = Credit::new(2, 1000, Gauges::default());
         let count = Rc::clone(&wakes);
         credit.wakes(move || count.set(count.get() + 1));
         credit.weigh_record(101);
@@ -172,7 +191,7 @@ mod tests {
 
     #[test]
     fn few_records_go_ahead_until_one_was_weighed() {
-        let credit = Credit::new(2, 1 << 40);
+        let credit = Credit::new(2, 1 << 40, Gauges::default());
         while credit.record_fits() {
             credit.begin_record();
         }
@@ -184,7 +203,7 @@ mod tests {
     #[test]
     fn no_more_is_read_ahead_than_keeps_all_busy() {
         for (bytes, expected) in [(1 << 20, AHEAD), (100_000, 20), (1000, 2097)] {
-            let credit = Credit::new(2, 1 << 40);
+            let credit = Credit::new(2, 1 << 40, Gauges::default());
             credit.weigh_record(bytes);
             while credit.record_fits() {
                 credit.begin_record();
@@ -195,7 +214,7 @@ mod tests {
 
     #[test]
     fn records_are_admitted_by_the_bytes_seen() {
-        let credit = Credit::new(2, 100);
+        let credit = Credit::new(2, 100, Gauges::default());
         credit.begin_record();
         credit.weigh_record(60);
         assert!(!credit.record_fits(), "two of 60 bytes exceed 100");

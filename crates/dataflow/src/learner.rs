@@ -119,8 +119,11 @@ fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, around: Around, reply
     let mut rounds = Rounds { trainer, round: None, around };
     let mut idle = Instant::now();
     let mut next = None;
-    while let Some(Asked { time, batch }) = next.take().or_else(|| asked.recv().ok()) {
-        let waited = idle.elapsed().as_secs_f64();
+    loop {
+        let at_hand = next.take().or_else(|| asked.try_recv().ok());
+        let ready = at_hand.is_some();
+        let Some(Asked { time, batch }) = at_hand.or_else(|| asked.recv().ok()) else { break };
+        let waited = Waited { seconds: idle.elapsed().as_secs_f64(), ready };
         if let Err(error) = rounds.meet(&time) {
             // What the steps before have come to is whole.
             rounds.leave();
@@ -136,6 +139,14 @@ fn serve(factory: &TrainerFactory, asked: Receiver<Asked>, around: Around, reply
         idle = Instant::now();
     }
     rounds.leave();
+}
+
+/// How a batch came.
+struct Waited {
+    /// Seconds that the training node waited for it.
+    seconds: f64,
+    /// Whether it was there already.
+    ready: bool,
 }
 
 /// Follows the rounds: begins one with its first batch, and ends its training with the first batch of another pass.
@@ -167,7 +178,7 @@ struct Current {
 }
 
 impl Rounds {
-    fn answer(&mut self, time: Time, batch: Batch, waited: f64, next: Ahead<'_>) -> Result<Reply, TrainerError> {
+    fn answer(&mut self, time: Time, batch: Batch, waited: Waited, next: Ahead<'_>) -> Result<Reply, TrainerError> {
         let pass = Pass::of(&time);
         let mut round = match self.round.take() {
             Some(round) if round.number == time.round => round,
@@ -220,13 +231,14 @@ impl Rounds {
         round: &mut Current,
         step: u32,
         mut batch: Batch,
-        waited: f64,
+        waited: Waited,
         mut next: Ahead<'_>,
     ) -> Result<Reply, TrainerError> {
         let started = Instant::now();
         let metrics = self.trainer.step(step, &batch, &mut next)?;
-        let waited = if round.training.steps == 0 { 0.0 } else { waited };
-        let time = StepTime { waited, seconds: started.elapsed().as_secs_f64() };
+        let Waited { seconds, ready } = waited;
+        let waited = if round.training.steps == 0 { 0.0 } else { seconds };
+        let time = StepTime { waited, ready, seconds: started.elapsed().as_secs_f64() };
         round.training.steps += 1;
         round.training.images += u64::from(metrics.images);
         round.training.waited += waited;

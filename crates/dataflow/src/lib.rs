@@ -34,6 +34,7 @@ mod tally;
 pub mod time;
 mod traffic;
 mod trainer;
+mod watch;
 
 pub use evaluation::{ClassAccuracy, Evaluation, Reliability};
 pub use event::{Calibration, Event, EventSink, RoundResult, StepTime, Trained};
@@ -45,6 +46,7 @@ pub use gauges::{Gauges, Work};
 pub use job::{Job, JobError, MixJob, RoundJob, RoundView, Unlabelled};
 pub use millstream_imageops::Shelf;
 pub use operators::prepare::picture;
+pub use operators::read::READERS;
 pub use ranks::Ranks;
 pub use render::{open, pseudo_of, render, render_eval, render_predict, shape};
 pub use run::{Surroundings, run, run_each};

@@ -145,14 +145,15 @@ pub(crate) fn drive(worker: &mut Worker, stop: &Stop) {
 
 /// The graph of the stream: the same on every worker.
 fn build(scope: Scope<'_, Time>, job: &Arc<Job>, around: &Surroundings) {
-    let room = Credit::new(job.window(), job.memory / 2 / scope.peers() as u64);
+    let room = Credit::new(job.window(), job.memory / 2 / scope.peers() as u64, around.gauges.clone());
     let (feedback, choices) = scope.feedback(Rounds(1));
 
     let slots = sample(choices, Arc::clone(job), room.clone());
     let files = Pool::new(SPARE_FILES, LARGEST_FILE);
     let buffers = Buffers { files, parts: around.parts.clone(), shelf: around.shelf.clone() };
-    let records = read(slots, Arc::clone(&job.manifest), room.clone(), buffers.files.clone());
-    let parts = prepare(records, Arc::clone(job), (room.clone(), around.gauges.clone()), buffers);
+    let watched = (room.clone(), around.gauges.clone());
+    let records = read(slots, Arc::clone(&job.manifest), watched.clone(), buffers.files.clone());
+    let parts = prepare(records, Arc::clone(job), watched, buffers);
     let batches = batch(parts, job.shape, job.ranks);
     let batches = mix(batches, Arc::clone(job), around.parts.clone());
     let node = job.ranks.at(scope.index()).map(|rank| Node {

@@ -5,6 +5,8 @@
 
 mod stroke;
 
+use std::time::{Duration, Instant};
+
 use stroke::{Placed, Stroke};
 
 use crate::decode::{Decoder, Options, Shelf};
@@ -46,6 +48,7 @@ pub struct Renderer {
     decoder: Decoder,
     work: Workshop,
     ops: Vec<(Op, Fill)>,
+    decoding: Duration,
 }
 
 impl Renderer {
@@ -67,7 +70,15 @@ impl Renderer {
     /// # Errors
     /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        self.decoder.decode(bytes, channels, &self.options, image)
+        let begun = Instant::now();
+        let done = self.decoder.decode(bytes, channels, &self.options, image);
+        self.decoding += begun.elapsed();
+        done
+    }
+
+    /// How long it has decoded since this was last asked. Pixels that come as such take none.
+    pub fn take_decoding(&mut self) -> Duration {
+        std::mem::take(&mut self.decoding)
     }
 
     /// The same for the image of a record, which a shelf may have.
@@ -81,10 +92,12 @@ impl Renderer {
         record: u128,
         image: &mut Image,
     ) -> Result<(), ImageError> {
+        let begun = Instant::now();
         let opened = self.decoder.open(bytes, &self.options)?;
         let everything = opened.everything();
         let spot = self.shelf.as_ref().map(|shelf| shelf.spot(record));
         opened.read(channels, &everything, spot, image)?;
+        self.decoding += begun.elapsed();
         Ok(())
     }
 
@@ -174,7 +187,7 @@ impl Renderer {
         sample: &SampleKey,
         target: impl FnOnce(u32, u32) -> Result<&'out mut [u8], ImageError>,
     ) -> Result<(), ImageError> {
-        let Self { options, shelf, decoder, work, ops } = self;
+        let Self { options, shelf, decoder, work, ops, decoding } = self;
         let channels = view.channels();
         let choose = |size: Size| {
             view.choose(size, sample, ops);
@@ -183,12 +196,14 @@ impl Renderer {
         };
         match picture {
             Picture::Encoded(bytes) => {
+                let begun = Instant::now();
                 let opened = decoder.open(bytes, options)?;
                 let size = (opened.width(), opened.height());
                 let out = choose(size)?;
                 let wanted = stroke::wanted(ops, size)?;
                 let spot = shelf.as_ref().map(|shelf| shelf.spot(sample.key));
                 let placed = opened.read(channels, &wanted, spot, &mut work.image)?;
+                *decoding += begun.elapsed();
                 work.run(ops, None, Placed::of(&placed, size), out)
             }
             Picture::Pixels { width, height, channels: own, pixels } => {

@@ -1,8 +1,9 @@
-//! Label files that commands write: Parquet or CSV, as their name says.
+//! Label files that commands write, Parquet or CSV as their name says; and those of runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use millstream_cluster::Report;
 use millstream_data::{LabelRows, write_labels, write_labels_csv};
 
 use crate::exit::Request;
@@ -36,6 +37,18 @@ pub(crate) fn write(path: &Path, rows: impl LabelRows) -> anyhow::Result<()> {
     match ending(path).as_deref() {
         Some("csv") => Ok(write_labels_csv(path, rows)?),
         _ => Ok(write_labels(path, rows)?),
+    }
+}
+
+/// The round of a run that gave labels, and their file: that one, or the last that gave any.
+pub(crate) fn of_round(run: &Path, report: &Report, round: Option<u32>) -> anyhow::Result<(u32, PathBuf)> {
+    let rounds = report.rounds.iter().rev().map(|report| report.round);
+    let wanted = rounds.filter(|number| round.is_none_or(|wanted| wanted == *number));
+    let labels = |round: u32| (round, run.join(format!("rounds/{round:03}/labels.parquet")));
+    match (wanted.map(labels).find(|(_, path)| path.exists()), round) {
+        (Some(found), _) => Ok(found),
+        (None, Some(round)) => bail!(Request(format!("round {round} of {} has labelled nothing", run.display()))),
+        (None, None) => bail!(Request(format!("no round of {} has labelled anything", run.display()))),
     }
 }
 

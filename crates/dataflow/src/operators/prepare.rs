@@ -99,6 +99,11 @@ pub(crate) fn prepare<'scope>(
                 let new = || Step { waiting: VecDeque::new(), part: None, capability };
                 steps.entry(time).or_insert_with(new).waiting.extend(records.drain(..));
             });
+            let waits = |steps: &BTreeMap<Time, Step>| steps.values().any(|step| !step.waiting.is_empty());
+            if !waits(&steps) {
+                return;
+            }
+            credit.begin_turn();
             let (begun, mut served) = (Instant::now(), 0);
             while begun.elapsed() < TURN
                 && let Some((time, step)) = steps.iter_mut().find(|(_, step)| !step.waiting.is_empty())
@@ -116,10 +121,10 @@ pub(crate) fn prepare<'scope>(
                     break;
                 }
             }
-            if served > 0 {
-                gauges.prepared(served, begun.elapsed());
-            }
-            if steps.values().any(|step| !step.waiting.is_empty()) {
+            gauges.prepared(served, kitchen.renderer.take_decoding());
+            let left = waits(&steps);
+            credit.end_turn(left);
+            if left {
                 activator.activate();
             }
         }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use millstream_data::{Manifest, Payload, Stage};
 use timely::dataflow::Stream;
@@ -9,6 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::flow::Credit;
+use crate::gauges::Gauges;
 use crate::offload::Offload;
 use crate::pool::Pool;
 use crate::schedule::Slot;
@@ -27,22 +29,27 @@ pub(crate) struct Failure {
 pub(crate) type Fallible<D> = (Slot, Result<D, Failure>);
 
 /// Threads that read files for one worker. They wait for disks, not for a core.
-const READERS: usize = 4;
+pub const READERS: usize = 4;
 
 /// Turns slots into the bytes of their records.
 pub(crate) fn read<'scope>(
     slots: Stream<'scope, Time, Vec<Slot>>,
     manifest: Arc<Manifest>,
-    credit: Credit,
+    (credit, gauges): (Credit, Gauges),
     buffers: Pool,
 ) -> Stream<'scope, Time, Vec<Fallible<Payload>>> {
     let scope = slots.scope();
     slots.unary(Pipeline, "Read", move |_, info| {
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
-        let offline = (Arc::clone(&manifest), buffers.clone());
-        let mut readers =
-            Offload::new("read", READERS, activator, move |slot| fetch(&offline.0, slot, offline.1.take()));
+        let offline = (Arc::clone(&manifest), buffers.clone(), gauges.clone());
+        let mut readers = Offload::new("read", READERS, activator, move |slot| {
+            let begun = Instant::now();
+            let fetched = fetch(&offline.0, slot, offline.1.take());
+            offline.2.fetched(begun.elapsed());
+            fetched
+        });
         move |input, output| {
+            let mut scale = Scale { credit: &credit, records: 0, bytes: 0 };
             input.for_each(|capability, slots| {
                 let Some(capability) = capability.retain_least(0) else {
                     return;
@@ -50,7 +57,7 @@ pub(crate) fn read<'scope>(
                 let mut session = output.session(&capability);
                 for slot in slots.drain(..) {
                     match manifest.at_hand(slot.record, buffers.take()) {
-                        Ok(payload) => session.give(weighed((slot, Ok(payload)), &credit)),
+                        Ok(payload) => session.give(scale.weigh((slot, Ok(payload)))),
                         Err(buffer) => {
                             buffers.give(buffer);
                             readers.submit(&capability, slot);
@@ -59,8 +66,9 @@ pub(crate) fn read<'scope>(
                 }
             });
             readers.finished(|capability, fetched| {
-                output.session(capability).give_iterator(fetched.map(|fetched| weighed(fetched, &credit)));
+                output.session(capability).give_iterator(fetched.map(|fetched| scale.weigh(fetched)));
             });
+            gauges.came_in(scale.records, scale.bytes);
         }
     })
 }
@@ -74,10 +82,20 @@ fn fetch(manifest: &Manifest, slot: Slot, buffer: Vec<u8>) -> Fallible<Payload> 
     (slot, payload)
 }
 
-fn weighed(fetched: Fallible<Payload>, credit: &Credit) -> Fallible<Payload> {
-    match &fetched.1 {
-        Ok(Payload::Pixels { bytes, .. }) | Ok(Payload::Encoded(bytes)) => credit.weigh_record(bytes.len()),
-        Err(_) => {}
+/// Weighs what comes in during a turn.
+struct Scale<'a> {
+    credit: &'a Credit,
+    records: u64,
+    bytes: u64,
+}
+
+impl Scale<'_> {
+    fn weigh(&mut self, fetched: Fallible<Payload>) -> Fallible<Payload> {
+        if let Ok(payload) = &fetched.1 {
+            let bytes = payload.bytes().len();
+            self.credit.weigh_record(bytes);
+            (self.records, self.bytes) = (self.records + 1, self.bytes + bytes as u64);
+        }
+        fetched
     }
-    fetched
 }

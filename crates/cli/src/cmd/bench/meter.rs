@@ -122,7 +122,7 @@ pub(super) fn rounded(value: f64, digits: i32) -> f64 {
 }
 
 /// Seconds of processor time that this process has used.
-pub(super) fn cpu() -> f64 {
+pub(in crate::cmd) fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::meter::{cpu, peak_rss, rounded};
 
 /// Takes the time of steps, after some to warm up.
-pub(super) struct StepMeter {
+pub(in crate::cmd) struct StepMeter {
     begun: Instant,
     warmup: u32,
     /// What the process had used, and when, as warming up ended.
@@ -21,32 +21,32 @@ pub(super) struct StepMeter {
 
 /// The figures of a run.
 #[derive(Clone, Debug)]
-pub(super) struct StepReading {
+pub(in crate::cmd) struct StepReading {
     /// Steps that were measured.
-    pub(super) steps: usize,
+    pub(in crate::cmd) steps: usize,
     /// Steps a second, by the clock.
-    pub(super) rate: f64,
+    pub(in crate::cmd) rate: f64,
     /// Median seconds of a step, of the training node alone.
-    pub(super) step: f64,
+    pub(in crate::cmd) step: f64,
     /// Seconds of all steps, and seconds that the training node waited for their batches.
-    pub(super) training: f64,
-    pub(super) waiting: f64,
+    pub(in crate::cmd) training: f64,
+    pub(in crate::cmd) waiting: f64,
     /// Seconds from the start of the command to the end of the first step.
-    pub(super) first: f64,
+    pub(in crate::cmd) first: f64,
     /// Cores used on average.
-    pub(super) cores: f64,
+    pub(in crate::cmd) cores: f64,
     /// Largest resident set so far, in MiB.
-    pub(super) peak_rss: f64,
+    pub(in crate::cmd) peak_rss: f64,
 }
 
 impl StepMeter {
-    pub(super) fn new(begun: Instant, warmup: u32) -> Self {
+    pub(in crate::cmd) fn new(begun: Instant, warmup: u32) -> Self {
         let last = (begun, 0.0);
         StepMeter { begun, warmup, mark: None, first: None, steps: Vec::new(), seen: 0, last }
     }
 
     /// Takes note of a step that has just ended.
-    pub(super) fn note(&mut self, time: StepTime) {
+    pub(in crate::cmd) fn note(&mut self, time: StepTime) {
         self.last = (Instant::now(), cpu());
         self.first.get_or_insert_with(|| self.begun.elapsed());
         self.seen += 1;
@@ -58,7 +58,7 @@ impl StepMeter {
     }
 
     /// The figures, once there was a step beyond those that warm up.
-    pub(super) fn reading(&self) -> Option<StepReading> {
+    pub(in crate::cmd) fn reading(&self) -> Option<StepReading> {
         let ((from, cpu_from), (to, cpu_to)) = (self.mark?, self.last);
         let mut each: Vec<f64> = self.steps.iter().map(|step| step.seconds).collect();
         each.sort_by(f64::total_cmp);
@@ -78,7 +78,7 @@ impl StepMeter {
 
 impl StepReading {
     /// As JSON, with steps of `batch` images.
-    pub(super) fn as_json(&self, batch: u32) -> Value {
+    pub(in crate::cmd) fn as_json(&self, batch: u32) -> Value {
         json!({
             "steps": self.steps,
             "steps_per_second": rounded(self.rate, 3),
@@ -93,7 +93,7 @@ impl StepReading {
     }
 
     /// As two lines for people.
-    pub(super) fn as_text(&self, batch: u32) -> String {
+    pub(in crate::cmd) fn as_text(&self, batch: u32) -> String {
         let all = (self.training + self.waiting).max(f64::MIN_POSITIVE);
         format!(
             "{:.2} steps/s, {:.0} images/s over {} steps ({:.2} cores used)\n\
@@ -121,7 +121,7 @@ mod tests {
         assert!(meter.reading().is_none());
         for seconds in [9.0, 9.0, 0.1, 0.5, 0.2] {
             std::thread::sleep(Duration::from_millis(1));
-            meter.note(StepTime { waited: seconds / 10.0, seconds });
+            meter.note(StepTime { waited: seconds / 10.0, ready: false, seconds });
         }
         let reading = meter.reading().unwrap();
         assert_eq!((reading.steps, reading.step), (3, 0.2));

@@ -1,13 +1,14 @@
 //! The samples of a stream, and how each came about.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::bail;
-use millstream_cluster::{Consumer, drain};
-use millstream_data::{DeadLetter, Key, Manifest, Payload, Row, Target};
+use millstream_data::{DeadLetter, Key, Manifest, Payload};
 use millstream_dataflow::{Job, RoundView, Stop, picture};
 use millstream_imageops::{Image, Op, Picture, Renderer, SampleKey};
 
+use super::mixture::{Mixture, Pair};
+use super::rows::{Came, rows};
 use super::views::Views;
 
 /// What is to be shown.
@@ -38,18 +39,24 @@ pub(super) struct Sample {
     pub(super) pixels: Vec<u8>,
     /// What was done, in order.
     pub(super) ops: Vec<Op>,
-    /// What it is after mixing with another sample, if it was.
-    pub(super) mixed: Option<String>,
+    /// What it was mixed with, if it was.
+    pub(super) mixed: Option<Mixture>,
 }
 
 impl Seen {
-    /// Runs a job and keeps its first `images` records.
-    pub(super) fn watch(&mut self, job: Job, views: &Views, images: usize, stop: &Stop) -> anyhow::Result<()> {
+    /// Runs a job and keeps its first `images` records. `again` is the same job: where samples are mixed it shows them before.
+    pub(super) fn watch(
+        &mut self,
+        (job, mut again): (Job, Job),
+        views: &Views,
+        images: usize,
+        stop: &Stop,
+    ) -> anyhow::Result<()> {
         let Some(round) = job.rounds.last() else { return Ok(()) };
         let mut witness = Witness {
             manifest: Arc::clone(&job.manifest),
             round_views: round.views.clone(),
-            mixes: round.mix.is_some(),
+            unmixed: Vec::new(),
             labels: job.first_round == 0 || job.labelled == job.manifest.split("labelled"),
             seed: job.seed,
             round: job.first_round,
@@ -57,12 +64,17 @@ impl Seen {
             renderer: Renderer::new(job.decode),
             buffer: vec![0; job.shape.bytes()],
         };
+        if round.mix.is_some() {
+            again.mix_on_device();
+            witness.unmixed = rows(again, stop)?.0;
+        }
         let (rows, dead) = rows(job, stop)?;
         self.dead.extend(dead);
-        for rows in
-            rows.chunk_by(|(a, _), (b, _)| (a.record, a.epoch, a.copy) == (b.record, b.epoch, b.copy)).take(images)
-        {
-            let record = witness.record(rows, views)?;
+        let record = |came: &Came| (came.row.record, came.row.epoch, came.row.copy);
+        let mut first = 0;
+        for rows in rows.chunk_by(|a, b| record(a) == record(b)).take(images) {
+            let record = witness.record(first, rows, views)?;
+            first += rows.len();
             self.records.extend(Some(record).filter(|record| !record.samples.is_empty()));
         }
         Ok(())
@@ -88,30 +100,12 @@ impl Seen {
     }
 }
 
-/// Every row of a job's training with its pixels, and the records that could not be used.
-#[allow(clippy::type_complexity)]
-fn rows(job: Job, stop: &Stop) -> anyhow::Result<(Vec<(Row, Vec<u8>)>, Vec<DeadLetter>)> {
-    let rows = Arc::new(Mutex::new(Vec::new()));
-    let consumer = {
-        let rows = Arc::clone(&rows);
-        move || -> Consumer {
-            let rows = Arc::clone(&rows);
-            Box::new(move |batch| {
-                let samples = batch.rows.iter().cloned().zip(batch.images().map(<[u8]>::to_vec));
-                rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(samples);
-            })
-        }
-    };
-    let dead = drain(job, 1, stop, Arc::new(consumer))?;
-    let rows = std::mem::take(&mut *rows.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-    Ok((rows, dead))
-}
-
 /// Renders samples again, to see what was done to them.
 struct Witness {
     manifest: Arc<Manifest>,
     round_views: Vec<RoundView>,
-    mixes: bool,
+    /// All rows before they were mixed; none where they are not.
+    unmixed: Vec<Came>,
     /// Whether records are there for the labels that the manifest has for them.
     labels: bool,
     seed: u64,
@@ -122,24 +116,27 @@ struct Witness {
 }
 
 impl Witness {
-    /// The rows of one record.
-    fn record(&mut self, rows: &[(Row, Vec<u8>)], views: &Views) -> anyhow::Result<Record> {
-        let Some((first, _)) = rows.first() else { bail!("a record without rows") };
-        let payload = self.manifest.read(first.record, Vec::new())?;
+    /// The rows of one record, from the `first` of all on.
+    fn record(&mut self, first: usize, rows: &[Came], views: &Views) -> anyhow::Result<Record> {
+        let Some(Came { row, .. }) = rows.first() else { bail!("a record without rows") };
+        let payload = self.manifest.read(row.record, Vec::new())?;
         let original = self.original(&payload)?;
         // As the stream does: of one view no more is decoded than it takes.
         let picture = if rows.len() > 1 { original.picture() } else { picture(&payload) };
         let mut samples = Vec::new();
-        for (row, pixels) in rows {
-            if let Some(name) = views.name(row.view) {
-                samples.push(self.sample(name, row, pixels, picture)?);
+        for (number, came) in (first..).zip(rows) {
+            if let Some(name) = views.name(came.row.view) {
+                samples.push(self.sample(name, number, came, picture)?);
             }
         }
-        let class = self.manifest.entries().get(first.record as usize).and_then(|entry| entry.label);
-        let class =
-            class.filter(|_| self.labels).and_then(|class| self.manifest.classes().get(class as usize)).cloned();
-        let place = self.manifest.place(first.record);
-        Ok(Record { place, key: first.key, epoch: first.epoch, class, original, samples })
+        let (place, class) = (self.manifest.place(row.record), self.class(row.record));
+        Ok(Record { place, key: row.key, epoch: row.epoch, class, original, samples })
+    }
+
+    /// The class of a record, if it is in the stream for its label.
+    fn class(&self, record: u32) -> Option<String> {
+        let class = self.manifest.entries().get(record as usize).and_then(|entry| entry.label);
+        class.filter(|_| self.labels).and_then(|class| self.manifest.classes().get(class as usize)).cloned()
     }
 
     fn original(&mut self, payload: &Payload) -> anyhow::Result<Image> {
@@ -155,7 +152,8 @@ impl Witness {
         })
     }
 
-    fn sample(&mut self, name: &str, row: &Row, pixels: &[u8], picture: Picture<'_>) -> anyhow::Result<Sample> {
+    fn sample(&mut self, name: &str, number: usize, came: &Came, picture: Picture<'_>) -> anyhow::Result<Sample> {
+        let row = &came.row;
         let key = SampleKey {
             seed: self.seed,
             round: self.round,
@@ -167,16 +165,10 @@ impl Witness {
         let Some(view) = self.round_views.get(usize::from(row.view)) else { bail!("a view that the round lacks") };
         self.renderer.render(&view.view, picture, &key, &mut self.buffer)?;
         let ops = self.renderer.last_ops().iter().map(|(op, _)| op.clone()).collect();
-        let mixed = (self.mixes && self.buffer != pixels).then(|| self.mixture(&row.target));
-        Ok(Sample { view: name.to_owned(), pixels: pixels.to_vec(), ops, mixed })
-    }
-
-    /// What a sample was mixed with, as far as its label tells.
-    fn mixture(&self, target: &Target) -> String {
-        let Target::Soft(distribution) = target else { return "mixed".to_owned() };
-        let mut classes: Vec<(f32, &String)> = distribution.iter().copied().zip(self.manifest.classes()).collect();
-        classes.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let parts: Vec<String> = classes.iter().take(2).map(|(share, class)| format!("{share:.2} {class}")).collect();
-        format!("mixed: {}", parts.join(" + "))
+        let mixed = Pair::of(number, &self.unmixed).map(|pair| {
+            let partner = pair.partner.row.record;
+            pair.mixture(self.manifest.classes(), self.manifest.place(partner), self.class(partner))
+        });
+        Ok(Sample { view: name.to_owned(), pixels: came.pixels.clone(), ops, mixed })
     }
 }

@@ -3,6 +3,7 @@
 use millstream_data::Shape;
 use millstream_imageops::{Filter, Image, ImageError, Renderer, SampleKey, Step, View};
 
+use super::mixture::Mixture;
 use super::seen::{Record, Sample, Seen};
 use crate::sheet::{Group, Tile};
 
@@ -21,26 +22,38 @@ pub(super) fn groups(seen: &Seen, shape: Shape) -> Result<Vec<Group>, ImageError
 }
 
 fn group(record: &Record, shape: Shape) -> Result<Group, ImageError> {
-    let tile = size(shape);
     let original = &record.original;
     let name = record.place.rsplit('/').next().unwrap_or_default();
     let mut tiles = vec![Tile {
-        image: resize(original, fitting((original.width, original.height), tile))?,
+        image: fit(original, shape)?,
         title: format!("original: {}", class(record)),
         caption: vec![identity(record), name.to_owned(), format!("{}x{}", original.width, original.height)],
     }];
     for sample in &record.samples {
-        let image = Image::from_pixels(shape.width, shape.height, shape.channels, sample.pixels.clone())?;
-        let mut caption = vec![identity(record)];
-        caption.extend(sample.ops.iter().map(|op| format!("{op:.2}")));
-        caption.extend(sample.mixed.clone());
-        tiles.push(Tile {
-            image: resize(&image, tile)?,
-            title: format!("{}: {}", sample.view, class(record)),
-            caption,
-        });
+        tiles.extend(of_sample(record, sample, shape)?);
     }
     Ok(tiles)
+}
+
+/// The tile of a sample; of one that was mixed the two that it was made of, and what came of them with its label.
+fn of_sample(record: &Record, sample: &Sample, shape: Shape) -> Result<Vec<Tile>, ImageError> {
+    let tile = |pixels: &[u8], title: String, caption: Vec<String>| {
+        let image = Image::from_pixels(shape.width, shape.height, shape.channels, pixels.to_vec())?;
+        Ok(Tile { image: resize(&image, size(shape))?, title, caption })
+    };
+    let mut caption = vec![identity(record)];
+    caption.extend(sample.ops.iter().map(|op| format!("{op:.2}")));
+    let title = format!("{}: {}", sample.view, class(record));
+    let Some(mixed) = &sample.mixed else {
+        return Ok(vec![tile(&sample.pixels, title, caption)?]);
+    };
+    let other = mixed.place.rsplit('/').next().unwrap_or_default().to_owned();
+    let label = mixed.label.clone().unwrap_or_else(|| "mixed, no label".to_owned());
+    Ok(vec![
+        tile(&mixed.own, title, caption)?,
+        tile(&mixed.partner, format!("with: {}", mixed.class.as_deref().unwrap_or("no label")), vec![other])?,
+        tile(&sample.pixels, label, vec![mixed.how.clone()])?,
+    ])
 }
 
 fn class(record: &Record) -> &str {
@@ -64,6 +77,11 @@ fn fitting((width, height): (u32, u32), tile: (u32, u32)) -> (u32, u32) {
     (side(width), side(height))
 }
 
+/// An image of any size as the picture of a tile.
+pub(super) fn fit(image: &Image, shape: Shape) -> Result<Image, ImageError> {
+    resize(image, fitting((image.width, image.height), size(shape)))
+}
+
 /// Enlarged, pixels stay squares; made smaller, they are averaged.
 fn resize(image: &Image, (width, height): (u32, u32)) -> Result<Image, ImageError> {
     let filter = if width >= image.width { Filter::Nearest } else { Filter::Bicubic };
@@ -84,8 +102,14 @@ pub(super) fn text(seen: &Seen) -> String {
 }
 
 fn line(record: &Record, sample: &Sample) -> String {
-    let done = sample.ops.iter().map(ToString::to_string).chain(sample.mixed.clone());
+    let done = sample.ops.iter().map(ToString::to_string).chain(sample.mixed.as_ref().map(mixture));
     let done: Vec<String> = done.collect();
     let done = if done.is_empty() { "as it is".to_owned() } else { done.join("; ") };
     format!("{}  {}  {}  {}  {done}", record.place, identity(record), class(record), sample.view)
+}
+
+/// How a sample was mixed, with which record, and the label that it has now.
+fn mixture(mixed: &Mixture) -> String {
+    let label = mixed.label.as_ref().map_or_else(String::new, |label| format!(": {label}"));
+    format!("{} with {}{label}", mixed.how, mixed.place)
 }

@@ -9,6 +9,7 @@ use millstream_dataflow::picture;
 use millstream_imageops::{Filter, Image, Options, Picture, Renderer, SampleKey, Step, View, encode_png};
 use millstream_pages::Page;
 
+use crate::cmd::label_file::of_round;
 use crate::exit::Request;
 
 /// So many are shown.
@@ -35,11 +36,7 @@ pub(super) fn find(
 ) -> anyhow::Result<Mistakes> {
     let plan = millstream_spec::load(pipeline, overrides)?;
     let manifest = millstream_dataflow::open(&plan)?;
-    let labels = |round: u32| run.join(format!("rounds/{round:03}/labels.parquet"));
-    let rounds = report.rounds.iter().rev().map(|round| round.round);
-    let Some((round, path)) = rounds.map(|round| (round, labels(round))).find(|(_, path)| path.exists()) else {
-        bail!(Request(format!("no round of {} has labelled anything", run.display())));
-    };
+    let (round, path) = of_round(run, report, None)?;
     let rows = read_labels(&path)?;
     let truth = |row: &LabelRow| manifest.entries()[manifest.find(row.key)? as usize].label;
     let known: Vec<(&LabelRow, u32)> = rows.iter().filter_map(|row| Some((row, truth(row)?))).collect();

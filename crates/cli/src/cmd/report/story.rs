@@ -6,12 +6,16 @@ use millstream_metrics::Curves;
 use millstream_pages::{Bars, Chart, Group, Lines, Page, Series};
 
 use super::Told;
+use crate::cmd::doctor::figures_of;
+use crate::cmd::doctor::show as stages;
+use crate::cmd::doctor::verdict::verdict;
 use crate::table;
 
 /// Dead letters that are listed.
 const MOST_DEAD: usize = 50;
-/// A training node that waits less than this share of the time for batches is kept busy.
-const BUSY: f64 = 0.05;
+
+/// Columns of the table of stages that a run fills: no part of it was ever alone.
+const MEASURED: usize = 6;
 
 /// A point for each round that has the value.
 type OfRound = fn(&RoundReport) -> Option<f64>;
@@ -84,9 +88,6 @@ pub(super) fn tell(page: &mut Page, run: &Told) {
     page.section(&format!("{}: rounds", run.name));
     let (head, rows) = table::cells(&run.report.rounds);
     page.table(&head, &rows);
-    if let Some(last) = run.report.rounds.last() {
-        page.text(&bottleneck(last));
-    }
     test_images(page, run);
     pseudo_labels(page, run);
     speed(page, run);
@@ -174,8 +175,15 @@ fn by_round_of(report: &Report, of: fn(&millstream_dataflow::RoundStats) -> u64)
     report.rounds.iter().filter_map(|round| Some((f64::from(round.round), of(round.labels.as_ref()?) as f64))).collect()
 }
 
+/// How fast training was, and in each round which stage held it up.
 fn speed(page: &mut Page, run: &Told) {
-    page.section(&format!("{}: speed", run.name));
+    page.section(&format!("{}: throughput and bottleneck per stage", run.name));
+    for round in &run.report.rounds {
+        let figures = figures_of(round, &run.report.environment);
+        page.text(&format!("Round {}: {}.", round.round, verdict(&figures).sentence));
+        let rows: Vec<Vec<String>> = stages::rows(&figures).iter().map(|row| row[..MEASURED].to_vec()).collect();
+        page.table(&stages::HEAD[..MEASURED], &rows);
+    }
     let chart = |title: &str, upward: &str, points: &[(f64, f64)], from_to| Lines {
         title: title.to_owned(),
         axes: ("step".to_owned(), upward.to_owned()),
@@ -192,24 +200,6 @@ fn speed(page: &mut Page, run: &Told) {
             Some((0.0, 1.0)),
         ),
     ]);
-}
-
-/// What holds a round up, in a sentence.
-fn bottleneck(round: &RoundReport) -> String {
-    let waited = round.data_wait;
-    let share = table::percent(waited);
-    match waited {
-        busy if busy < BUSY => format!(
-            "Training-bound: in round {} the training node waited {share} of its time for batches. More workers would change nothing.",
-            round.round
-        ),
-        _ => format!(
-            "Stream-bound: in round {} the training node waited {share} of its time for batches. With workers enough to keep it busy, \
-             training would be {:.1} times as fast.",
-            round.round,
-            1.0 / (1.0 - waited).max(0.01)
-        ),
-    }
 }
 
 fn dead_letters(page: &mut Page, run: &Told) {
