@@ -12,6 +12,7 @@
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
 mod actor;
+mod bulk;
 mod calibrator;
 pub mod curate;
 mod evaluation;
