@@ -17,6 +17,7 @@ mod calibrator;
 pub mod curate;
 mod evaluation;
 mod event;
+pub mod examine;
 mod feed;
 mod flow;
 mod gauges;

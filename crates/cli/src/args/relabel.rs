@@ -152,7 +152,7 @@ impl FromStr for MaxBad {
 }
 
 /// A number of bytes: `512MiB`, `2GB`, `1000000`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim() {

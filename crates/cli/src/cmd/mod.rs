@@ -18,6 +18,7 @@ pub(crate) mod relabel;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod small;
 pub(crate) mod status;
 pub(crate) mod validate;
 pub(crate) mod verify;
