@@ -47,7 +47,7 @@ mod view;
 pub use decode::{Header, JPEG_LIBRARY, Limits, Options, Truncated, decode, header};
 pub use encode::{encode_jpeg, encode_png};
 pub use error::ImageError;
-pub use measure::{Moments, likeness, sharpness};
+pub use measure::{Likeness, Moments, likeness, sharpness};
 pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};
 pub use normalize::{Layout, normalize};
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};

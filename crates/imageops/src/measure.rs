@@ -78,22 +78,34 @@ pub fn sharpness(image: &Image) -> Result<f64, ImageError> {
     Ok((squares as f64 / count - mean * mean).max(0.0))
 }
 
-/// The correlation of two gray images of 32 x 32 pixels, in [-1, 1]: 1 where one is the other in another brightness or contrast.
-/// Of two images without any contrast it is 1 where they are of one brightness, else 0.
+/// How alike two images are, whatever their brightness and contrast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Likeness {
+    /// Their correlation, in [-1, 1]: 1 where one is the other in another brightness or contrast. Of two images without any contrast
+    /// it is 1 where they are of one brightness, else 0.
+    pub correlation: f64,
+    /// What of the one with more contrast the other does not explain: the root of the mean square, in steps of gray. Rounding and
+    /// another encoding leave less than 1.
+    pub residual: f64,
+}
+
+/// Holds two gray images of 32 x 32 pixels against each other.
 #[must_use]
-pub fn likeness(one: &[u8; PHASH_SIDE * PHASH_SIDE], other: &[u8; PHASH_SIDE * PHASH_SIDE]) -> f64 {
+pub fn likeness(one: &[u8; PHASH_SIDE * PHASH_SIDE], other: &[u8; PHASH_SIDE * PHASH_SIDE]) -> Likeness {
     let count = one.len() as i64;
     let (mut a, mut b, mut aa, mut bb, mut ab) = (0_i64, 0_i64, 0_i64, 0_i64, 0_i64);
     for (x, y) in one.iter().zip(other) {
         let (x, y) = (i64::from(*x), i64::from(*y));
         (a, b, aa, bb, ab) = (a + x, b + y, aa + x * x, bb + y * y, ab + x * y);
     }
-    let (of_one, of_other) = (count * aa - a * a, count * bb - b * b);
-    match (of_one, of_other) {
-        (0, 0) => f64::from(u8::from(a == b)),
-        (0, _) | (_, 0) => 0.0,
-        _ => (count * ab - a * b) as f64 / ((of_one as f64).sqrt() * (of_other as f64).sqrt()),
-    }
+    let (of_one, of_other) = ((count * aa - a * a) as f64, (count * bb - b * b) as f64);
+    let correlation = match (of_one > 0.0, of_other > 0.0) {
+        (false, false) => f64::from(u8::from(a == b)),
+        (true, true) => (count * ab - a * b) as f64 / (of_one.sqrt() * of_other.sqrt()),
+        _ => 0.0,
+    };
+    let unexplained = (1.0 - correlation * correlation).max(0.0);
+    Likeness { correlation, residual: of_one.max(of_other).sqrt() / count as f64 * unexplained.sqrt() }
 }
 
 #[cfg(test)]
@@ -128,11 +140,20 @@ mod tests {
     #[test]
     fn likeness_passes_over_brightness_and_contrast() {
         let one: [u8; 1024] = std::array::from_fn(|at| (at * at % 97) as u8);
-        assert!((likeness(&one, &one.map(|pixel| 2 * pixel + 20)) - 1.0).abs() < 1e-12);
-        assert!((likeness(&one, &one.map(|pixel| 200 - pixel)) + 1.0).abs() < 1e-12);
+        let correlation = |one: &[u8; 1024], other: &[u8; 1024]| likeness(one, other).correlation;
+        assert!((correlation(&one, &one.map(|pixel| 2 * pixel + 20)) - 1.0).abs() < 1e-12);
+        assert!((correlation(&one, &one.map(|pixel| 200 - pixel)) + 1.0).abs() < 1e-12);
         let other: [u8; 1024] = std::array::from_fn(|at| (at * 31 % 89) as u8);
-        assert!(likeness(&one, &other).abs() < 0.3);
+        assert!(correlation(&one, &other).abs() < 0.3 && likeness(&one, &other).residual > 20.0);
         let (black, white) = ([0; 1024], [255; 1024]);
-        assert_eq!((likeness(&black, &black), likeness(&black, &white), likeness(&black, &one)), (1.0, 0.0, 0.0));
+        assert_eq!(
+            (correlation(&black, &black), correlation(&black, &white), correlation(&black, &one)),
+            (1.0, 0.0, 0.0)
+        );
+        // Half of the pixels of a soft image one step brighter: what is left is about half a step.
+        let soft: [u8; 1024] = std::array::from_fn(|at| (100 + at / 128) as u8);
+        let noisy: [u8; 1024] = std::array::from_fn(|at| soft[at] + (at % 2) as u8);
+        let Likeness { correlation, residual } = likeness(&soft, &noisy);
+        assert!(correlation < 0.98 && (0.45..0.55).contains(&residual), "{correlation}, {residual}");
     }
 }

@@ -10,8 +10,8 @@ use tch::{Kind, TchError, Tensor};
 use crate::consistency::numbers;
 use crate::error::{TrainError, While};
 
-/// A row that determines its own prediction to more than this has no neighbours to be predicted by.
-const MOST_LEVERAGE: f64 = 0.999;
+/// A leverage is below 1; closer to it than this, what is left is not to be told from rounding.
+const MOST_LEVERAGE: f64 = 1.0 - 1e-9;
 /// The penalty of the constant term, in shares of the mean penalty of a feature: it is to be free, and A to be invertible.
 const FREE: f64 = 1e-6;
 

@@ -29,7 +29,7 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 40, requires = "model", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) candidates: u16,
     /// Bits in which the perceptual hashes of near duplicates may differ.
-    #[arg(long, value_name = "BITS", default_value_t = 3, requires = "out", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_DISTANCE)))]
+    #[arg(long, value_name = "BITS", default_value_t = 5, requires = "out", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_DISTANCE)))]
     pub(crate) distance: u32,
     /// The kind of INPUT, where its names do not tell.
     #[arg(long, value_enum)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use millstream_data::corpus::Label;
 use millstream_data::{DataError, Spill, most_probable};
-use millstream_dataflow::examine::{Catalogue, Confidences, Group, Look, confident_class, normalised_margin};
+use millstream_dataflow::examine::{
+    Catalogue, Confidences, Group, Look, Temperature, Validated, confident_class, normalised_margin,
+};
 use millstream_train::{Fitted, Ridge};
 
 use super::ExamineOptions;
@@ -16,8 +18,8 @@ use crate::error::ClusterError;
 /// Records that are computed on at once.
 const CHUNK: usize = 256;
 /// Penalties that are tried, in shares of the mean square of a feature.
-const PENALTIES: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
-/// They are tried on so many records at most.
+const PENALTIES: [f64; 7] = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
+/// They, and temperatures, are tried on so many records at most.
 const TRIED: usize = 10_000;
 /// More classes make a joint that is too large to be told.
 const MOST_JOINT: usize = 100;
@@ -93,7 +95,8 @@ pub(super) fn by_probabilities(
 ) -> Result<Judged, ClusterError> {
     let bench = Bench::new(catalogue, numbers, class_of, names.len());
     let shares = |at: u32| numbers.of(bench.look(at));
-    judge(options, &bench, names, (Judge::Probabilities, None), shares)
+    let how = How { judge: Judge::Probabilities, penalty: None, temperature: None };
+    judge(options, &bench, names, how, shares)
 }
 
 /// Judges by a regression of the embeddings onto the labels.
@@ -114,20 +117,59 @@ pub(super) fn by_embeddings(
     }
     let penalty = best_penalty(&ridge, &bench, &targets, &firsts)?;
     let fitted = ridge.fit(penalty)?;
-    let told = Spill::new(&options.out)?;
+    let told = Shares { spill: Spill::new(&options.out)?, classes: bench.classes };
     for chunk in bench.labelled.chunks(CHUNK) {
         let scores = leave_one_out(&fitted, &bench, &targets, chunk)?;
-        let shares = scores.chunks_exact(bench.classes).flat_map(probabilities);
-        told.push(&shares.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())?;
+        told.push(scores.chunks_exact(bench.classes).flat_map(softmax))?;
     }
-    let each = bench.classes * size_of::<f32>();
+    let temperature = told.temperature(&bench)?;
     let shares = |at: u32| {
-        let row = bench.labelled.partition_point(|other| *other < at);
-        let mut bytes = vec![0; each];
-        told.read((row * each) as u64, &mut bytes)?;
-        Ok(bytes.as_chunks().0.iter().map(|share| f32::from_le_bytes(*share)).collect())
+        let mut shares = told.of(bench.labelled.partition_point(|other| *other < at))?;
+        temperature.into_iter().for_each(|temperature| temperature.apply(&mut shares));
+        Ok(shares)
     };
-    judge(options, &bench, &names, (Judge::Embeddings, Some(penalty)), shares)
+    let how = How { judge: Judge::Embeddings, penalty: Some(penalty), temperature: temperature.map(Temperature::get) };
+    judge(options, &bench, &names, how, shares)
+}
+
+/// How labels were judged.
+struct How {
+    judge: Judge,
+    penalty: Option<f64>,
+    temperature: Option<f64>,
+}
+
+/// Probabilities of the labelled records, in their order, on a disk.
+struct Shares {
+    spill: Spill,
+    classes: usize,
+}
+
+impl Shares {
+    fn push(&self, shares: impl Iterator<Item = f32>) -> Result<(), DataError> {
+        self.spill.push(&shares.flat_map(f32::to_le_bytes).collect::<Vec<u8>>()).map(drop)
+    }
+
+    fn of(&self, row: usize) -> Result<Vec<f32>, DataError> {
+        let mut bytes = vec![0; self.classes * size_of::<f32>()];
+        self.spill.read((row * bytes.len()) as u64, &mut bytes)?;
+        Ok(bytes.as_chunks().0.iter().map(|share| f32::from_le_bytes(*share)).collect())
+    }
+
+    /// The temperature at which they are likeliest: a regression's predictions lie close together, however sure they are.
+    fn temperature(&self, bench: &Bench<'_>) -> Result<Option<Temperature>, DataError> {
+        let rows: Vec<usize> = (0..bench.labelled.len()).collect();
+        let answer = |row: usize| {
+            let label = bench.class(bench.labelled[row]).unwrap_or(u32::MAX);
+            Ok(Validated { label, probabilities: self.of(row)? })
+        };
+        Ok(Temperature::fit(&some(&rows).map(answer).collect::<Result<Vec<_>, DataError>>()?))
+    }
+}
+
+/// Some of many, spread over all.
+fn some<T: Copy>(of: &[T]) -> impl Iterator<Item = T> {
+    of.iter().copied().step_by(of.len().div_ceil(TRIED).max(1))
 }
 
 /// What the regression is to say of each record: of those that show the same it is one row, whose target is the mean of theirs. So
@@ -179,8 +221,7 @@ fn leave_one_out(
 
 /// The penalty by which records that are left out are predicted with the least squared error (PRESS); the first of equals.
 fn best_penalty(ridge: &Ridge, bench: &Bench<'_>, targets: &Targets, records: &[u32]) -> Result<f64, ClusterError> {
-    let stride = records.len().div_ceil(TRIED).max(1);
-    let tried: Vec<u32> = records.iter().copied().step_by(stride).collect();
+    let tried: Vec<u32> = some(records).collect();
     let mut best = (f64::INFINITY, PENALTIES[0]);
     for penalty in PENALTIES {
         let fitted = ridge.fit(penalty)?;
@@ -197,11 +238,11 @@ fn best_penalty(ridge: &Ridge, bench: &Bench<'_>, targets: &Targets, records: &[
     Ok(best.1)
 }
 
-/// What a regression predicts, as probabilities: cut off at 0 and brought to a sum of 1. Where nothing is left, all are alike.
-fn probabilities(scores: &[f32]) -> impl Iterator<Item = f32> {
-    let sum: f32 = scores.iter().map(|score| score.max(0.0)).sum();
-    let alike = 1.0 / scores.len() as f32;
-    scores.iter().map(move |score| if sum > 0.0 { score.max(0.0) / sum } else { alike })
+/// What a regression predicts, as probabilities.
+fn softmax(scores: &[f32]) -> impl Iterator<Item = f32> {
+    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = scores.iter().map(|score| (score - most).exp()).sum();
+    scores.iter().map(move |score| (score - most).exp() / sum)
 }
 
 /// Confident learning over the probabilities of each labelled record.
@@ -209,7 +250,7 @@ fn judge(
     options: &ExamineOptions,
     bench: &Bench<'_>,
     names: &[String],
-    (judge, penalty): (Judge, Option<f64>),
+    How { judge, penalty, temperature }: How,
     shares: impl Fn(u32) -> Result<Vec<f32>, DataError>,
 ) -> Result<Judged, ClusterError> {
     let mut confidences = Confidences::new(bench.classes);
@@ -245,6 +286,7 @@ fn judge(
         judged,
         agreement: agreed as f64 / judged.max(1) as f64,
         penalty,
+        temperature,
         thresholds: thresholds.into_iter().map(finite).collect(),
         issues: issues.len() as u64,
         joint,
@@ -295,9 +337,10 @@ mod tests {
 
     #[test]
     fn scores_become_probabilities() {
-        let told = |scores: &[f32]| probabilities(scores).collect::<Vec<f32>>();
-        assert_eq!(told(&[0.75, -0.5, 0.25]), [0.75, 0.0, 0.25]);
-        assert_eq!(told(&[2.0, 2.0]), [0.5, 0.5]);
-        assert_eq!(told(&[-1.0, 0.0]), [0.5, 0.5]);
+        let told: Vec<f32> = softmax(&[0.0, 2.0_f32.ln(), 5.0_f32.ln()]).collect();
+        for (told, expected) in told.iter().zip([0.125, 0.25, 0.625]) {
+            assert!((told - expected).abs() < 1e-6, "{told}, not {expected}");
+        }
+        assert_eq!(some(&(0..25_000).collect::<Vec<_>>()).take(3).collect::<Vec<_>>(), [0, 3, 6]);
     }
 }

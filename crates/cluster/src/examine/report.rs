@@ -138,7 +138,7 @@ pub struct Normalize {
 pub struct DuplicatesReport {
     /// Bits in which perceptual hashes of near duplicates differ, at most.
     pub distance: u32,
-    /// How much near duplicates correlate at 32 x 32 pixels, at least.
+    /// How much near duplicates correlate at 32 x 32 pixels in gray, at least; images with hardly any contrast somewhat less.
     pub likeness: f64,
     /// Groups of records with the same bytes, and with nothing near beside them.
     pub exact_groups: u64,
@@ -254,6 +254,8 @@ pub struct LabelsReport {
     pub agreement: f64,
     /// The penalty of the regression, in shares of the mean square of a feature; none where there is no regression.
     pub penalty: Option<f64>,
+    /// The temperature of the softmax over what the regression predicts; none where there is no regression.
+    pub temperature: Option<f64>,
     /// What the model must say of each class for a record to count as one of it: the mean over the records that are labelled so.
     pub thresholds: Vec<f64>,
     /// Records whose label is probably wrong.

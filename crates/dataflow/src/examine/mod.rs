@@ -29,7 +29,7 @@ pub use catalogue::{Catalogue, ChannelStats};
 pub use duplicates::{ALIKE, Group, groups};
 pub use ledger::Ledger;
 // How wrong labels are found is said there.
-pub use millstream_labels::{Confidences, MOST_DISTANCE, confident_class, normalised_margin};
+pub use millstream_labels::{Confidences, MOST_DISTANCE, Temperature, Validated, confident_class, normalised_margin};
 
 pub use crate::bulk::{BulkEvent, Failure, ShardResult, Watch};
 use crate::bulk::{Gates, Intake, list, read};
