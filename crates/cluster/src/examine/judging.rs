@@ -31,6 +31,7 @@ pub(super) struct Issue {
     pub(super) look: u32,
     given: u32,
     suggested: u32,
+    confident: bool,
     score: f32,
     shares: (f32, f32),
 }
@@ -265,17 +266,25 @@ fn judge(
     let mut issues = Vec::new();
     for (at, given) in bench.labelled.iter().filter_map(|at| Some((*at, bench.class(*at)?))) {
         let shares = shares(at)?;
-        let Some(suggested) = confident_class(&shares, &thresholds) else { continue };
-        if let Some(count) = joint.get_mut(given as usize).and_then(|row| row.get_mut(suggested as usize)) {
-            *count += 1;
-        }
+        let counted = confident_class(&shares, &thresholds);
+        let cell = counted.and_then(|class| joint.get_mut(given as usize)?.get_mut(class as usize));
+        cell.into_iter().for_each(|count| *count += 1);
+        let confident = counted.is_some_and(|class| class != given);
+        let suggested = counted.filter(|_| confident).unwrap_or_else(|| most_probable(&shares));
         if suggested != given {
             let score = normalised_margin(given, &shares);
             let share = |class: u32| shares.get(class as usize).copied().unwrap_or(0.0);
-            issues.push(Issue { look: at, given, suggested, score, shares: (share(given), share(suggested)) });
+            issues.push(Issue {
+                look: at,
+                given,
+                suggested,
+                confident,
+                score,
+                shares: (share(given), share(suggested)),
+            });
         }
     }
-    issues.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.look.cmp(&b.look)));
+    issues.sort_by(|a, b| b.confident.cmp(&a.confident).then(a.score.total_cmp(&b.score)).then(a.look.cmp(&b.look)));
     let judged = bench.labelled.len() as u64;
     let finite = |threshold: f64| if threshold.is_finite() { threshold } else { 1.0 };
     let candidates =
@@ -288,7 +297,7 @@ fn judge(
         penalty,
         temperature,
         thresholds: thresholds.into_iter().map(finite).collect(),
-        issues: issues.len() as u64,
+        issues: issues.iter().filter(|issue| issue.confident).count() as u64,
         joint,
         candidates: candidates.collect::<Result<_, _>>()?,
     };
@@ -309,6 +318,7 @@ pub(super) fn candidate(
     Ok(Candidate {
         record,
         suggested: name(issue.suggested),
+        confident: issue.confident,
         score: issue.score,
         given_probability: issue.shares.0,
         suggested_probability: issue.shares.1,

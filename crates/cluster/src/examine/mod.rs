@@ -113,7 +113,7 @@ impl Examined {
         (0..).zip(&self.options.splits).flat_map(of_split)
     }
 
-    /// All labels that are probably wrong, the worst first.
+    /// All labels that are probably wrong, the worst first, then those of which another class is only more probable.
     pub fn issues(&self) -> impl Iterator<Item = Result<Candidate, DataError>> {
         self.issues.iter().map(|issue| judging::candidate(&self.catalogue, &self.options, &self.classes, issue))
     }

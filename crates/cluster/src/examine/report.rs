@@ -258,11 +258,11 @@ pub struct LabelsReport {
     pub temperature: Option<f64>,
     /// What the model must say of each class for a record to count as one of it: the mean over the records that are labelled so.
     pub thresholds: Vec<f64>,
-    /// Records whose label is probably wrong.
+    /// Records whose label is probably wrong: they count as another class.
     pub issues: u64,
     /// How many records of each class (row) count as each other class (column); empty for more than 100 classes.
     pub joint: Vec<Vec<u64>>,
-    /// The most probable issues, the worst first.
+    /// The worst first: records that count as another class, then those of which another class is only more probable; by score.
     pub candidates: Vec<Candidate>,
 }
 
@@ -281,8 +281,10 @@ pub enum Judge {
 pub struct Candidate {
     /// The record, with the label that the data has.
     pub record: RecordReport,
-    /// The class that it counts as.
+    /// The class that it counts as, or else the most probable one.
     pub suggested: String,
+    /// Whether it counts as that class.
+    pub confident: bool,
     /// The normalised margin of the given label, in [0, 1]: the smaller, the more probably wrong.
     pub score: f32,
     /// How probable the given label is.

@@ -114,12 +114,12 @@ fn issues(out: &Path, found: &Examined) -> anyhow::Result<()> {
             _ => Ok(()),
         };
     }
-    let mut lines = String::from("key,place,given,suggested,score\n");
+    let mut lines = String::from("key,place,given,suggested,score,confident\n");
     for issue in found.issues() {
         let issue = issue?;
         let given = issue.record.label.unwrap_or_default();
         let fields = [&issue.record.key, &issue.record.place, &given, &issue.suggested].map(|field| quoted(field));
-        lines += &format!("{},{}\n", fields.join(","), issue.score);
+        lines += &format!("{},{},{}\n", fields.join(","), issue.score, issue.confident);
     }
     Ok(millstream_data::write_atomically(&path, |file| file.write_all(lines.as_bytes()))?)
 }

@@ -242,8 +242,7 @@ fn duplicates(page: &mut Page, report: &DataReport, pictures: &Pictures) {
             continue;
         }
         page.text(&format!("{title}:"));
-        let shown: Vec<(Vec<u8>, String)> = groups.iter().flat_map(|group| of_group(group, pictures)).collect();
-        page.pictures(&shown);
+        groups.iter().for_each(|group| page.pictures(&of_group(group, pictures)));
     }
 }
 
@@ -298,7 +297,7 @@ fn wrong_labels(page: &mut Page, report: &DataReport, found: &LabelsReport, pict
     });
     page.text(&format!(
         "The most probable class is the label for {} of {} records; {} count as another class (confident learning, Northcutt et al. 2021). \
-         The surest come first; all are in label_issues.csv.",
+         The surest come first, then those that may be; all are in label_issues.csv.",
         table::percent(found.agreement),
         found.judged,
         found.issues
@@ -306,7 +305,8 @@ fn wrong_labels(page: &mut Page, report: &DataReport, found: &LabelsReport, pict
     let says = |candidate: &Candidate| {
         let given = candidate.record.label.clone().unwrap_or_default();
         format!(
-            "{given}, probably {} (score {:.3}; {:.1} % against {:.1} %) {}",
+            "{given}, {} {} (score {:.3}; {:.1} % against {:.1} %) {}",
+            if candidate.confident { "probably" } else { "perhaps" },
             candidate.suggested,
             candidate.score,
             100.0 * candidate.given_probability,
