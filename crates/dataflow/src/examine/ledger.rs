@@ -184,3 +184,33 @@ impl Ledger {
         std::mem::take(&mut *self.book())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sums over some images, each gray and of a label of its own number.
+    fn sums(numbers: impl Iterator<Item = u32>) -> Sums {
+        let mut sums = Sums::default();
+        for number in numbers {
+            let (sum, pixels) = (u64::from(number), vec![number as u8; MEAN_SIDE * MEAN_SIDE * 3]);
+            let moments = Moments { pixels: 3, sums: [sum; 3], squares: [sum * sum; 3], gray: true };
+            sums.add(&moments, Some(&Label::Index(number % 200)), &pixels);
+        }
+        sums
+    }
+
+    #[test]
+    fn sums_are_the_same_in_any_order_and_of_any_parts() {
+        let all = sums(0..400);
+        let mut joined = sums((0..400).rev().step_by(2));
+        joined.join(sums((0..400).step_by(2)));
+        assert_eq!(joined, all);
+        assert_eq!((all.images(), all.gray(), all.pictures.len()), (400, 400, MOST_MEANS));
+        let (label, mean) = all.mean_images().nth(1).unwrap();
+        // Images 1 and 201.
+        assert_eq!((label, mean[0]), (&Some(Label::Index(1)), 101));
+        let (mean, _) = all.moments();
+        assert!((mean[0] - 399.0 / 6.0).abs() < 1e-6, "{mean:?}");
+    }
+}
