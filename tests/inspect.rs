@@ -1,5 +1,7 @@
 //! `inspect`: what data hold.
 
+mod examine;
+
 use serde_json::Value;
 
 use crate::support::{Place, root};

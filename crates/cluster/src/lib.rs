@@ -14,6 +14,7 @@ mod curate;
 mod door;
 mod drain;
 mod error;
+mod examine;
 mod export;
 mod group;
 mod handshake;
@@ -46,6 +47,11 @@ pub use commit::{Commit, FileEntry};
 pub use curate::{CurateOptions, Curation, DuplicateOptions, LeftOut, Strangers, curate};
 pub use drain::{Consumer, ConsumerFactory, drain, drain_with};
 pub use error::ClusterError;
+pub use examine::{
+    Balance, BrokenRecord, BrokenReport, Candidate, ClassReport, DataReport, DuplicatesReport, ExamineOptions,
+    Examined, Extreme, Extremes, GroupReport, Judge, LabelsReport, Leaked, MeanImage, Normalize, Phase, RecordReport,
+    SizeCount, SplitInput, SplitReport, Spread, examine, keep_apart,
+};
 pub use export::{ExportOptions, export};
 pub use handshake::HandshakeError;
 pub use inspection::{Found, Inspection, inspect};

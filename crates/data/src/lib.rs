@@ -23,6 +23,7 @@ mod permute;
 mod probabilities;
 mod record;
 mod source;
+mod spill;
 pub mod store;
 
 pub use batch::{Batch, Block, Mixed, Row, Target};
@@ -38,3 +39,4 @@ pub use permute::Permutation;
 pub use probabilities::{most_probable, temper};
 pub use record::{Payload, Record, Shape};
 pub use source::{FolderLayout, KeyKind, Source, SourceConfig, open};
+pub use spill::Spill;

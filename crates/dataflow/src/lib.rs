@@ -12,10 +12,12 @@
 //! behind the [`Trainer`](trainer::Trainer) trait.
 
 mod actor;
+mod bulk;
 mod calibrator;
 pub mod curate;
 mod evaluation;
 mod event;
+pub mod examine;
 mod feed;
 mod flow;
 mod gauges;

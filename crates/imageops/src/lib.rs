@@ -30,6 +30,7 @@ mod encode;
 mod error;
 #[cfg(test)]
 mod golden;
+mod measure;
 mod mix;
 mod normalize;
 mod op;
@@ -46,6 +47,7 @@ mod view;
 pub use decode::{Header, JPEG_LIBRARY, Limits, Options, Shelf, Truncated, decode, header};
 pub use encode::{encode_jpeg, encode_png};
 pub use error::ImageError;
+pub use measure::{Likeness, Moments, likeness, sharpness};
 pub use mix::{How, Mix, MixKey, Mixing, Per, mix, mix_targets};
 pub use normalize::{Layout, normalize};
 pub use op::{Area, Erasure, Fill, Filter, Op, Sampling, apply};

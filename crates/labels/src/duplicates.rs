@@ -183,7 +183,7 @@ where
 }
 
 /// The bands of a hash: the number of each, and its bits.
-fn bands(hash: u64, distance: u32) -> impl Iterator<Item = (u32, u64)> {
+pub(crate) fn bands(hash: u64, distance: u32) -> impl Iterator<Item = (u32, u64)> {
     let count = distance + 1;
     (0..count).map(move |band| {
         let (start, end) = (64 * band / count, 64 * (band + 1) / count);

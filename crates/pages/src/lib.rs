@@ -4,12 +4,14 @@
 
 mod axis;
 mod bars;
+mod boxes;
 mod lines;
 mod matrix;
 mod page;
 mod svg;
 
 pub use bars::{Bars, Group};
+pub use boxes::{Boxes, Five};
 pub use lines::{Lines, Series};
 pub use matrix::Matrix;
 pub use page::{Chart, Page};

@@ -8,6 +8,9 @@ use crate::svg::escaped;
 /// What a page is made to look like: no font, no script and no picture comes from elsewhere.
 const STYLE: &str = include_str!("page.css");
 
+/// How a JPEG begins.
+const JPEG: [u8; 2] = [0xff, 0xd8];
+
 /// Something that is drawn.
 pub trait Chart {
     /// What it shows.
@@ -72,13 +75,19 @@ impl Page {
         ));
     }
 
-    /// PNG pictures with what is said of each, side by side where there is room.
+    /// Text to be copied, as it is.
+    pub fn code(&mut self, text: &str) {
+        let lines: Vec<String> = text.lines().map(escaped).collect();
+        self.add(&format!("<pre>{}</pre>", lines.join("\n")));
+    }
+
+    /// PNG or JPEG pictures with what is said of each, side by side where there is room.
     pub fn pictures(&mut self, pictures: &[(Vec<u8>, String)]) {
         let picture = |(png, says): &(Vec<u8>, String)| {
             let says = escaped(says);
+            let (kind, data) = (if png.starts_with(&JPEG) { "jpeg" } else { "png" }, STANDARD.encode(png));
             format!(
-                "<figure><img alt=\"{says}\" src=\"data:image/png;base64,{}\"><figcaption>{says}</figcaption></figure>",
-                STANDARD.encode(png)
+                "<figure><img alt=\"{says}\" src=\"data:image/{kind};base64,{data}\"><figcaption>{says}</figcaption></figure>"
             )
         };
         self.add(&format!("<div class=\"row\">{}</div>", pictures.iter().map(picture).collect::<String>()));
@@ -106,11 +115,13 @@ mod tests {
         page.section("<i>");
         page.text("1 < 2");
         page.table(&["<u>"], &[vec!["-3".to_owned()], vec!["<s>".to_owned()]]);
-        page.pictures(&[(vec![1, 2, 3], "<em>".to_owned())]);
+        page.pictures(&[(vec![1, 2, 3], "<em>".to_owned()), (vec![0xff, 0xd8, 7], String::new())]);
+        page.code("a: <s>\nb: 2");
         let text = page.finish();
         for tag in ["<b>", "<i>", "<u>", "<s>", "<em>", "http:", "https:", "<script"] {
             assert!(!text.contains(tag), "{tag} in {text}");
         }
         assert!(text.contains("<td class=\"number\">-3</td>") && text.contains("data:image/png;base64,AQID"));
+        assert!(text.contains("data:image/jpeg;base64,/9gH") && text.contains("<pre>a: &lt;s&gt;\nb: 2</pre>"));
     }
 }

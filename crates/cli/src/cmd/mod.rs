@@ -19,6 +19,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod search;
+mod small;
 pub(crate) mod status;
 pub(crate) mod validate;
 pub(crate) mod verify;

@@ -1,7 +1,7 @@
 //! `relabel`: labels a corpus in bulk.
 
 mod forecast;
-mod meter;
+pub(super) mod meter;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::ask::find_model;
 use crate::error::ClusterError;
 
 /// What is known of the models of a job before they are loaded to be asked.
-pub(super) struct Models {
+pub(crate) struct Models {
     files: Vec<PathBuf>,
     hashes: Vec<String>,
     classes: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Models {
 
 impl Models {
     /// Finds the model files and refuses models that know other classes, or take other images, than the first.
-    pub(super) fn look(paths: &[PathBuf]) -> Result<Models, ClusterError> {
+    pub(crate) fn look(paths: &[PathBuf]) -> Result<Models, ClusterError> {
         let mut found: Option<Models> = None;
         for path in paths {
             let file = find_model(path)?;
@@ -60,29 +60,29 @@ impl Models {
         Err(ClusterError::Ensemble { first, second: file.display().to_string(), problem })
     }
 
-    pub(super) fn files(&self) -> &[PathBuf] {
+    pub(crate) fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
     /// The hash of each file, in hex.
-    pub(super) fn hashes(&self) -> &[String] {
+    pub(crate) fn hashes(&self) -> &[String] {
         &self.hashes
     }
 
     /// The hash of the model; of several, the hash of their hashes.
-    pub(super) fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         match &self.hashes[..] {
             [only] => only.clone(),
             several => blake3::hash(several.join("\n").as_bytes()).to_hex().to_string(),
         }
     }
 
-    pub(super) fn classes(&self) -> &[String] {
+    pub(crate) fn classes(&self) -> &[String] {
         &self.classes
     }
 
     /// How many numbers an embedding has. Of several models there are none.
-    pub(super) fn embedding(&self) -> Result<usize, ClusterError> {
+    pub(crate) fn embedding(&self) -> Result<usize, ClusterError> {
         match self.files.len() {
             1 => Ok(self.embedding),
             models => Err(ClusterError::Embeddings { models }),
@@ -90,7 +90,7 @@ impl Models {
     }
 
     /// The images that they take.
-    pub(super) fn shape(&self) -> Shape {
+    pub(crate) fn shape(&self) -> Shape {
         self.shape
     }
 }
@@ -102,7 +102,7 @@ fn names(classes: &[String]) -> String {
 }
 
 /// The models, loaded.
-pub(super) struct Ensemble {
+pub(crate) struct Ensemble {
     sessions: Vec<Session>,
     views: Vec<Crop>,
     /// Whether it gives embeddings.
@@ -110,7 +110,7 @@ pub(super) struct Ensemble {
 }
 
 impl Ensemble {
-    pub(super) fn load(
+    pub(crate) fn load(
         files: &[PathBuf],
         device: Device,
         threads: u32,

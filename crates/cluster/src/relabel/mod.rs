@@ -18,13 +18,15 @@ use millstream_data::answer::Format;
 use millstream_data::corpus::{self, Corpus, Sample};
 use millstream_data::store::{Location, Store};
 use millstream_dataflow::Stop;
-use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel};
+use millstream_dataflow::relabel::{BulkEvent, Output, Parts, Relabel, Watch};
 use millstream_train::Device;
 
 pub(crate) use answers::{AnswerFiles, rows};
 pub use audit::{SetAudit, is_answers, verify_answers};
 pub use bench::{label_alone, label_for_nothing};
+pub(crate) use ensemble::{Ensemble, Models};
 pub use output::Totals;
+pub(crate) use output::answer;
 pub use probe::{Estimate, count, probe};
 pub use reading::ReadOptions;
 pub use summary::{AnswersSummary, describe_answers};
@@ -32,7 +34,6 @@ pub use views::Views;
 
 use crate::error::ClusterError;
 use crate::group::{Group, on_workers};
-use ensemble::{Ensemble, Models};
 use output::{Done, OutputSet, Place};
 use settings::Settings;
 
@@ -101,7 +102,7 @@ pub fn relabel(
     let corpus = corpus::open(&options.inputs, &options.corpus(&store))?;
     let models = Models::look(&options.models)?;
     let place = Place::parse(store, &options.out)?;
-    apart(&place, &options.inputs)?;
+    apart(&place.root, &options.inputs)?;
     let output = Arc::new(OutputSet::open(place, |there| Settings::new(options, &models, there))?);
     let done = Arc::new(Done::default());
     let events = note(Arc::clone(&done), watch);
@@ -118,14 +119,14 @@ pub fn relabel(
 }
 
 /// Answers that lie in a folder of the input would be part of it the next time.
-fn apart(place: &Place, inputs: &[String]) -> Result<(), ClusterError> {
-    let out = absolute(&place.root);
+pub(crate) fn apart(out_at: &Location, inputs: &[String]) -> Result<(), ClusterError> {
+    let out = absolute(out_at);
     for input in inputs.iter().filter(|input| !input.contains('{')) {
         let folder = Location::parse(input)?;
         let is_folder = folder.local().is_none_or(Path::is_dir);
         let folder = absolute(&folder);
         if out == folder || (is_folder && out.below(&folder) != out.to_string()) {
-            return Err(ClusterError::OutInInput { out: place.root.to_string(), input: input.clone() });
+            return Err(ClusterError::OutInInput { out: out_at.to_string(), input: input.clone() });
         }
     }
     Ok(())
@@ -168,10 +169,10 @@ fn parts(
 }
 
 /// Who is told of a job.
-type Events = Box<dyn Fn(BulkEvent) + Send + Sync>;
+type Events = Watch;
 
 /// Runs a job on the workers of this process.
-fn run(parts: Parts) -> Result<(), ClusterError> {
+pub(crate) fn run(parts: Parts) -> Result<(), ClusterError> {
     let (workers, stop) = (parts.workers, parts.stop.clone());
     let job = Arc::new(Relabel::new(parts)?);
     on_workers(Group::alone(workers), &stop, move |worker| job.run(worker))

@@ -344,7 +344,7 @@ impl Output for OutputSet {
 }
 
 /// The answer to a record, as files have it.
-pub(super) fn answer(record: Known, said: Option<Said>) -> Answer {
+pub(crate) fn answer(record: Known, said: Option<Said>) -> Answer {
     let said = match record.failure {
         Some(failure) => Err(Failure { stage: failure.stage, reason: failure.reason }),
         None => Ok(said.unwrap_or_default()),

@@ -50,7 +50,7 @@ pub fn probe(options: &RelabelOptions, stop: &Stop) -> Result<Estimate, ClusterE
     let store = Store::from_env();
     let models = Models::look(&options.models)?;
     let place = Place::parse(store.clone(), &options.out)?;
-    apart(&place, &options.inputs)?;
+    apart(&place.root, &options.inputs)?;
     let settings = OutputSet::check(&place, |there| Settings::new(options, &models, there))?;
     let dry = Arc::new(Dry::new(&settings));
     let trial = Arc::new(Mutex::new(Trial::default()));

@@ -36,7 +36,7 @@ pub struct ReadOptions {
 
 impl ReadOptions {
     /// The same in the words of the corpus.
-    pub(super) fn options(&self, store: &Store) -> corpus::Options {
+    pub(crate) fn options(&self, store: &Store) -> corpus::Options {
         let ReadOptions { kind, records, class_folders, root, image_column, label_column, labels } = self.clone();
         let layout = if class_folders { FolderLayout::Classes } else { FolderLayout::Flat };
         let records = records.max(1);

@@ -6,7 +6,7 @@ use super::inputs::ends_with;
 use super::passing::Passing;
 use super::{Content, Item, Items, Label, Shard, fingerprint, key_of};
 use crate::source::LARGEST;
-use crate::source::inner::{Containers, absent};
+use crate::source::inner::{Containers, absent, split};
 use crate::store::{Location, Store};
 use crate::{DataError, Key, KeyKind, Payload};
 
@@ -46,6 +46,17 @@ pub(super) fn shard(name: String, place: String, bytes: Option<u64>, listed: Vec
 pub(super) fn read(store: &Store, listed: Vec<Listed>, keys: KeyKind) -> Items {
     let mut reader = Reader::new(store);
     Box::new(listed.into_iter().map_while(move |listed| reader.next(listed, keys)))
+}
+
+/// Reads images by their places, as records of corpora tell them ([`Item::place`]), in the order that is given. Of archives that are
+/// gzipped or not on this machine it is best given in their own order: each step back is another pass.
+pub fn read_places(store: &Store, places: impl IntoIterator<Item = String>) -> Items {
+    let listed = |place: String| {
+        let (file, inner) = split(&place).map_or((&place[..], None), |(file, rest)| (file, Some(rest.to_string())));
+        let image = Location::parse(file).map_err(|error| error.to_string());
+        Listed { image, inner, label: None, key: None, version: String::new(), place }
+    };
+    read(store, places.into_iter().map(listed).collect(), KeyKind::Place)
 }
 
 /// What images are read with.

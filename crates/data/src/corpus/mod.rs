@@ -61,6 +61,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use counted::Counted;
+pub use images::read_places;
 pub use kind::{Kind, kind, open};
 pub use label::Label;
 pub use sample::{Sample, Share, ShareError};

@@ -11,9 +11,10 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
+use super::Relabel;
 use super::label::Answered;
-use super::list::Task;
-use super::{HOME, Relabel};
+use crate::bulk::HOME;
+use crate::bulk::list::Task;
 use crate::offload::Offload;
 use crate::stop::StopReason;
 use crate::time::Time;
@@ -81,10 +82,10 @@ pub(super) fn keep<'scope>(shards: StreamVec<'scope, Time, Complete>, job: &Arc<
             writers.finished(|_, results| {
                 for result in results {
                     match result {
-                        Ok((result, size)) => job.finished(result, size, false),
-                        Err(reason) => job.stop.set(StopReason::Failed(reason)),
+                        Ok((result, size)) => job.intake.finished(result, size, false),
+                        Err(reason) => job.intake.stop.set(StopReason::Failed(reason)),
                     }
-                    job.gates.shards.leave(1);
+                    job.intake.gates.shards.leave(1);
                 }
             });
         }

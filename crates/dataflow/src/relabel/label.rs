@@ -68,11 +68,11 @@ impl Desk {
     fn reply(&mut self) -> Option<(Capability<Time>, Answered)> {
         match self.model.replies().next()? {
             Ok(answered) => {
-                self.job.gates.steps.leave(1);
+                self.job.intake.gates.steps.leave(1);
                 Some((self.asked.pop_front()?, answered))
             }
             Err(reason) => {
-                self.job.stop.set(StopReason::Failed(reason));
+                self.job.intake.stop.set(StopReason::Failed(reason));
                 None
             }
         }
@@ -119,7 +119,7 @@ fn answer(job: &Relabel, labeller: &mut dyn Labeller, step: Prepared) -> Result<
         job.output.answer(record, said)
     };
     let answers = records.into_iter().map(answer).collect();
-    (job.events)(BulkEvent::Labelled { records: seen, errors, bytes });
+    (job.intake.events)(BulkEvent::Labelled { records: seen, errors, bytes });
     Ok(answers)
 }
 

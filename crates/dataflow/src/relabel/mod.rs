@@ -11,40 +11,30 @@
 //! What is in memory: encoded records and batches of pixels, which gates bound; and the answers of a few shards.
 
 mod collect;
-mod gate;
 mod label;
-mod list;
 mod prepare;
-mod read;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use millstream_data::answer::{Answer, Said};
 use millstream_data::corpus::{Corpus, Label, Sample, Shard};
-use millstream_data::{Batch, Fingerprint, Key, Shape, Stage};
+use millstream_data::{Batch, Fingerprint, Key, Shape};
 use millstream_imageops::{Filter, ImageError, PHASH_SIDE, Step, View};
 use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
 
+pub use crate::bulk::{BulkEvent, Failure, ShardResult, Watch};
+use crate::bulk::{Gates, Intake, list, read};
 use crate::job::JobError;
 use crate::pool::Pool;
 use crate::run::drive;
 use crate::stop::Stop;
 use crate::trainer::TrainerError;
-use gate::Gate;
-
-/// The worker that lists shards and writes.
-const HOME: usize = 0;
 
 /// Buffers of pixels that wait to be used again, and their largest size.
 const SPARE_BATCHES: usize = 8;
 const LARGEST_BATCH: usize = 64 << 20;
-
-/// Shards that are dealt out beyond those that are being read: what is read next, and what is being written.
-const SHARDS_AHEAD: u64 = 3;
-/// Batches that may be under way for each worker: one that is made, one that waits, and one with the model.
-const STEPS_A_WORKER: u64 = 4;
 
 /// What labels images: one model or several. It lives on a thread of its own.
 pub trait Labeller {
@@ -89,51 +79,6 @@ pub struct Known {
     pub failure: Option<Failure>,
 }
 
-/// Why a record has no answer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Failure {
-    /// Where it failed.
-    pub stage: Stage,
-    /// Why it failed.
-    pub reason: String,
-}
-
-/// What came of a shard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShardResult {
-    /// Records, those with errors too.
-    pub rows: u64,
-    /// Those with errors.
-    pub errors: u64,
-    /// Bytes of the output.
-    pub bytes: u64,
-}
-
-/// News of a bulk job.
-#[derive(Clone, Debug)]
-pub enum BulkEvent {
-    /// The records of a step have their answers.
-    Labelled {
-        /// Records, those with errors too.
-        records: u64,
-        /// Those with errors.
-        errors: u64,
-        /// Bytes that were read for them.
-        bytes: u64,
-    },
-    /// A shard is done.
-    Shard {
-        /// What came of it.
-        result: ShardResult,
-        /// Whether it was done before.
-        before: bool,
-        /// Its own size in bytes, where the corpus says so.
-        size: Option<u64>,
-    },
-    /// A shard cannot be found, for this reason.
-    Lost(String),
-}
-
 /// What a bulk job is made of.
 pub struct Parts {
     /// What is to be labelled.
@@ -143,7 +88,7 @@ pub struct Parts {
     /// Where the answers go.
     pub output: Arc<dyn Output>,
     /// Who is told. Called on any thread: it must not block for long.
-    pub events: Box<dyn Fn(BulkEvent) + Send + Sync>,
+    pub events: Watch,
     /// Ends the job early.
     pub stop: Stop,
     /// The shape that images are rendered in for the labeller.
@@ -170,61 +115,17 @@ pub struct Parts {
 
 /// A bulk job, ready to run.
 pub struct Relabel {
-    corpus: Box<dyn Corpus>,
+    intake: Arc<Intake>,
     labeller: Box<LabellerFactory>,
     output: Arc<dyn Output>,
-    events: Box<dyn Fn(BulkEvent) + Send + Sync>,
-    stop: Stop,
     view: View,
     /// How an image is rendered to be hashed, if it is.
     look: Option<View>,
     shape: Shape,
     classes: usize,
     embedding: Option<usize>,
-    batch: usize,
     models: usize,
-    sample: Option<Sample>,
-    limit: Option<u64>,
-    gates: Gates,
     pixels: Pool,
-    /// Records of the shards that are done.
-    rows: AtomicU64,
-}
-
-/// What may be under way at a time.
-struct Gates {
-    /// Shards that are dealt out and not yet kept.
-    shards: Gate,
-    /// Batches between their first record and the model's answer.
-    steps: Gate,
-    /// Bytes of records that are read and not yet decoded.
-    bytes: Gate,
-}
-
-impl Gates {
-    /// Half of the memory is for pixels, a quarter for records; the rest is for what passes by: blocks of archives, answers.
-    ///
-    /// Each worker has a step that it reads for, and may then go on to the next; with one more than those, somebody can always
-    /// go on.
-    fn new(parts: &Parts) -> Result<Self, JobError> {
-        let workers = parts.workers.max(1) as u64;
-        let step = (parts.shape.bytes() as u64).saturating_mul(u64::from(parts.batch)).max(1);
-        let steps = parts.memory / 2 / step;
-        if steps <= workers {
-            let least = step.saturating_mul(2).saturating_mul(workers + 1);
-            return Err(JobError::Memory { budget: parts.memory, step, least });
-        }
-        let shards = if parts.limit.is_some() { 1 } else { workers + SHARDS_AHEAD };
-        Ok(Gates {
-            shards: Gate::new(shards),
-            steps: Gate::new(steps.min(STEPS_A_WORKER * workers + 1)),
-            bytes: Gate::new(parts.memory / 4),
-        })
-    }
-
-    fn close(&self) {
-        [&self.shards, &self.steps, &self.bytes].into_iter().for_each(Gate::close);
-    }
 }
 
 impl Relabel {
@@ -233,70 +134,38 @@ impl Relabel {
     /// # Errors
     /// [`JobError::Memory`] if the memory cannot hold enough batches, [`JobError::View`] for a shape that no image has.
     pub fn new(parts: Parts) -> Result<Self, JobError> {
-        let gates = Gates::new(&parts)?;
-        let Parts {
-            corpus,
-            labeller,
-            output,
-            events,
-            stop,
-            shape,
-            classes,
-            embedding,
-            fingerprint,
-            batch,
-            models,
-            sample,
-            limit,
-            ..
-        } = parts;
+        let Parts { corpus, labeller, output, events, stop, shape, classes, embedding, models, sample, limit, .. } =
+            parts;
+        let step = (shape.bytes() as u64).saturating_mul(u64::from(parts.batch));
+        let gates = Gates::new(parts.memory, step, parts.workers, limit.is_some())?;
         let wrong = |source| JobError::View { place: "the images of the model".to_owned(), source };
         let view = View::new(Vec::new(), (shape.height, shape.width, shape.channels)).map_err(wrong)?;
-        let look = fingerprint.then(look).transpose().map_err(wrong)?;
-        let (batch, classes) = (batch.max(1) as usize, classes.max(1));
-        let (pixels, rows) = (Pool::new(SPARE_BATCHES, LARGEST_BATCH), AtomicU64::new(0));
-        Ok(Relabel {
-            corpus,
-            labeller,
-            output,
-            events,
-            stop,
-            view,
-            look,
-            shape,
-            classes,
-            embedding,
-            batch,
-            models,
-            sample,
-            limit,
-            gates,
-            pixels,
-            rows,
-        })
+        let look = parts.fingerprint.then(look).transpose().map_err(wrong)?;
+        let (batch, classes) = (parts.batch.max(1) as usize, classes.max(1));
+        let asked = Arc::clone(&output);
+        let before = Box::new(move |shard: &Shard| asked.done(shard));
+        let rows = AtomicU64::new(0);
+        let intake = Arc::new(Intake { corpus, events, stop, before, batch, sample, limit, gates, rows });
+        let pixels = Pool::new(SPARE_BATCHES, LARGEST_BATCH);
+        Ok(Relabel { intake, labeller, output, view, look, shape, classes, embedding, models, pixels })
     }
 
     /// Runs the job on one worker of the process, until all is done or the stop signal is given.
     pub fn run(self: &Arc<Self>, worker: &mut Worker) {
         worker.dataflow_named("Relabel", |scope| {
-            let tasks = list::list(scope, self);
-            let records = read::read(tasks.clone(), self);
+            let tasks = list::list(scope, &self.intake);
+            let records = read::read(tasks.clone(), &self.intake);
             let steps = prepare::prepare(records, self);
             let answers = label::label(steps, self);
             collect::keep(collect::collect(tasks, answers), self);
         });
-        drive(worker, &self.stop);
-        self.gates.close();
-    }
-
-    fn finished(&self, result: ShardResult, size: Option<u64>, before: bool) {
-        self.rows.fetch_add(result.rows, Ordering::SeqCst);
-        (self.events)(BulkEvent::Shard { result, before, size });
+        drive(worker, &self.intake.stop);
+        self.intake.gates.close();
     }
 }
 
 /// What [`phash`](millstream_imageops::phash()) takes: the whole image, gray and shrunk. It does not depend on the model.
-fn look() -> Result<View, ImageError> {
+pub(crate) fn look() -> Result<View, ImageError> {
     let side = PHASH_SIDE as u32;
     View::new(vec![Step::Resize { height: side, width: side, filter: Filter::Lanczos }], (side, side, 1))
 }

@@ -12,9 +12,10 @@ use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::read::{Fetched, Piece};
 use super::{Failure, Known, Relabel};
-use crate::operators::prepare::{picture, stage_of};
+use crate::bulk::number;
+use crate::bulk::read::{Fetched, Piece};
+use crate::operators::prepare::picture;
 use crate::time::Time;
 
 /// How long records are prepared before the other operators of the worker get their turn.
@@ -97,7 +98,7 @@ impl Step {
         }
         if through {
             self.waiting.pop_front();
-            job.gates.bytes.leave(room);
+            job.intake.gates.bytes.leave(room);
         }
         through && last
     }
@@ -106,7 +107,7 @@ impl Step {
         let bytes = job.shape.bytes();
         if self.pixels.is_empty() {
             self.pixels = job.pixels.take();
-            self.pixels.resize(job.batch * bytes, 0);
+            self.pixels.resize(job.intake.batch * bytes, 0);
         }
         let Fetched { key, place, label, payload } = record;
         let rendered = payload.and_then(|payload| {
@@ -114,7 +115,8 @@ impl Step {
             // A failed record leaves no gap: the next one takes its place.
             let out = &mut self.pixels[self.images * bytes..][..bytes];
             let sample = SampleKey { seed: 0, round: 0, epoch: 0, key: key.0, copy: 0, view: 0 };
-            let look = rendered(job, renderer, picture(&payload), &sample, out).map_err(undecoded)?;
+            let look =
+                rendered(job, renderer, picture(&payload), &sample, out).map_err(|error| Failure::of_image(&error))?;
             Ok(look.map(|perceptual| Fingerprint { content: Key::of_content(payload.bytes()), perceptual }))
         });
         self.images += usize::from(rendered.is_ok());
@@ -133,11 +135,6 @@ impl Step {
     }
 }
 
-/// Which worker a step is at: of workers and models alike this, and around again.
-fn number(turn: u32, step: u32) -> u64 {
-    u64::from(turn) + u64::from(step)
-}
-
 /// Renders the view of the job; and the perceptual hash of the image, if there is to be one.
 fn rendered(
     job: &Relabel,
@@ -152,8 +149,4 @@ fn rendered(
     let mut gray = [0; PHASH_SIDE * PHASH_SIDE];
     renderer.render_each(picture, sample, &mut [(&job.view, out), (look, &mut gray)])?;
     Ok(Some(phash(&gray)))
-}
-
-fn undecoded(error: ImageError) -> Failure {
-    Failure { stage: stage_of(&error), reason: error.to_string() }
 }

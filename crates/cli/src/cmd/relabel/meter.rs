@@ -16,7 +16,7 @@ use crate::say::say;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Counts what is done and shows it: as a line that stays in its place on a terminal, as plain lines elsewhere.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     bar: ProgressBar,
     terminal: bool,
     state: Mutex<State>,
@@ -35,7 +35,7 @@ struct State {
 
 impl Meter {
     /// A meter of a job that labels at most `limit` records.
-    pub(super) fn new(limit: Option<u64>) -> Self {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
@@ -47,7 +47,7 @@ impl Meter {
         Meter { bar, terminal, state, over: AtomicBool::new(false) }
     }
 
-    pub(super) fn note(&self, event: &BulkEvent) {
+    pub(crate) fn note(&self, event: &BulkEvent) {
         let mut state = self.state();
         match event {
             BulkEvent::Labelled { records, errors, bytes } => {
@@ -95,7 +95,7 @@ impl Meter {
     }
 
     /// Takes the bar away and says what was done.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.over.store(true, Ordering::SeqCst);
         self.bar.finish_and_clear();
         say(text(&self.state()));

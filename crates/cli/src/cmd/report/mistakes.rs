@@ -6,10 +6,11 @@ use anyhow::bail;
 use millstream_cluster::Report;
 use millstream_data::{LabelRow, Manifest, read_labels};
 use millstream_dataflow::picture;
-use millstream_imageops::{Filter, Image, Options, Picture, Renderer, SampleKey, Step, View, encode_png};
+use millstream_imageops::{Options, Renderer, encode_png};
 use millstream_pages::Page;
 
 use crate::cmd::label_file::of_round;
+use crate::cmd::small::small;
 use crate::exit::Request;
 
 /// So many are shown.
@@ -58,25 +59,10 @@ pub(super) fn find(
 /// A picture of a record; none of one that cannot be read, which is a dead letter elsewhere.
 fn show(renderer: &mut Renderer, manifest: &Manifest, row: &LabelRow, truth: u32) -> Option<(Vec<u8>, String)> {
     let payload = manifest.read(manifest.find(row.key)?, Vec::new()).ok()?;
-    let image = small(renderer, picture(&payload))?;
+    let image = small(renderer, picture(&payload), SIDE)?;
     let truth = manifest.classes().get(truth as usize)?;
     let says = format!("{} as {} ({:.1} %)", truth, row.class_name, 100.0 * row.confidence);
     Some((encode_png(&image).ok()?, says))
-}
-
-fn small(renderer: &mut Renderer, picture: Picture<'_>) -> Option<Image> {
-    let key = SampleKey { seed: 0, round: 0, epoch: 0, key: 0, copy: 0, view: 0 };
-    let mut whole = Image::default();
-    renderer.render_image(&View::of_any_size(Vec::new(), 3).ok()?, picture, &key, &mut whole).ok()?;
-    let longer = whole.width.max(whole.height);
-    if longer <= SIDE {
-        return Some(whole);
-    }
-    let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(longer)).max(1) as u32;
-    let step = Step::Resize { width: scaled(whole.width), height: scaled(whole.height), filter: Filter::Bilinear };
-    let mut image = Image::default();
-    renderer.render_image(&View::of_any_size(vec![step], 3).ok()?, whole.picture(), &key, &mut image).ok()?;
-    Some(image)
 }
 
 impl Mistakes {

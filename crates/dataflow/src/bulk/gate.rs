@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A number of places. Who wants some waits until they are free.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     places: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -19,14 +19,14 @@ struct State {
 }
 
 impl Gate {
-    pub(super) fn new(places: u64) -> Self {
+    pub(crate) fn new(places: u64) -> Self {
         let places = places.max(1);
         Gate { places, state: Mutex::new(State { free: places, closed: false }), changed: Condvar::new() }
     }
 
     /// Waits for so many places and takes them; who wants more than there are takes all. Returns what it took, to be given
     /// back, or nothing when the job is over.
-    pub(super) fn enter(&self, wanted: u64) -> Option<u64> {
+    pub(crate) fn enter(&self, wanted: u64) -> Option<u64> {
         let wanted = wanted.min(self.places);
         let waits = |state: &mut State| state.free < wanted && !state.closed;
         let mut state = self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner);
@@ -38,14 +38,14 @@ impl Gate {
     }
 
     /// Gives places back.
-    pub(super) fn leave(&self, taken: u64) {
+    pub(crate) fn leave(&self, taken: u64) {
         let mut state = self.state();
         state.free = state.free.saturating_add(taken).min(self.places);
         self.changed.notify_all();
     }
 
     /// Sends everybody away, now and later.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state().closed = true;
         self.changed.notify_all();
     }

@@ -16,7 +16,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::scheduling::SyncActivator;
 
 use super::list::Task;
-use super::{Failure, Relabel};
+use super::{Failure, Intake};
 use crate::stop::{StopOnPanic, StopReason};
 use crate::time::Time;
 
@@ -26,23 +26,23 @@ const PIECE_BYTES: u64 = 256 << 10;
 
 /// A record as it was read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Fetched {
-    pub(super) key: Key,
-    pub(super) place: String,
-    pub(super) label: Option<Label>,
-    pub(super) payload: Result<Payload, Failure>,
+pub(crate) struct Fetched {
+    pub(crate) key: Key,
+    pub(crate) place: String,
+    pub(crate) label: Option<Label>,
+    pub(crate) payload: Result<Payload, Failure>,
 }
 
 /// Some records of a step, in order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Piece {
-    pub(super) turn: u32,
-    pub(super) step: u32,
-    pub(super) records: VecDeque<Fetched>,
+pub(crate) struct Piece {
+    pub(crate) turn: u32,
+    pub(crate) step: u32,
+    pub(crate) records: VecDeque<Fetched>,
     /// Whether the step has no more.
-    pub(super) last: bool,
+    pub(crate) last: bool,
     /// Places that it takes in the gate of bytes.
-    pub(super) room: u64,
+    pub(crate) room: u64,
 }
 
 /// What the thread has to say.
@@ -53,7 +53,7 @@ enum News {
 }
 
 /// Reads whole shards, each at one worker. The pieces of a step come out in order, at the time of the step.
-pub(super) fn read<'scope>(tasks: StreamVec<'scope, Time, Task>, job: &Arc<Relabel>) -> StreamVec<'scope, Time, Piece> {
+pub(crate) fn read<'scope>(tasks: StreamVec<'scope, Time, Task>, job: &Arc<Intake>) -> StreamVec<'scope, Time, Piece> {
     let (scope, job) = (tasks.scope(), Arc::clone(job));
     tasks.unary(Exchange::new(|task: &Task| u64::from(task.turn)), "Read", move |_, info| {
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
@@ -84,7 +84,7 @@ pub(super) fn read<'scope>(tasks: StreamVec<'scope, Time, Task>, job: &Arc<Relab
 }
 
 /// Starts the thread that reads. It ends with the operator.
-fn start(job: &Arc<Relabel>, activator: SyncActivator) -> (Sender<Task>, Receiver<News>) {
+fn start(job: &Arc<Intake>, activator: SyncActivator) -> (Sender<Task>, Receiver<News>) {
     let (send, tasks) = unbounded::<Task>();
     let (tell, news) = unbounded();
     let reading = Arc::clone(job);
@@ -114,7 +114,7 @@ struct Over;
 
 /// Sends all records of a shard. What of it cannot be read is a record with an error, if the data are to blame; where a disk or
 /// a network is, another try may do better, and the job fails.
-fn records(job: &Relabel, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Over> {
+fn records(job: &Intake, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Over> {
     let shard = &task.shard;
     let take = usize::try_from(task.take).unwrap_or(usize::MAX);
     match job.corpus.read(shard) {
@@ -139,7 +139,7 @@ fn records(job: &Relabel, task: &Task, cutter: &mut Cutter<'_>) -> Result<(), Ov
 }
 
 /// Whether a record is in the sample. What stands for the rest of a shard always is.
-fn asked(job: &Relabel, item: &Result<Item, DataError>) -> bool {
+fn asked(job: &Intake, item: &Result<Item, DataError>) -> bool {
     match (&job.sample, item) {
         (Some(sample), Ok(item)) => sample.has(item.key),
         _ => true,
@@ -158,13 +158,13 @@ fn is_passing(error: &DataError) -> bool {
 }
 
 /// Ends the job, which is to go on with the shard when it is started again.
-fn fail(job: &Relabel, shard: &Shard, error: &DataError) -> Over {
+fn fail(job: &Intake, shard: &Shard, error: &DataError) -> Over {
     job.stop.set(StopReason::Failed(format!("{error}. Start again to go on with {}", shard.name)));
     Over
 }
 
 /// What stands for the rest of a shard.
-fn rest_of(job: &Relabel, shard: &Shard, error: &DataError) -> Result<Fetched, Over> {
+fn rest_of(job: &Intake, shard: &Shard, error: &DataError) -> Result<Fetched, Over> {
     if error.ends_a_job() {
         return Err(fail(job, shard, error));
     }
@@ -178,7 +178,7 @@ fn rest_of(job: &Relabel, shard: &Shard, error: &DataError) -> Result<Fetched, O
 ///
 /// Where a step ends depends on the shard alone: float sums depend on what else is in a batch.
 struct Cutter<'a> {
-    job: &'a Relabel,
+    job: &'a Intake,
     tell: &'a dyn Fn(News),
     piece: Piece,
     bytes: u64,
@@ -186,7 +186,7 @@ struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    fn new(job: &'a Relabel, turn: u32, tell: &'a dyn Fn(News)) -> Self {
+    fn new(job: &'a Intake, turn: u32, tell: &'a dyn Fn(News)) -> Self {
         let piece = Piece { turn, step: 0, records: VecDeque::new(), last: false, room: 0 };
         Cutter { job, tell, piece, bytes: 0, in_step: 0 }
     }

@@ -13,21 +13,21 @@ use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::{Scope, StreamVec};
 use timely::scheduling::SyncActivator;
 
-use super::{BulkEvent, HOME, Relabel};
+use super::{BulkEvent, HOME, Intake};
 use crate::stop::{StopOnPanic, StopReason};
 use crate::time::Time;
 
 /// A shard that is to be done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Task {
-    pub(super) turn: u32,
-    pub(super) shard: Shard,
+pub(crate) struct Task {
+    pub(crate) turn: u32,
+    pub(crate) shard: Shard,
     /// How many of its records, at most.
-    pub(super) take: u64,
+    pub(crate) take: u64,
 }
 
 /// Emits each shard that is to be done at the first moment of its turn.
-pub(super) fn list<'scope>(scope: Scope<'scope, Time>, job: &Arc<Relabel>) -> StreamVec<'scope, Time, Task> {
+pub(crate) fn list<'scope>(scope: Scope<'scope, Time>, job: &Arc<Intake>) -> StreamVec<'scope, Time, Task> {
     let job = Arc::clone(job);
     source(scope, "List", move |capability, info| {
         let activator = scope.worker().sync_activator_for(info.address.to_vec());
@@ -58,7 +58,7 @@ fn advance(capability: &mut Capability<Time>) -> bool {
 }
 
 /// Starts the thread that asks the corpus, which may wait for a network. The channel closes after the last shard.
-fn start(job: &Arc<Relabel>, activator: SyncActivator) -> Receiver<(Shard, u64)> {
+fn start(job: &Arc<Intake>, activator: SyncActivator) -> Receiver<(Shard, u64)> {
     let (send, found) = bounded(1);
     let listing = Arc::clone(job);
     let work = move || {
@@ -75,7 +75,7 @@ fn start(job: &Arc<Relabel>, activator: SyncActivator) -> Receiver<(Shard, u64)>
 }
 
 /// Goes through the shards until there are no more, or the job is over.
-fn find(job: &Relabel, send: &Sender<(Shard, u64)>, activator: &SyncActivator) {
+fn find(job: &Intake, send: &Sender<(Shard, u64)>, activator: &SyncActivator) {
     for shard in job.corpus.shards() {
         if job.gates.shards.enter(1).is_none() {
             return;
@@ -99,8 +99,8 @@ fn find(job: &Relabel, send: &Sender<(Shard, u64)>, activator: &SyncActivator) {
 }
 
 /// The shard, if it is still to be done.
-fn todo(job: &Relabel, shard: Shard) -> Option<Shard> {
-    match job.output.done(&shard) {
+fn todo(job: &Intake, shard: Shard) -> Option<Shard> {
+    match (job.before)(&shard) {
         Ok(None) => return Some(shard),
         Ok(Some(result)) => job.finished(result, shard.bytes, true),
         Err(error) => job.stop.set(StopReason::Failed(error.to_string())),
@@ -108,7 +108,7 @@ fn todo(job: &Relabel, shard: Shard) -> Option<Shard> {
     None
 }
 
-fn lost(job: &Relabel, error: &DataError) -> Option<Shard> {
+fn lost(job: &Intake, error: &DataError) -> Option<Shard> {
     (job.events)(BulkEvent::Lost(error.to_string()));
     None
 }
