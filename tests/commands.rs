@@ -109,7 +109,9 @@ fn two_processes_are_measured_in_one_command() {
     let small = ["--images", "2", "--size", "16", "--messages", "20", "--rounds", "2"];
     let ways = read(&[&["bench", "exchange", "--json"][..], &small].concat());
     assert!(ways["message_bytes"].as_u64().unwrap() > 2 * 16 * 16 * 3, "{ways}");
-    assert!(ways["ratio"]["by_round"]["least"].as_f64().unwrap() > 0.0, "{ways}");
+    // On a busy machine the ratio of such short rounds may come to 0.000.
+    assert!(ways["ratio"]["by_round"]["least"].is_number(), "{ways}");
+    assert!(ways["socket_megabytes_per_second"]["least"].as_f64().unwrap() > 0.0, "{ways}");
     let text = place.succeed(&[&["bench", "exchange"][..], &small].concat());
     assert!(text.contains("20 messages of") && text.contains("stream / socket: "), "{text}");
     let text = place.succeed(&["bench", "all-reduce", "--megabytes", "1", "--repetitions", "1"]);

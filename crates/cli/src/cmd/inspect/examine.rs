@@ -140,6 +140,7 @@ fn summary(report: &DataReport) -> Vec<String> {
         .collect();
     lines.push(match balance {
         None => format!("classes: {}", if classes.is_empty() { "nothing is labelled" } else { "one" }),
+        Some(found) if found.ratio == Some(1.0) => format!("classes: {}, each as large as the others", classes.len()),
         Some(found) => {
             let ratio = found.ratio.map_or_else(|| "without limit".to_owned(), |ratio| format!("{ratio:.1} to 1"));
             let (most, fewest) = (&found.largest, &found.smallest);
