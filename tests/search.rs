@@ -151,6 +151,9 @@ fn what_cannot_be_searched_is_said_at_once() {
     over("training.batch=[8]", &["--set", "search.held_out=6"], &["6 folds are to be held out, but there are 5"]);
     over("training.batch=[8]", &["--set", "search.rounds=9"], &["9 rounds", "has 3"]);
     over("memory=[1GiB, 2GiB]", &[], &["make the same pipeline"]);
+    over("seed=[1, 2]", &[], &["seed=2 has other images"]);
+    let set = ["--set", "search.set={training: {steps: 5}}"];
+    over("training.batch=[8, 9]", &set, &["`training.batch` is part of `training`"]);
     over("rounds.0.model.smallnet.width=[8, x]", &[], &["width=\"x\"", "whole number"]);
     place.write("thing", "somebody's");
     over("training.batch=[8, 9]", &["--out", "."], &["holds no search"]);

@@ -143,7 +143,7 @@ pub enum ClusterError {
         name: String,
     },
     /// The answers would lie where the input does.
-    #[error("the answers would lie in {out}, which is in the input {input}: choose a place outside of it with `--out`")]
+    #[error("the output would lie in {out}, which is in the input {input}: choose a place outside of it with `--out`")]
     OutInInput {
         /// Where the answers were to go.
         out: String,
@@ -182,7 +182,7 @@ pub enum ClusterError {
     },
     /// There is nothing to label.
     #[error(
-        "there is not a single record in the input: look at what it names, at `--kind`, and at `--sample` if only some are to be labelled"
+        "there is not a single record in the input: look at what it names, at `--kind`, and at `--sample` or `--limit` if only some are wanted"
     )]
     NoRecords,
     /// Models that cannot be asked together.

@@ -36,9 +36,14 @@ pub(crate) fn refuse_foreign(path: &Path) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Locks a file of a run directory, as long as it is open. Somebody else at work there is an error.
-pub(crate) fn hold(file: &File, name: &Path, run: &Path) -> Result<(), ClusterError> {
-    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+/// Locks a file of a run directory, as long as it is open, from all others or from those that do not share it. Somebody else at work there
+/// is an error.
+pub(crate) fn hold(file: &File, name: &Path, run: &Path, shared: bool) -> Result<(), ClusterError> {
+    let how = match shared {
+        true => FlockOperation::NonBlockingLockShared,
+        false => FlockOperation::NonBlockingLockExclusive,
+    };
+    flock(file, how).map_err(|error| match error {
         Errno::WOULDBLOCK => ClusterError::Busy { path: run.to_owned() },
         error => ClusterError::write(name, error.into()),
     })
@@ -69,7 +74,7 @@ impl RunDir {
         let lock = path.join(LOCK);
         fs::create_dir_all(path).map_err(|source| ClusterError::write(path, source))?;
         let file = File::create(&lock).map_err(|source| ClusterError::write(&lock, source))?;
-        hold(&file, &lock, path)?;
+        hold(&file, &lock, path, false)?;
         Ok(RunDir { path: path.to_owned(), _lock: file })
     }
 

@@ -25,7 +25,8 @@ pub(crate) struct SearchArgs {
     /// Worker threads; the result does not depend on it [default: one a core].
     #[arg(long, short = 'w', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
-    /// Trials under way at a time; the result does not depend on it [default: as many as there are workers for].
+    /// Trials under way at a time, each with the pipeline's `memory` to itself; the result does not depend on it [default: as many as
+    /// there are workers for].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) at_once: Option<u16>,
     /// Do the K-th of N shares of the trials, and leave the others to other machines that have DIR too. Each is started with `--resume`;

@@ -56,7 +56,7 @@ pub(crate) fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(crate::exit::FAILED));
     };
     if args.write {
-        write(args, &definition, winner)?;
+        write(args, winner)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,13 +74,16 @@ fn overrides(args: &SearchArgs) -> Vec<(String, String)> {
 
 /// What is said of a trial that is done.
 fn line(trial: &TrialDone) -> String {
-    let TrialDone { done, of, settings, fold, accuracy, seconds, failed } = trial;
+    let TrialDone { done, of, settings, fold, accuracy, before, seconds, failed } = trial;
     let came_to = match (accuracy, failed) {
         (Some(accuracy), _) => percent(*accuracy),
         (None, failed) => format!("failed: {}", failed.as_deref().unwrap_or("nobody knows why")),
     };
-    let took = seconds.map_or_else(|| "done before".to_owned(), |seconds| format!("{seconds:.1} s"));
-    format!("[{done}/{of}] {settings}, without fold {fold}: {came_to} ({took})")
+    let took = match (before, seconds) {
+        (true, _) => " (done before)".to_owned(),
+        (false, seconds) => seconds.map_or_else(String::new, |seconds| format!(" ({seconds:.1} s)")),
+    };
+    format!("[{done}/{of}] {settings}, on fold {fold}: {came_to}{took}")
 }
 
 /// The last key of a setting, or all of them where another setting ends with the same.
@@ -131,13 +134,14 @@ fn verdict(found: &Search, winner: &Tried) -> String {
         let better = winner.accuracy.zip(written.accuracy).map(|(best, written)| 100.0 * (best - written));
         says += &match better {
             _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
+            _ if written.rung < winner.rung => String::new(),
             Some(better) => format!("; as written: {better:.2} points less"),
             None => "; as written it fails".to_owned(),
         };
     }
     let near = |tried: &&Tried| {
         winner.accuracy.zip(tried.accuracy).is_some_and(|(best, other)| {
-            best - other < winner.standard_error.unwrap_or(0.0) && tried.rung == winner.rung
+            best - other <= winner.standard_error.unwrap_or(0.0) && tried.rung == winner.rung
         })
     };
     let near = found.tried.iter().skip(1).filter(near).count();
@@ -203,9 +207,14 @@ fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>
     Ok(Some(path))
 }
 
-/// Puts the best settings into the pipeline's file.
-fn write(args: &SearchArgs, definition: &Definition, winner: &Tried) -> anyhow::Result<()> {
+/// Puts the best settings into the pipeline's file, as that is by now.
+fn write(args: &SearchArgs, winner: &Tried) -> anyhow::Result<()> {
     let file = args.pipeline.pipeline.display();
+    if winner.as_written {
+        say(format_args!("{file} has the best settings already"));
+        return Ok(());
+    }
+    let definition = Definition::read(&args.pipeline.pipeline, &overrides(args))?;
     match definition.rewritten(&winner.settings) {
         Ok(text) => {
             write_out(&args.pipeline.pipeline, text.as_bytes())?;

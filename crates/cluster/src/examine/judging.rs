@@ -256,10 +256,12 @@ fn judge(
 ) -> Result<Judged, ClusterError> {
     let mut confidences = Confidences::new(bench.classes);
     let mut agreed = 0_u64;
+    let mut sizes = vec![0_u64; bench.classes];
     for (at, given) in bench.labelled.iter().filter_map(|at| Some((*at, bench.class(*at)?))) {
         let shares = shares(at)?;
         confidences.note(given, &shares);
         agreed += u64::from(most_probable(&shares) == given);
+        sizes.iter_mut().skip(given as usize).take(1).for_each(|size| *size += 1);
     }
     let thresholds = confidences.thresholds();
     let mut joint = vec![vec![0; bench.classes]; if bench.classes <= MOST_JOINT { bench.classes } else { 0 }];
@@ -294,6 +296,7 @@ fn judge(
         judge,
         judged,
         agreement: agreed as f64 / judged.max(1) as f64,
+        majority: sizes.into_iter().max().unwrap_or(0) as f64 / judged.max(1) as f64,
         penalty,
         temperature,
         thresholds: thresholds.into_iter().map(finite).collect(),

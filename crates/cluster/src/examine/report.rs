@@ -252,6 +252,8 @@ pub struct LabelsReport {
     pub judged: u64,
     /// The share of them whose label is the most probable class, in [0, 1].
     pub agreement: f64,
+    /// The share that always naming the largest class would agree with.
+    pub majority: f64,
     /// The penalty of the regression, in shares of the mean square of a feature; none where there is no regression.
     pub penalty: Option<f64>,
     /// The temperature of the softmax over what the regression predicts; none where there is no regression.
@@ -264,6 +266,14 @@ pub struct LabelsReport {
     pub joint: Vec<Vec<u64>>,
     /// The worst first: records that count as another class, then those of which another class is only more probable; by score.
     pub candidates: Vec<Candidate>,
+}
+
+impl LabelsReport {
+    /// Whether the model is better at these labels than whoever always names the largest class, by a fifth of what is left at least; else
+    /// what it says of them is worth nothing.
+    pub fn can_judge(&self) -> bool {
+        self.agreement - self.majority >= 0.2 * (1.0 - self.majority)
+    }
 }
 
 /// What labels were held against.
@@ -291,4 +301,34 @@ pub struct Candidate {
     pub given_probability: f32,
     /// How probable the suggested one is.
     pub suggested_probability: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_knows_little_more_than_the_largest_class_cannot_judge() {
+        let judges = |agreement, majority| {
+            let (model, judge, thresholds, joint) = (String::new(), Judge::Embeddings, Vec::new(), Vec::new());
+            let (penalty, temperature, judged, issues) = (None, None, 10, 0);
+            let candidates = Vec::new();
+            LabelsReport {
+                model,
+                judge,
+                judged,
+                agreement,
+                majority,
+                penalty,
+                temperature,
+                thresholds,
+                issues,
+                joint,
+                candidates,
+            }
+            .can_judge()
+        };
+        assert!(judges(0.91, 0.05) && judges(0.95, 0.9) && judges(0.7, 0.5));
+        assert!(!judges(0.27, 0.5) && !judges(0.55, 0.5) && !judges(0.91, 0.9));
+    }
 }

@@ -103,7 +103,7 @@ impl Chronicle {
         let path = folder.join("log.txt");
         let log = OpenOptions::new().append(true).create(true).open(&path);
         let log = log.map_err(|source| ClusterError::write(&path, source))?;
-        hold(&log, &path, run)?;
+        hold(&log, &path, run, false)?;
         let status = LaunchStatus { pid: std::process::id(), machine: machine_name(), ..LaunchStatus::default() };
         let mut chronicle =
             Chronicle { path: folder.join(STATUS), log, status, written: Instant::now(), before: Vec::new() };

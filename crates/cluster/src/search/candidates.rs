@@ -36,10 +36,13 @@ pub(super) fn field(plan: &Plan, wanted: &SearchPlan, options: &SearchOptions) -
         Some(trials) => drawn(wanted, trials, plan.seed),
         None => all(wanted)?,
     };
-    let reduced = options.definition.with(&wanted.set);
+    // What the command line says counts for trials, too.
+    let overrides = [&wanted.set[..], &options.definition.overrides].concat();
+    let reduced = Definition { overrides, ..options.definition.clone() };
     let make = |(number, settings): (usize, Settings)| candidate(&reduced, number, settings, wanted, options.device);
     let mut field = settings.into_iter().enumerate().map(make).collect::<Result<Vec<_>, _>>()?;
     refuse_twins(&field)?;
+    refuse_other_data(&field)?;
     let written = candidate(&reduced, field.len(), Settings::new(), wanted, options.device)?;
     match field.iter_mut().find(|candidate| candidate.plan == written.plan) {
         Some(candidate) => candidate.as_written = true,
@@ -96,6 +99,16 @@ fn refuse_twins(field: &[Candidate]) -> Result<(), SearchError> {
         }
     }
     Ok(())
+}
+
+/// Accuracies on other images cannot be compared.
+fn refuse_other_data(field: &[Candidate]) -> Result<(), SearchError> {
+    let data = |candidate: &Candidate| (candidate.plan.seed, candidate.plan.data.clone());
+    let first = field.first().map(data);
+    match field.iter().find(|candidate| first.as_ref() != Some(&data(candidate))) {
+        Some(candidate) => Err(SearchError::OtherData { settings: shown(&candidate.settings) }),
+        None => Ok(()),
+    }
 }
 
 /// Every combination of the listed values, the last axis fastest.

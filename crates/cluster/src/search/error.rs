@@ -37,6 +37,14 @@ pub enum SearchError {
         /// Other settings.
         other: String,
     },
+    /// Combinations have other data.
+    #[error(
+        "{settings} has other images than the combinations before it: `seed` and `data` decide what is held out, and accuracies on other images cannot be compared"
+    )]
+    OtherData {
+        /// The settings.
+        settings: String,
+    },
     /// There are too many combinations of settings.
     #[error("there are more than {most} combinations: list fewer values, or draw some of them with `search.trials`")]
     TooMany {

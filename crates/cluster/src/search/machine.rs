@@ -25,7 +25,9 @@ pub struct TrialDone {
     pub fold: u32,
     /// The accuracy on that fold, 0 to 1; none if the trial failed.
     pub accuracy: Option<f64>,
-    /// Seconds that it took; none if it was done by an earlier search.
+    /// Whether it was done by an earlier search, or by another process.
+    pub before: bool,
+    /// Seconds that it took; none if it failed.
     pub seconds: Option<f64>,
     /// Why it failed, if it did.
     pub failed: Option<String>,
@@ -82,9 +84,10 @@ impl Machine {
             return Ok(None);
         }
         for trial in of_others {
-            match trial.done()? {
-                Some(round) => board.note(&trial.label, Ok(round), false),
-                None => return Ok(None),
+            match (trial.done()?, trial.failure()) {
+                (Some(round), _) => board.note(&trial.label, Ok(round), false),
+                (None, Some(reason)) => board.note(&trial.label, Err(reason), false),
+                (None, None) => return Ok(None),
             }
         }
         Ok(Some(std::mem::take(&mut *lock(&board.scores))))
@@ -108,7 +111,7 @@ impl Board {
         let failed = score.as_ref().err().cloned();
         scores.insert((candidate, fold), score);
         let (done, of) = (scores.len(), self.of);
-        (self.done)(&TrialDone { done, of, settings, fold, accuracy, seconds: seconds.filter(|_| now), failed });
+        (self.done)(&TrialDone { done, of, settings, fold, accuracy, before: !now, seconds, failed });
     }
 }
 
@@ -137,11 +140,13 @@ impl Queue {
         let trial = self.trials.get(number)?;
         let mut line = lock(&self.line);
         self.close(&mut line, Recording::is_over);
+        if line.error.is_some() {
+            return None;
+        }
         if !line.staged.contains_key(&number)
             && let Err(error) = self.open(&mut line, number, trial)
         {
-            self.stop.set(StopReason::Failed(error.to_string()));
-            line.error.get_or_insert(error);
+            self.give_up(&mut line, error);
             return None;
         }
         let (job, around, taken) = line.staged.get_mut(&number)?;
@@ -154,6 +159,7 @@ impl Queue {
     }
 
     fn open(&self, line: &mut Line, number: usize, trial: &Trial) -> Result<(), ClusterError> {
+        trial.leave_word(None)?;
         let options = RunOptions { start: trial.start()?, ..trial.options.clone() };
         let prepared = prepare(&trial.plan, &options, trial.job()?, trial.hash)?;
         let (board, label) = (Arc::clone(&self.board), trial.label.clone());
@@ -164,7 +170,7 @@ impl Queue {
         };
         let stop = Stop::new();
         let Staged { job, around, recording } = stage(&trial.plan, options.device, prepared, None, &stop, watch)?;
-        let around = around.sharing(self.shelf.clone());
+        let around = around.sharing(self.shelf.section(trial.section));
         line.staged.insert(number, (job, around, 0));
         line.open.push((number, recording));
         Ok(())
@@ -177,15 +183,27 @@ impl Queue {
         for (number, recording) in over {
             match recording.join() {
                 Ok(Outcome { stopped: Some(reason), .. }) if self.stop.reason().is_none() => {
-                    self.board.note(&self.trials[number].label, Err(reason.to_string()), true);
+                    self.failed(line, number, &reason.to_string());
                 }
                 Ok(_) => {}
-                Err(error) => {
-                    self.stop.set(StopReason::Failed(error.to_string()));
-                    line.error.get_or_insert(error);
-                }
+                Err(error) => self.give_up(line, error),
             }
         }
+    }
+
+    /// A trial failed: the others go on.
+    fn failed(&self, line: &mut Line, number: usize, reason: &str) {
+        let Some(trial) = self.trials.get(number) else { return };
+        self.board.note(&trial.label, Err(reason.to_owned()), true);
+        if let Err(error) = trial.leave_word(Some(reason)) {
+            self.give_up(line, error);
+        }
+    }
+
+    /// Nothing can go on.
+    fn give_up(&self, line: &mut Line, error: ClusterError) {
+        self.stop.set(StopReason::Failed(error.to_string()));
+        line.error.get_or_insert(error);
     }
 
     /// Closes all records that are left, once the workers have gone.

@@ -12,8 +12,9 @@ mod outcome;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use millstream_dataflow::{Stop, StopReason};
 use millstream_spec::{Definition, HalvingPlan, Plan};
@@ -21,6 +22,7 @@ use millstream_train::Device;
 
 use crate::error::ClusterError;
 use crate::run::Start;
+use crate::run_dir::hold;
 use candidates::{Candidate, field};
 use machine::Machine;
 use trial::trials;
@@ -33,6 +35,10 @@ pub use outcome::{Search, SearchAxis, Tried};
 const TRIALS: &str = "trials";
 /// The file that tells of the search.
 const REPORT: &str = "search.json";
+/// What a search that is not done yet must not be taken for.
+const RESULTS: [&str; 3] = [REPORT, "trials.csv", "heatmap.png"];
+/// The file that makes a directory one of a search, and is locked while that is under way.
+const LOCK: &str = "search.lock";
 
 /// How to search. None of it changes the result, but for the device.
 #[derive(Clone, Debug)]
@@ -99,12 +105,13 @@ pub fn search(
     let mut field = field(plan, wanted, options)?;
     let machine = Machine::new(options, done);
     let shares = shares(wanted.halving);
+    let mut held: Option<File> = None;
     let mut results: BTreeMap<usize, Tried> = BTreeMap::new();
     for (rung, share) in (0..).zip(&shares) {
         let trials = trials(&field, wanted, *share, options)?;
-        if rung == 0 {
+        if held.is_none() {
             // Not before it is known that all of it can be done.
-            make_room(&options.out, options.start)?;
+            held = Some(take(options)?);
         }
         let Some(scores) = machine.run(trials, stop)? else {
             return Ok(Searched { search: None, stopped: stop.reason().cloned() });
@@ -129,28 +136,39 @@ fn shares(halving: Option<HalvingPlan>) -> Vec<f64> {
 /// Leaves the best of the field, one of `eta`, and the pipeline as it is written, which all others are compared with.
 fn survive(field: &mut Vec<Candidate>, results: &BTreeMap<usize, Tried>, eta: u32) {
     let mut ranked: Vec<&Tried> = field.iter().filter_map(|candidate| results.get(&candidate.number)).collect();
-    ranked.retain(|tried| !tried.settings.is_empty());
+    ranked.retain(|tried| !tried.as_written);
     ranked.sort_by(|a, b| a.rank(b));
     let stay: BTreeSet<usize> =
         ranked.iter().take(ranked.len().div_ceil(eta as usize)).map(|tried| tried.number).collect();
-    field.retain(|candidate| candidate.settings.is_empty() || stay.contains(&candidate.number));
+    field.retain(|candidate| candidate.as_written || stay.contains(&candidate.number));
 }
 
-/// Sees to it that a directory is one for a search, and empty where it is to be.
-fn make_room(out: &Path, start: Start) -> Result<(), ClusterError> {
-    let trials = out.join(TRIALS);
-    let occupied = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-    if out.is_file() || (occupied && !trials.is_dir()) {
-        return Err(SearchError::NotASearch { path: out.to_owned() }.into());
+/// Takes a directory for a search: one of its own, empty where it is to be, and held as long as the file that comes back is open, from others
+/// unless all do a share.
+fn take(options: &SearchOptions) -> Result<File, ClusterError> {
+    let (out, lock) = (&options.out, options.out.join(LOCK));
+    let holds_something = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    let searched = lock.exists();
+    if out.is_file() || (holds_something && !searched) {
+        return Err(SearchError::NotASearch { path: out.clone() }.into());
     }
-    match start {
-        Start::Fresh if occupied => return Err(SearchError::Occupied { path: out.to_owned() }.into()),
-        Start::Overwrite if occupied => {
-            fs::remove_dir_all(&trials).map_err(|source| ClusterError::write(&trials, source))?;
+    if searched && options.start == Start::Fresh {
+        return Err(SearchError::Occupied { path: out.clone() }.into());
+    }
+    fs::create_dir_all(out).map_err(|source| ClusterError::write(out, source))?;
+    let file = File::options().append(true).create(true).open(&lock);
+    let file = file.map_err(|source| ClusterError::write(&lock, source))?;
+    hold(&file, &lock, out, options.share.is_some())?;
+    let old = if options.start == Start::Overwrite { &[TRIALS][..] } else { &[] };
+    for name in RESULTS.iter().chain(old) {
+        let path = out.join(name);
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        match removed {
+            Err(source) if source.kind() != ErrorKind::NotFound => return Err(ClusterError::write(&path, source)),
+            _ => {}
         }
-        Start::Fresh | Start::Overwrite | Start::Resume => {}
     }
-    fs::create_dir_all(&trials).map_err(|source| ClusterError::write(&trials, source))
+    Ok(file)
 }
 
 #[cfg(test)]

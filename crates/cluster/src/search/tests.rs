@@ -19,44 +19,43 @@ fn tried(number: usize, rung: u32, accuracy: Option<f64>) -> Tried {
     Tried { number, settings, as_written, rung, steps, images, accuracy, standard_error, folds, failures }
 }
 
+fn options(out: PathBuf, start: Start, settings: &[(String, String)]) -> SearchOptions {
+    let definition = Definition { file: "tiny.yaml".to_owned(), text: TEXT.to_owned(), overrides: settings.to_vec() };
+    SearchOptions { definition, out, start, workers: 1, at_once: None, share: None, shelf: 0, device: Device::Cpu }
+}
+
+fn try_field(settings: &[(&str, &str)]) -> Result<Vec<Candidate>, SearchError> {
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let plan = parse(TEXT, "tiny.yaml", &settings).unwrap();
+    field(&plan, plan.search.as_ref().unwrap(), &options(PathBuf::new(), Start::Fresh, &settings))
+}
+
 /// The combinations of a search, as one reads them.
 fn combinations(search: &str) -> Vec<String> {
-    let settings = [("search".to_owned(), search.to_owned())];
-    let definition = Definition { file: "tiny.yaml".to_owned(), text: TEXT.to_owned(), overrides: settings.to_vec() };
-    let plan = parse(TEXT, "tiny.yaml", &settings).unwrap();
-    let options = SearchOptions {
-        definition,
-        out: PathBuf::new(),
-        start: Start::Fresh,
-        workers: 1,
-        at_once: None,
-        share: None,
-        shelf: 0,
-        device: Device::Cpu,
-    };
-    let field = field(&plan, plan.search.as_ref().unwrap(), &options).unwrap();
+    let field = try_field(&[("search", search)]).unwrap();
     assert!(field.iter().all(|candidate| candidate.plan.search.is_none() && candidate.plan.threads == 1));
     field.iter().map(|candidate| candidates::shown(&candidate.settings)).collect()
 }
 
 #[test]
 fn a_grid_has_every_combination_once_and_the_pipeline_as_it_is_written() {
-    let found = combinations("{ over: { seed: [1, 2], rounds.0.training.batch: [4, 16] } }");
-    let batch = "rounds.0.training.batch";
-    let of = |size, seed| format!("{batch}={size}, seed={seed}");
+    let (batch, steps) = ("rounds.0.training.batch", "rounds.0.training.steps");
+    let found = combinations("{ over: { rounds.0.training.steps: [1, 2], rounds.0.training.batch: [4, 16] } }");
+    let of = |size, count| format!("{batch}={size}, {steps}={count}");
     assert_eq!(found, [of(4, 1), of(4, 2), of(16, 1), of(16, 2), "as written".to_owned()]);
-    assert_eq!(combinations("{ over: { seed: [0, 1] } }"), ["seed=0", "seed=1"], "the first is as written");
+    let found = combinations("{ over: { rounds.0.training.batch: [4, 8] } }");
+    assert_eq!(found, [format!("{batch}=4"), format!("{batch}=8")], "the second is as written");
 }
 
 #[test]
 fn random_combinations_differ_and_lie_in_their_ranges() {
-    let search = "{ trials: 40, over: { seed: { from: 3, to: 6, whole: true }, rounds.0.training.label_smoothing: { from: 0.001, to: 0.5, scale: log } } }";
+    let search = "{ trials: 40, over: { rounds.0.training.batch: { from: 3, to: 6, whole: true }, rounds.0.training.label_smoothing: { from: 0.001, to: 0.5, scale: log } } }";
     let found = combinations(search);
     assert_eq!(found, combinations(search), "the same each time");
     assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), 41);
     let (mut seeds, mut small) = (BTreeSet::new(), 0);
     for one in &found[..40] {
-        let (smoothing, seed) = one.split_once(", ").unwrap();
+        let (seed, smoothing) = one.split_once(", ").unwrap();
         let smoothing: f64 = smoothing.split_once('=').unwrap().1.parse().unwrap();
         assert!((0.001..=0.5).contains(&smoothing), "{one}");
         small += usize::from(smoothing < 0.0224);
@@ -65,7 +64,10 @@ fn random_combinations_differ_and_lie_in_their_ranges() {
     assert_eq!(seeds.len(), 4, "{seeds:?}");
     assert!((10..=30).contains(&small), "half of them lie below the geometric mean: {small}");
     // There are no more than four.
-    assert_eq!(combinations("{ trials: 40, over: { seed: { from: 3, to: 6, whole: true } } }").len(), 5);
+    assert_eq!(
+        combinations("{ trials: 40, over: { rounds.0.training.batch: { from: 3, to: 6, whole: true } } }").len(),
+        5
+    );
 }
 
 #[test]
@@ -88,20 +90,61 @@ fn each_rung_has_eta_times_the_steps_of_the_one_before() {
 }
 
 #[test]
+fn the_command_line_counts_for_trials_and_other_data_are_refused() {
+    let search = "{ over: { rounds.0.training.batch: [4, 8] }, set: { rounds.0.training.steps: 7 } }";
+    let steps = |settings: &[(&str, &str)]| try_field(settings).unwrap()[0].plan.rounds[0].training.steps;
+    assert_eq!(steps(&[("search", search)]), 7);
+    assert_eq!(steps(&[("search", search), ("rounds.0.training.steps", "9")]), 9);
+    let refused = |over: &str| try_field(&[("search", &format!("{{ over: {{ {over} }} }}"))]).unwrap_err();
+    assert!(matches!(refused("seed: [1, 2]"), SearchError::OtherData { .. }));
+    assert!(matches!(refused("data.splits.labelled.take.fraction: [0.5, 0.9]"), SearchError::OtherData { .. }));
+    assert!(matches!(refused("memory: [1GiB, 2GiB]"), SearchError::Twins { .. }));
+}
+
+#[test]
+fn the_best_of_a_rung_go_on_and_so_does_the_pipeline_as_it_is_written() {
+    let mut all = try_field(&[("search", "{ over: { rounds.0.training.batch: [4, 8, 16, 32] } }")]).unwrap();
+    let scores = [0.9, 0.1, 0.5, 0.7];
+    let results: BTreeMap<usize, Tried> = (0..4)
+        .map(|number| (number, Tried { as_written: all[number].as_written, ..tried(number, 0, Some(scores[number])) }))
+        .collect();
+    survive(&mut all, &results, 3);
+    assert_eq!(all.iter().map(|candidate| candidate.number).collect::<Vec<_>>(), [0, 1], "the second is as written");
+}
+
+#[test]
 fn a_directory_of_something_else_is_left_alone() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    make_room(&out, Start::Fresh).unwrap();
-    std::fs::write(out.join("trials/x"), "a trial").unwrap();
-    assert!(make_room(&out, Start::Fresh).is_err());
-    make_room(&out, Start::Resume).unwrap();
-    assert!(out.join("trials/x").exists());
-    make_room(&out, Start::Overwrite).unwrap();
-    assert!(!out.join("trials/x").exists());
-    std::fs::write(place.path().join("thesis.txt"), "").unwrap();
-    for start in [Start::Fresh, Start::Resume, Start::Overwrite] {
-        assert!(make_room(place.path(), start).is_err());
+    let take = |out: &PathBuf, start| take(&options(out.clone(), start, &[]));
+    let held = take(&out, Start::Fresh).unwrap();
+    assert!(matches!(take(&out, Start::Resume), Err(ClusterError::Busy { .. })), "a search is under way");
+    drop(held);
+    for name in ["trials/x", "search.json", "mine"] {
+        fs::create_dir_all(out.join("trials")).unwrap();
+        fs::write(out.join(name), "").unwrap();
     }
+    assert!(take(&out, Start::Fresh).is_err());
+    take(&out, Start::Resume).unwrap();
+    assert!(out.join("trials/x").exists() && !out.join("search.json").exists(), "it is not done");
+    take(&out, Start::Overwrite).unwrap();
+    assert!(!out.join("trials").exists() && out.join("mine").exists());
+    let foreign = place.path().join("foreign");
+    fs::create_dir_all(foreign.join("trials")).unwrap();
+    for start in [Start::Fresh, Start::Resume, Start::Overwrite] {
+        assert!(take(&foreign, start).is_err() && foreign.join("trials").exists());
+    }
+}
+
+#[test]
+fn those_who_share_a_search_hold_its_directory_together() {
+    let place = tempfile::tempdir().unwrap();
+    let all = options(place.path().join("out"), Start::Resume, &[]);
+    let share = SearchOptions { share: Some(Share { part: 1, of: 2 }), ..all.clone() };
+    let (one, other) = (take(&share).unwrap(), take(&share).unwrap());
+    assert!(take(&all).is_err());
+    drop((one, other));
+    take(&all).unwrap();
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Trials: a combination, trained without a fold of the labelled images.
 
-use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use millstream_data::Manifest;
+use millstream_data::{Manifest, write_atomically};
 use millstream_dataflow::Job;
-use millstream_spec::{Plan, SearchPlan};
+use millstream_spec::{DecodePlan, Plan, SearchPlan};
 
 use super::candidates::{Candidate, brief, shown};
 use super::error::SearchError;
@@ -18,6 +18,9 @@ use crate::orders::Shape;
 use crate::plan_hash::plan_hash;
 use crate::run::{RunOptions, Start, rehearse};
 use crate::{checkpoint, report::RoundReport};
+
+/// The file in the directory of a trial that says why it failed.
+const FAILURE: &str = "failed.txt";
 
 /// What a trial is of.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub(super) struct Trial {
     pub(super) manifest: Arc<Manifest>,
     pub(super) hash: [u8; 32],
     pub(super) options: RunOptions,
+    /// The section of the shelf of decoded images that fits.
+    pub(super) section: u32,
     on_gpu: bool,
 }
 
@@ -68,6 +73,21 @@ impl Trial {
         Ok(job)
     }
 
+    /// Why another process could not do it, if it said so.
+    pub(super) fn failure(&self) -> Option<String> {
+        std::fs::read_to_string(self.directory().join(FAILURE)).ok()
+    }
+
+    /// Leaves word that it failed, for others who share the search; or that it did not.
+    pub(super) fn leave_word(&self, failure: Option<&str>) -> Result<(), ClusterError> {
+        let path = self.directory().join(FAILURE);
+        match failure {
+            Some(reason) => Ok(write_atomically(&path, |file| file.write_all(reason.as_bytes()))?),
+            None if path.exists() => std::fs::remove_file(&path).map_err(|source| ClusterError::write(&path, source)),
+            None => Ok(()),
+        }
+    }
+
     fn directory(&self) -> PathBuf {
         self.options.out.clone().unwrap_or_default()
     }
@@ -84,16 +104,17 @@ pub(super) fn trials(
     share: f64,
     options: &SearchOptions,
 ) -> Result<Vec<Trial>, ClusterError> {
-    let mut shop = Shop { options, manifests: BTreeMap::new() };
+    let Some(first) = field.first() else { return Ok(Vec::new()) };
+    let manifest = Arc::new(millstream_dataflow::open(&first.plan)?);
+    let mut shop = Shop { options, manifest: Arc::clone(&manifest), decoding: Vec::new() };
     let mut trials = Vec::new();
     for candidate in field {
         let named = |error| SearchError::Trial { settings: shown(&candidate.settings), source: Box::new(error) };
         let plan = candidate.plan.clone().shortened(share);
-        let manifest = shop.manifest(&plan)?;
         let on_gpu = rehearse(&plan, &manifest, options.device).map_err(named)?;
         for fold in 0..wanted.held_out {
             let plan = plan.clone().holding_out(fold, wanted.folds);
-            let trial = shop.trial(candidate, fold, plan, Arc::clone(&manifest), on_gpu)?;
+            let trial = shop.trial(candidate, fold, plan, on_gpu)?;
             let job = trial.job().map_err(named)?;
             let (labelled, folds) = (job.labelled.len() + job.test.len(), wanted.folds);
             if labelled < folds as usize {
@@ -106,31 +127,26 @@ pub(super) fn trials(
     Ok(trials)
 }
 
-/// Makes trials, and opens each set of sources once.
+/// Makes trials. All have the same data, which are opened once.
 struct Shop<'a> {
     options: &'a SearchOptions,
-    manifests: BTreeMap<String, Arc<Manifest>>,
+    manifest: Arc<Manifest>,
+    /// Ways of decoding.
+    decoding: Vec<DecodePlan>,
 }
 
 impl Shop<'_> {
-    fn manifest(&mut self, plan: &Plan) -> Result<Arc<Manifest>, ClusterError> {
-        let data = format!("{} {:?}", plan.seed, plan.data);
-        if let Some(manifest) = self.manifests.get(&data) {
-            return Ok(Arc::clone(manifest));
-        }
-        let manifest = Arc::new(millstream_dataflow::open(plan)?);
-        self.manifests.insert(data, Arc::clone(&manifest));
-        Ok(manifest)
+    /// The section of the shelf for a way of decoding.
+    fn section(&mut self, decode: &DecodePlan) -> u32 {
+        let known = self.decoding.iter().position(|known| known == decode).unwrap_or_else(|| {
+            self.decoding.push(*decode);
+            self.decoding.len() - 1
+        });
+        known as u32
     }
 
-    fn trial(
-        &self,
-        candidate: &Candidate,
-        fold: u32,
-        plan: Plan,
-        manifest: Arc<Manifest>,
-        on_gpu: bool,
-    ) -> Result<Trial, ClusterError> {
+    fn trial(&mut self, candidate: &Candidate, fold: u32, plan: Plan, on_gpu: bool) -> Result<Trial, ClusterError> {
+        let (manifest, section) = (Arc::clone(&self.manifest), self.section(&plan.stream.decode));
         let hash = plan_hash(&plan, &manifest)?;
         let SearchOptions { definition, out, workers, device, .. } = self.options;
         let name: String = hex(&hash).chars().take(12).collect();
@@ -143,6 +159,6 @@ impl Shop<'_> {
             device: *device,
         };
         let label = Label { candidate: candidate.number, settings: brief(&candidate.settings), fold };
-        Ok(Trial { label, plan, manifest, hash, options, on_gpu })
+        Ok(Trial { label, plan, manifest, hash, options, section, on_gpu })
     }
 }

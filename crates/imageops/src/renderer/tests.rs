@@ -259,3 +259,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn records_of_one_key_in_two_sections_of_a_shelf_are_two() {
+    let view = View::new(vec![], (40, 40, 3)).unwrap();
+    let files = [encoded(80, 80, image::ImageFormat::Jpeg), encoded(60, 90, image::ImageFormat::Png)];
+    let shelf = Shelf::new(1 << 20);
+    for _ in 0..2 {
+        for (section, file) in (0..).zip(&files) {
+            let mut renderer = Renderer::default().sharing(Some(shelf.section(section)));
+            let mut shown = Image::default();
+            renderer.render_image(&view, Picture::Encoded(file), &sample(7), &mut shown).unwrap();
+            assert_eq!(shown, render(&view, Picture::Encoded(file), 7));
+        }
+    }
+    assert_eq!(shelf.images(), 2);
+}

@@ -15,7 +15,9 @@ pub(super) fn search(checker: &mut Checker<'_>, raw: &raw::Search, rounds: usize
         let message = format!("trials have {} rounds, but the pipeline has {rounds}", raw.rounds.unwrap_or(0));
         checker.error(&at("rounds"), Code::OutOfRange, message, format!("write a number from 1 to {rounds}"));
     }
-    let over = raw.over.iter().map(|(path, axis)| (path.clone(), self::axis(checker, raw, path, axis))).collect();
+    overlaps(checker, raw);
+    let over =
+        raw.over.iter().map(|(path, axis)| (path.clone(), self::axis(checker, raw.trials, path, axis))).collect();
     SearchPlan {
         over,
         set: raw.set.iter().map(|(path, value)| (path.clone(), value.0.to_string())).collect(),
@@ -31,19 +33,33 @@ fn at(key: &str) -> Path {
     Path::of(&["search", key])
 }
 
-fn axis(checker: &mut Checker<'_>, search: &raw::Search, path: &str, axis: &raw::Axis) -> AxisPlan {
-    let place = at("over").key(path);
-    if search.set.contains_key(path) {
-        let message = format!("`{path}` is both tried and set");
-        checker.error(&at("set").key(path), Code::Conflict, message, "remove it from `set`, or from `over`");
+/// A setting that is part of another would be lost, or take the place of the other.
+fn overlaps(checker: &mut Checker<'_>, raw: &raw::Search) {
+    let within =
+        |path: &str, other: &str| path == other || path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+    let all: Vec<(&str, &String)> =
+        raw.over.keys().map(|path| ("over", path)).chain(raw.set.keys().map(|path| ("set", path))).collect();
+    for (number, (section, path)) in all.iter().enumerate() {
+        let others = all.iter().enumerate().filter(|(other, _)| *other != number);
+        if let Some((_, (_, other))) =
+            others.into_iter().find(|(other, (_, whole))| within(path, whole) && (*path != *whole || *other < number))
+        {
+            let message = format!("`{path}` is part of `{other}`, which is tried or set as well");
+            let help = "a setting may be tried or set once: remove one of the two";
+            checker.key_error(&at(section).key(path), Code::Conflict, message, help);
+        }
     }
+}
+
+fn axis(checker: &mut Checker<'_>, trials: Option<u32>, path: &str, axis: &raw::Axis) -> AxisPlan {
+    let place = at("over").key(path);
     match axis {
         raw::Axis::Values(values) => {
             repeated(checker, &place, path, values);
             AxisPlan::Values(values.iter().map(ToString::to_string).collect())
         }
         raw::Axis::Range(range) => {
-            if search.trials.is_none() {
+            if trials.is_none() {
                 let message = format!("`{path}` has a range, and without `trials` all combinations would be tried");
                 let help = "say with `trials: 20` how many combinations are drawn, or list values: `[0.01, 0.1]`";
                 checker.key_error(&place, Code::Conflict, message, help);

@@ -164,6 +164,7 @@ fn summary(report: &DataReport) -> Vec<String> {
             "labels: {} of {} are probably wrong; the model agrees with {agreement}",
             found.issues, found.judged
         ));
+        lines.extend((!found.can_judge()).then(|| page::cannot_judge(found)));
     }
     lines.extend(normalize.as_ref().map(page::normalize));
     lines

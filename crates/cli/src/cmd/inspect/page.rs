@@ -271,7 +271,10 @@ fn label(record: &RecordReport) -> String {
 fn broken(page: &mut Page, report: &DataReport) {
     page.section("Broken records");
     if report.broken.count == 0 {
-        page.text("None: every image can be read and decoded to its end.");
+        page.text(
+            "None: every image can be decoded, and has its end. A JPEG that is damaged in between is shown as far as the decoder \
+             can, and is not found here.",
+        );
         return;
     }
     let row = |record: &millstream_cluster::BrokenRecord| {
@@ -280,6 +283,15 @@ fn broken(page: &mut Page, report: &DataReport) {
     let rows: Vec<Vec<String>> = report.broken.records.iter().take(MOST_BROKEN).map(row).collect();
     page.table(&["split", "place", "stage", "why"], &rows);
     more(page, report.broken.count, MOST_BROKEN, "are in report.json");
+}
+
+/// What is said of a model that knows too little.
+pub(super) fn cannot_judge(found: &LabelsReport) -> String {
+    format!(
+        "Do not trust this: the model agrees with {} of the labels, and always naming the largest class with {}. It cannot judge them.",
+        table::percent(found.agreement),
+        table::percent(found.majority)
+    )
 }
 
 fn wrong_labels(page: &mut Page, report: &DataReport, found: &LabelsReport, pictures: &Pictures) {
@@ -302,6 +314,9 @@ fn wrong_labels(page: &mut Page, report: &DataReport, found: &LabelsReport, pict
         found.judged,
         found.issues
     ));
+    if !found.can_judge() {
+        page.text(&cannot_judge(found));
+    }
     let says = |candidate: &Candidate| {
         let given = candidate.record.label.clone().unwrap_or_default();
         format!(
