@@ -129,8 +129,8 @@ fn the_best_settings_are_written_into_the_pipeline() {
     }
 
     // As it is written, with next to no learning rate, it loses; and a whole section is not put into the text.
-    let crippled = "search={folds: 2, rounds: 1, set: {training.optimizer.sgd.lr: 1e-9}}";
-    let section = ["search", "pipeline.yaml", "--out", "other", "--write", "--set", crippled];
+    let crippled = ["--set", "search={folds: 2, rounds: 1}", "--set", "training.optimizer.sgd.lr=1e-9"];
+    let section = [&["search", "pipeline.yaml", "--out", "other", "--write"][..], &crippled].concat();
     let over = ["--over", "training.optimizer=[{sgd: {lr: 0.1}}]"];
     place.fail(&[&section[..], &over].concat(), 2, &["`training.optimizer` cannot be put there", "Paste the lines"]);
     assert_eq!(std::fs::read_to_string(place.path("pipeline.yaml")).unwrap(), after);
