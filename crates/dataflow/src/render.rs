@@ -226,6 +226,7 @@ fn decode_options(plan: &DecodePlan) -> Options {
         limits: Limits { pixels: plan.max_pixels, ..Limits::default() },
         truncated: if plan.keep_truncated { Truncated::Keep } else { Truncated::Refuse },
         scale: plan.scale,
+        intact: false,
     }
 }
 

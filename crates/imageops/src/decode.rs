@@ -70,11 +70,13 @@ pub struct Options {
     pub truncated: Truncated,
     /// Whether a JPEG may be decoded smaller where [`Wanted::least`] allows it.
     pub scale: bool,
+    /// Whether a JPEG whose data are damaged in what is decoded is broken; else it is shown as far as libjpeg can.
+    pub intact: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), truncated: Truncated::Refuse, scale: true }
+        Self { limits: Limits::default(), truncated: Truncated::Refuse, scale: true, intact: false }
     }
 }
 
@@ -211,7 +213,7 @@ impl Opened<'_> {
     ///
     /// As Pillow's `exif_transpose` and `convert("RGB")` do: the EXIF orientation is applied, alpha is dropped, of 16 bits
     /// the upper 8 are taken (plain gray of 16 bits is cut off at 255), of an animation the first frame. Gray is ITU-R
-    /// 601-2 luma of RGB. A JPEG whose data are damaged is shown as far as libjpeg can, only one that ends early is
+    /// 601-2 luma of RGB. A JPEG whose data are damaged is shown as far as libjpeg can ([`Options::intact`]), only one that ends early is
     /// broken ([`Truncated`]).
     ///
     /// # Errors

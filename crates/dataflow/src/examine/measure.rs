@@ -177,7 +177,7 @@ impl Eye {
         let side = MEAN_SIDE as u32;
         let views = [View::of_any_size(Vec::new(), 3)?, look()?, View::new(Vec::new(), (side, side, 3))?];
         Ok(Eye {
-            renderer: Renderer::new(Options::default()),
+            renderer: Renderer::new(Options { intact: true, ..Options::default() }),
             whole: Image::default(),
             fine: Image::default(),
             views,

@@ -12,7 +12,7 @@ pub(crate) fn check(file: &[u8]) {
     let mut rng = Rng::new(&sample, 0);
     let truncated = if rng.coin(0.5) { Truncated::Keep } else { Truncated::Refuse };
     let channels = if rng.coin(0.5) { 1 } else { 3 };
-    let options = Options { limits: LIMITS, truncated, scale: false };
+    let options = Options { limits: LIMITS, truncated, scale: false, intact: false };
     let (crop, resize) = (crop(&mut rng), resize(&mut rng));
 
     let mut renderer = Renderer::new(options);

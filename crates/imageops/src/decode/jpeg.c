@@ -31,6 +31,7 @@ struct decoder {
   jmp_buf caller;
   int created;
   int truncated;
+  int damaged;
   size_t length;
   char message[JMSG_LENGTH_MAX];
 };
@@ -63,10 +64,12 @@ static void on_error(j_common_ptr jpeg) {
   longjmp(decoder->caller, 1);
 }
 
-// Warnings tell of damage that libjpeg covered up. Pillow shows such images too.
+// Warnings tell of damage that libjpeg covered up. Pillow shows such images too; but the first is kept for who wants to know.
 static void on_message(j_common_ptr jpeg, int level) {
-  (void)jpeg;
-  (void)level;
+  struct decoder *decoder = jpeg->client_data;
+  if (level >= 0 || decoder->damaged) return;
+  decoder->damaged = 1;
+  jpeg->err->format_message(jpeg, decoder->message);
 }
 
 static int most_scans(j_decompress_ptr jpeg) {
@@ -115,6 +118,7 @@ static void start(struct decoder *decoder, const uint8_t *bytes, size_t length, 
   if (decoder->created) jpeg_destroy_decompress(&decoder->jpeg);
   decoder->created = 0;
   decoder->truncated = 0;
+  decoder->damaged = 0;
   decoder->length = length;
   decoder->message[0] = 0;
   decoder->jpeg.err = jpeg_std_error(&decoder->errors);
@@ -148,6 +152,9 @@ void millstream_jpeg_free(struct decoder *decoder) {
 const char *millstream_jpeg_message(const struct decoder *decoder) { return decoder->message; }
 
 int millstream_jpeg_truncated(const struct decoder *decoder) { return decoder->truncated; }
+
+// Whether the message is of damage that was covered up.
+int millstream_jpeg_damaged(const struct decoder *decoder) { return decoder->damaged; }
 
 static void read_header(struct decoder *decoder, struct header *header) {
   struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
@@ -195,6 +202,7 @@ static void read_rows(struct jpeg_decompress_struct *jpeg, uint32_t rows, size_t
 // Decodes a region of the opened image. `pixels` has room for width x height x channels bytes; the region lies inside.
 int millstream_jpeg_read(struct decoder *decoder, const struct region *region, uint8_t *pixels) {
   struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  decoder->damaged = 0; // odd headers do no harm to pixels
   if (setjmp(decoder->caller)) return outcome_of_error(decoder);
   jpeg->out_color_space = colours(region->channels);
   jpeg->dct_method = JDCT_ISLOW;

@@ -99,10 +99,13 @@ impl<'a> Opened<'a> {
     fn decode(self, channels: u8, region: &Region, image: &mut Image, spare: &mut Vec<u8>) -> Result<(), ImageError> {
         let cmyk = region.channels == 4;
         let pixels = if cmyk { &mut *spare } else { &mut image.pixels };
-        let Options { limits, truncated, .. } = self.options;
-        let ended_early = self.started.read(region, pixels).map_err(|failure| reason(failure, limits))?;
-        if ended_early && *truncated == Truncated::Refuse {
+        let Options { limits, truncated, intact, .. } = self.options;
+        let flaws = self.started.read(region, pixels).map_err(|failure| reason(failure, limits))?;
+        if flaws.ended_early && *truncated == Truncated::Refuse {
             return Err(broken("JPEG", "truncated: the image data are not complete".to_string()));
+        }
+        if let Some(damage) = flaws.damage.filter(|_| *intact) {
+            return Err(broken("JPEG", format!("damaged inside: {damage}")));
         }
         (image.width, image.height) = (region.width, region.height);
         image.channels = if cmyk { 3 } else { region.channels as u8 };

@@ -65,6 +65,7 @@ unsafe extern "C" {
     fn millstream_jpeg_free(state: *mut State);
     fn millstream_jpeg_message(state: *const State) -> *const c_char;
     fn millstream_jpeg_truncated(state: *const State) -> c_int;
+    fn millstream_jpeg_damaged(state: *const State) -> c_int;
     fn millstream_jpeg_open(
         state: *mut State,
         bytes: *const u8,
@@ -113,13 +114,24 @@ impl Decompressor {
         match code {
             0 => Ok(()),
             2 => Err(Failure::Memory),
-            _ => {
-                // SAFETY: a C string inside of the state, copied before anything writes to it again.
-                let message = unsafe { CStr::from_ptr(millstream_jpeg_message(self.0.as_ptr())) };
-                Err(Failure::Broken(message.to_string_lossy().into_owned()))
-            }
+            _ => Err(Failure::Broken(self.message())),
         }
     }
+
+    #[allow(unsafe_code)]
+    fn message(&self) -> String {
+        // SAFETY: a C string inside of the state, copied before anything writes to it again.
+        let message = unsafe { CStr::from_ptr(millstream_jpeg_message(self.0.as_ptr())) };
+        message.to_string_lossy().into_owned()
+    }
+}
+
+/// What libjpeg covered up.
+pub(super) struct Flaws {
+    /// The data ended before the region did.
+    pub(super) ended_early: bool,
+    /// What else did not fit, in libjpeg's words.
+    pub(super) damage: Option<String>,
 }
 
 /// An image whose header was read.
@@ -134,17 +146,18 @@ impl Started<'_> {
         &self.header
     }
 
-    /// Decodes a region of the scaled image and says whether the data ended before the region did. The result has
-    /// `region.width * region.height * region.channels` bytes.
+    /// Decodes a region of the scaled image. The result has `region.width * region.height * region.channels` bytes.
     #[allow(unsafe_code)]
-    pub(super) fn read(self, region: &Region, pixels: &mut Vec<u8>) -> Result<bool, Failure> {
+    pub(super) fn read(self, region: &Region, pixels: &mut Vec<u8>) -> Result<Flaws, Failure> {
         pixels.resize(region.width as usize * region.height as usize * region.channels as usize, 0);
         let state = self.decompressor.0.as_ptr();
         // SAFETY: the buffer has the size of the region, and C writes no other; a region outside of the image is an
         // error there.
         let code = unsafe { millstream_jpeg_read(state, region, pixels.as_mut_ptr()) };
         self.decompressor.check(code)?;
-        // SAFETY: a plain read of the state.
-        Ok(unsafe { millstream_jpeg_truncated(state) } != 0)
+        // SAFETY: plain reads of the state.
+        let (ended_early, damaged) =
+            unsafe { (millstream_jpeg_truncated(state) != 0, millstream_jpeg_damaged(state) != 0) };
+        Ok(Flaws { ended_early, damage: damaged.then(|| self.decompressor.message()) })
     }
 }

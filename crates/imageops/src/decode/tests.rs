@@ -57,6 +57,20 @@ fn a_header_tells_format_and_size_and_is_enough() {
 }
 
 #[test]
+fn damage_that_libjpeg_covers_up_is_told_to_who_wants_to_know() {
+    let intact = |bytes: &[u8]| decode(bytes, 3, &Options { intact: true, ..Options::default() });
+    let whole = jpeg();
+    assert_eq!(intact(&whole).unwrap(), all(&whole).unwrap());
+    let cut = [&whole[..whole.len() * 6 / 10], b"\xff\xd9"].concat();
+    let gap = [&whole[..whole.len() / 2], &whole[whole.len() * 3 / 4..]].concat();
+    for damaged in [cut, gap] {
+        assert!(all(&damaged).is_ok());
+        let error = intact(&damaged).unwrap_err().to_string();
+        assert!(error.contains("damaged inside: "), "{error}");
+    }
+}
+
+#[test]
 fn truncated_files_are_broken_whatever_could_be_shown() {
     let formats = [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff, ImageFormat::WebP];
     let files = formats.map(encode).into_iter().chain([jpeg(), file("jpeg-420-progressive.jpg")]);

@@ -271,10 +271,7 @@ fn label(record: &RecordReport) -> String {
 fn broken(page: &mut Page, report: &DataReport) {
     page.section("Broken records");
     if report.broken.count == 0 {
-        page.text(
-            "None: every image can be decoded, and has its end. A JPEG that is damaged in between is shown as far as the decoder \
-             can, and is not found here.",
-        );
+        page.text("None: every image can be decoded to its end, and no decoder had to cover up damage.");
         return;
     }
     let row = |record: &millstream_cluster::BrokenRecord| {
