@@ -202,13 +202,7 @@ impl Renderer {
                 let out = choose(size)?;
                 let wanted = stroke::wanted(ops, size)?;
                 let spot = shelf.as_ref().map(|shelf| shelf.spot(sample.key));
-                let placed = match opened.read(channels, &wanted, spot, &mut work.image) {
-                    // What is broken may lie outside of what is wanted.
-                    Err(_) if spot.is_some() => {
-                        decoder.open(bytes, options)?.read(channels, &wanted, None, &mut work.image)?
-                    }
-                    read => read?,
-                };
+                let placed = opened.read(channels, &wanted, spot, &mut work.image)?;
                 *decoding += begun.elapsed();
                 work.run(ops, None, Placed::of(&placed, size), out)
             }

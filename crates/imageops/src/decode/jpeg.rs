@@ -2,7 +2,7 @@
 
 use super::library::{Decompressor, Failure, Header, Region, Started};
 use super::{Area, Limits, Options, Placed, Spot, Truncated, broken, channels, too_large};
-use crate::{Fill, Image, ImageError, op};
+use crate::{Image, ImageError};
 
 const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
 
@@ -78,19 +78,13 @@ impl<'a> Opened<'a> {
         let (width, height) = (scaled(header.width, eighths), scaled(header.height, eighths));
         let scale = if eighths == 8 { (1, 1) } else { (1, 8 / eighths) };
         let placed = Placed { left: region.left, top: region.top, width, height, scale };
-        if let Some(kept) = spot.and_then(|spot| spot.get(eighths, channels)) {
-            cut(&kept, &region, image);
-            return Ok(placed);
-        }
-        let bytes = u64::from(width) * u64::from(height) * u64::from(channels);
-        match spot.filter(|spot| spot.has_room(bytes)) {
-            Some(spot) => {
-                let mut whole = Image::default();
-                self.decode(channels, &Region { left: 0, top: 0, width, height, ..region }, &mut whole, spare)?;
-                spot.put(eighths, channels, &whole);
-                cut(&whole, &region, image);
+        let part = [region.left, region.top, region.width, region.height, eighths];
+        match spot.and_then(|spot| spot.get(part, channels)) {
+            Some(kept) => image.assign(kept.width, kept.height, kept.channels, &kept.pixels),
+            None => {
+                self.decode(channels, &region, image, spare)?;
+                spot.iter().for_each(|spot| spot.put(part, channels, image));
             }
-            None => self.decode(channels, &region, image, spare)?,
         }
         Ok(placed)
     }
@@ -116,14 +110,6 @@ impl<'a> Opened<'a> {
         channels::convert(image, channels);
         Ok(())
     }
-}
-
-/// Cuts a region out of the whole image of its scale.
-fn cut(whole: &Image, region: &Region, image: &mut Image) {
-    let area = Area { left: region.left as i32, top: region.top as i32, width: region.width, height: region.height };
-    image.reshape(area.width, area.height, whole.channels);
-    let size = (whole.width, whole.height, whole.channels);
-    op::crop_into(&whole.pixels, size, area, Fill::default(), &mut image.pixels);
 }
 
 /// What can be refused by the header alone.

@@ -55,13 +55,14 @@ impl<'a> Opened<'a> {
     /// Decodes all of it, as it is stored.
     pub(super) fn read(self, channels: u8, spot: Option<Spot<'_>>, image: &mut Image) -> Result<Placed, ImageError> {
         let (format, size) = (self.format, self.size);
-        match spot.and_then(|spot| spot.get(8, channels)) {
+        let whole = [0, 0, size.0, size.1, 8];
+        match spot.and_then(|spot| spot.get(whole, channels)) {
             Some(kept) => image.assign(size.0, size.1, channels, &kept.pixels),
             None => {
                 guard(format, AssertUnwindSafe(|| self.decode(image)))?;
                 (image.width, image.height) = size;
                 channels::convert(image, channels);
-                spot.iter().for_each(|spot| spot.put(8, channels, image));
+                spot.iter().for_each(|spot| spot.put(whole, channels, image));
             }
         }
         Ok(Placed { left: 0, top: 0, width: size.0, height: size.1, scale: (1, 1) })

@@ -5,19 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Image;
 
-/// Decoded images by record, for renderers of one process that meet the same records again and again and decode them alike.
+/// What was decoded of images, by record, for renderers of one process that meet the same records again and again and decode them alike.
 ///
-/// It never changes what is rendered, only how often a file is decoded. What has come stays: where records come in one random
-/// order after the other, those that were used longest ago are as likely the next as any. When the budget is spent, all others are
-/// decoded each time.
+/// It never changes what is rendered, only how often a file is decoded: what is kept is just what one decoder gave, and it is found
+/// by whoever wants the same part at the same scale. Streams of one seed cut the same out of a record in the same epoch. What has come
+/// stays; when the budget is spent, all else is decoded each time.
 #[derive(Clone, Debug)]
 pub struct Shelf {
     kept: Arc<Mutex<Kept>>,
     section: u32,
 }
 
-/// Section, record, scale in eighths, channels.
-type Place = (u32, u128, u32, u8);
+/// Left, top, width, height in pixels of the scaled image, and its scale in eighths.
+pub(super) type Part = [u32; 5];
+/// Section, record, part, channels.
+type Place = (u32, u128, Part, u8);
 
 #[derive(Debug)]
 struct Kept {
@@ -39,7 +41,7 @@ impl Shelf {
         Shelf { section, ..self.clone() }
     }
 
-    /// How many images it holds; a record that is needed at several scales counts for each.
+    /// How many images it holds; a record of which several parts are needed counts for each.
     #[must_use]
     pub fn images(&self) -> usize {
         self.with(|kept| kept.images.len())
@@ -63,24 +65,22 @@ pub(crate) struct Spot<'a> {
 }
 
 impl Spot<'_> {
-    fn place(&self, eighths: u32, channels: u8) -> Place {
-        (self.shelf.section, self.record, eighths, channels)
+    fn place(&self, part: Part, channels: u8) -> Place {
+        (self.shelf.section, self.record, part, channels)
     }
 
-    /// The whole image at a scale, if it is there.
-    pub(super) fn get(&self, eighths: u32, channels: u8) -> Option<Arc<Image>> {
-        self.shelf.with(|kept| kept.images.get(&self.place(eighths, channels)).cloned())
+    /// A part of the image, if it is there.
+    pub(super) fn get(&self, part: Part, channels: u8) -> Option<Arc<Image>> {
+        self.shelf.with(|kept| kept.images.get(&self.place(part, channels)).cloned())
     }
 
-    /// Whether so many bytes of pixels would fit.
-    pub(super) fn has_room(&self, bytes: u64) -> bool {
-        self.shelf.with(|kept| bytes <= kept.free)
-    }
-
-    /// Keeps a whole image. Another renderer may have been faster, or have taken the room.
-    pub(super) fn put(&self, eighths: u32, channels: u8, image: &Image) {
+    /// Keeps a part. Another renderer may have been faster, or have taken the room.
+    pub(super) fn put(&self, part: Part, channels: u8, image: &Image) {
         let bytes = image.pixels.len() as u64;
-        let (place, image) = (self.place(eighths, channels), Arc::new(image.clone()));
+        if self.shelf.with(|kept| bytes > kept.free) {
+            return;
+        }
+        let (place, image) = (self.place(part, channels), Arc::new(image.clone()));
         self.shelf.with(|kept| {
             if bytes <= kept.free && !kept.images.contains_key(&place) {
                 kept.free -= bytes;
