@@ -44,6 +44,19 @@ fn an_interrupted_run_keeps_its_rounds_and_resumes_to_the_same_end() {
     assert!(table.contains("smallnet(12)"), "{table}");
 }
 
+/// At the end of a process libtorch takes down what threads may still compute with.
+#[test]
+fn a_second_interrupt_ends_a_run_at_once_and_not_by_a_crash() {
+    let place = Place::new();
+    for run in ["a", "b", "c"] {
+        let mut child = place.start(&args(run, &[]));
+        let lines = wait_for_round(&mut child, 0);
+        (0..20).for_each(|_| signal(&child, "-INT"));
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        drop(lines);
+    }
+}
+
 #[test]
 fn a_killed_run_of_two_processes_resumes_to_the_same_end() {
     let place = Place::new();

@@ -306,7 +306,7 @@ fn end(stop: Stop) -> impl FnOnce() + Send {
         };
         std::thread::sleep(if *reason == StopReason::Interrupted { LAST_CHECKPOINT } else { LAST_STEP });
         // Some thread waits for a process that is gone, and would do so for ever.
-        std::process::exit(4);
+        millstream_train::leave(4);
     }
 }
 

@@ -18,6 +18,7 @@ mod error;
 mod gradients;
 mod input;
 mod kind;
+mod leave;
 mod loss;
 mod mixing;
 mod model;
@@ -41,6 +42,7 @@ pub use config::{
 pub use device::{Device, Environment, probe, resolved};
 pub use error::TrainError;
 pub use kind::{EfficientNetSize, ModelKind, ModelSettings, ResNetDepth, VggDepth};
+pub use leave::leave;
 pub use model::ModelSize;
 pub use predict::{Crop, Predictions};
 pub use ridge::{Fitted, Ridge};

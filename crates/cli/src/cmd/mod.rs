@@ -28,7 +28,7 @@ pub(crate) mod worker;
 use std::io::Write;
 use std::path::Path;
 
-use millstream_cluster::find_model;
+use millstream_cluster::{Report, find_model, read_report};
 use millstream_data::DeadLetter;
 use millstream_data::corpus::Kind;
 use millstream_dataflow::{Stop, StopReason};
@@ -41,6 +41,19 @@ use crate::exit::Request;
 /// Reads and checks a pipeline.
 fn load(args: &PipelineArgs) -> anyhow::Result<Plan> {
     Ok(millstream_spec::load(&args.pipeline, &args.overrides)?)
+}
+
+/// The report of a run.
+fn report_of(run: &Path) -> anyhow::Result<Report> {
+    if let Some(report) = read_report(run)? {
+        return Ok(report);
+    }
+    let path = run.display();
+    Err(Request(match run.join("search.lock").exists() {
+        true => format!("{path} holds a search: its runs are in {path}/trials"),
+        false => format!("{path} holds no run: give what `--out` of `run` or `launch` was"),
+    })
+    .into())
 }
 
 /// Writes a result to standard output. A reader that has gone is no error.
@@ -117,7 +130,7 @@ fn stop_on_interrupt() -> anyhow::Result<Stop> {
     let signal = stop.clone();
     ctrlc::set_handler(move || {
         if signal.reason().is_some() {
-            std::process::exit(i32::from(crate::exit::INTERRUPTED));
+            millstream_train::leave(crate::exit::INTERRUPTED);
         }
         signal.set(StopReason::Interrupted);
     })?;
