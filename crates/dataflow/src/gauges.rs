@@ -1,7 +1,6 @@
 //! What a process has done so far, for whoever watches several of them or asks what holds it up.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -64,106 +63,67 @@ pub(crate) enum Doing {
     Other,
 }
 
-/// The counters behind [`Work`]: shared by all threads of a process, and costing them next to nothing.
+/// The [`Work`] of a process: shared by all its threads, and costing them next to nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Gauges(Arc<Counters>);
-
-#[derive(Debug, Default)]
-struct Counters {
-    read: AtomicU64,
-    bytes: AtomicU64,
-    fetched: AtomicU64,
-    reading: AtomicU64,
-    prepared: AtomicU64,
-    preparing: AtomicU64,
-    decoding: AtomicU64,
-    starved: AtomicU64,
-    blocked: AtomicU64,
-    round: AtomicU64,
-    step: AtomicU64,
-    steps: AtomicU64,
-    ready: AtomicU64,
-    training: AtomicU64,
-    peers: AtomicU64,
-    waited: AtomicU64,
-    asked: AtomicU64,
-}
+pub struct Gauges(Arc<Mutex<Work>>);
 
 impl Gauges {
     /// What there is now.
     pub fn read(&self) -> Work {
-        let count = |counter: &AtomicU64| counter.load(Relaxed);
-        let seconds = |nanoseconds: &AtomicU64| nanoseconds.load(Relaxed) as f64 / 1e9;
-        let gauges = &*self.0;
-        Work {
-            read: count(&gauges.read),
-            bytes: count(&gauges.bytes),
-            fetched: count(&gauges.fetched),
-            reading: seconds(&gauges.reading),
-            prepared: count(&gauges.prepared),
-            preparing: seconds(&gauges.preparing),
-            decoding: seconds(&gauges.decoding),
-            starved: seconds(&gauges.starved),
-            blocked: seconds(&gauges.blocked),
-            round: count(&gauges.round) as u32,
-            step: count(&gauges.step) as u32,
-            steps: count(&gauges.steps),
-            ready: count(&gauges.ready),
-            training: seconds(&gauges.training),
-            peers: seconds(&gauges.peers),
-            waited: seconds(&gauges.waited),
-            asked: count(&gauges.asked),
-        }
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// That so many records of so many bytes came in.
     pub(crate) fn came_in(&self, records: u64, bytes: u64) {
-        self.0.read.fetch_add(records, Relaxed);
-        self.0.bytes.fetch_add(bytes, Relaxed);
+        let mut work = self.lock();
+        work.read += records;
+        work.bytes += bytes;
     }
 
     /// That a thread read a record in this time.
     pub(crate) fn fetched(&self, took: Duration) {
-        self.0.fetched.fetch_add(1, Relaxed);
-        add(&self.0.reading, took);
+        let mut work = self.lock();
+        work.fetched += 1;
+        work.reading += took.as_secs_f64();
     }
 
     /// That a worker prepared some records, and decoded files for so long.
     pub(crate) fn prepared(&self, records: u64, decoding: Duration) {
-        self.0.prepared.fetch_add(records, Relaxed);
-        add(&self.0.decoding, decoding);
+        let mut work = self.lock();
+        work.prepared += records;
+        work.decoding += decoding.as_secs_f64();
     }
 
     /// That a worker did this for so long.
     pub(crate) fn spent(&self, doing: Doing, time: Duration) {
-        match doing {
-            Doing::Preparing => add(&self.0.preparing, time),
-            Doing::Starved => add(&self.0.starved, time),
-            Doing::Blocked => add(&self.0.blocked, time),
-            Doing::Other => {}
-        }
+        let mut work = self.lock();
+        let spent = match doing {
+            Doing::Preparing => &mut work.preparing,
+            Doing::Starved => &mut work.starved,
+            Doing::Blocked => &mut work.blocked,
+            Doing::Other => return,
+        };
+        *spent += time.as_secs_f64();
     }
 
     /// What the training node tells.
     pub(crate) fn note(&self, event: &Event) {
-        let seconds = |counter, seconds: f64| add(counter, Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        let gauges = &*self.0;
+        let mut work = self.lock();
         match event {
             Event::Stepped { round, step, time, metrics, .. } => {
-                gauges.round.store(u64::from(*round), Relaxed);
-                gauges.step.store(u64::from(*step) + 1, Relaxed);
-                gauges.steps.fetch_add(1, Relaxed);
-                gauges.ready.fetch_add(u64::from(time.ready), Relaxed);
-                seconds(&gauges.training, time.seconds);
-                seconds(&gauges.peers, metrics.peers);
-                seconds(&gauges.waited, time.waited);
+                (work.round, work.step) = (*round, step + 1);
+                work.steps += 1;
+                work.ready += u64::from(time.ready);
+                work.training += time.seconds;
+                work.peers += metrics.peers;
+                work.waited += time.waited;
             }
-            Event::Predicted { images, .. } => drop(gauges.asked.fetch_add(u64::from(*images), Relaxed)),
+            Event::Predicted { images, .. } => work.asked += u64::from(*images),
             Event::Dead(_) | Event::Round(_) => {}
         }
     }
-}
-
-fn add(counter: &AtomicU64, time: Duration) {
-    counter.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
 }

@@ -155,11 +155,12 @@ impl Decoder {
         bytes: &[u8],
         channels: u8,
         options: &Options,
+        spot: Option<Spot<'_>>,
         image: &mut Image,
     ) -> Result<(), ImageError> {
         let opened = self.open(bytes, options)?;
         let everything = opened.everything();
-        opened.read(channels, &everything, None, image)?;
+        opened.read(channels, &everything, spot, image)?;
         Ok(())
     }
 }
@@ -266,7 +267,7 @@ fn check_arguments(channels: u8, area: Area, (width, height): (u32, u32)) -> Res
 /// Those of [`Decoder::open`] and [`Opened::read`].
 pub fn decode(bytes: &[u8], channels: u8, options: &Options) -> Result<Image, ImageError> {
     let mut image = Image::default();
-    Decoder::new().decode(bytes, channels, options, &mut image)?;
+    Decoder::new().decode(bytes, channels, options, None, &mut image)?;
     Ok(image)
 }
 

@@ -70,18 +70,10 @@ impl Renderer {
     /// # Errors
     /// Those of [`decode`](crate::decode()).
     pub fn decode(&mut self, bytes: &[u8], channels: u8, image: &mut Image) -> Result<(), ImageError> {
-        let begun = Instant::now();
-        let done = self.decoder.decode(bytes, channels, &self.options, image);
-        self.decoding += begun.elapsed();
-        done
+        self.decode_at(None, bytes, channels, image)
     }
 
-    /// How long it has decoded since this was last asked. Pixels that come as such take none.
-    pub fn take_decoding(&mut self) -> Duration {
-        std::mem::take(&mut self.decoding)
-    }
-
-    /// The same for the image of a record, which a shelf may have.
+    /// Decodes the image of a record, which the shelf may have, in the same way.
     ///
     /// # Errors
     /// Those of [`decode`](crate::decode()).
@@ -92,13 +84,26 @@ impl Renderer {
         record: u128,
         image: &mut Image,
     ) -> Result<(), ImageError> {
+        self.decode_at(Some(record), bytes, channels, image)
+    }
+
+    /// How long it has decoded since this was last asked. Pixels that come as such take none.
+    pub fn take_decoding(&mut self) -> Duration {
+        std::mem::take(&mut self.decoding)
+    }
+
+    fn decode_at(
+        &mut self,
+        record: Option<u128>,
+        bytes: &[u8],
+        channels: u8,
+        image: &mut Image,
+    ) -> Result<(), ImageError> {
         let begun = Instant::now();
-        let opened = self.decoder.open(bytes, &self.options)?;
-        let everything = opened.everything();
-        let spot = self.shelf.as_ref().map(|shelf| shelf.spot(record));
-        opened.read(channels, &everything, spot, image)?;
+        let spot = self.shelf.as_ref().zip(record).map(|(shelf, record)| shelf.spot(record));
+        let done = self.decoder.decode(bytes, channels, &self.options, spot, image);
         self.decoding += begun.elapsed();
-        Ok(())
+        done
     }
 
     /// Renders one sample into `out`, height x width x channels bytes (HWC). After the last step the image is resized

@@ -42,8 +42,8 @@ impl Shelf {
     }
 
     /// How many images it holds; a record of which several parts are needed counts for each.
-    #[must_use]
-    pub fn images(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn images(&self) -> usize {
         self.with(|kept| kept.images.len())
     }
 

@@ -124,7 +124,7 @@ fn a_jpeg_does_not_see_the_one_before() {
     let (full, gray) = (jpeg(), file("jpeg-gray.jpg"));
     let mut decoder = Decoder::new();
     let (options, mut image) = (Options::default(), Image::default());
-    decoder.decode(&full, 3, &options, &mut image).unwrap();
+    decoder.decode(&full, 3, &options, None, &mut image).unwrap();
     // Without its Huffman tables; the first image's must not stand in for them.
     let mut bare = gray[..2].to_vec();
     let mut rest = &gray[2..];
@@ -136,9 +136,9 @@ fn a_jpeg_does_not_see_the_one_before() {
         rest = &rest[length..];
     }
     bare.extend(rest);
-    let after = decoder.decode(&bare, 1, &options, &mut image).map(|()| image.clone());
+    let after = decoder.decode(&bare, 1, &options, None, &mut image).map(|()| image.clone());
     assert_eq!(after, decode(&bare, 1, &options));
-    decoder.decode(&gray, 1, &options, &mut image).unwrap();
+    decoder.decode(&gray, 1, &options, None, &mut image).unwrap();
     assert_eq!(image, decode(&gray, 1, &options).unwrap());
 }
 
@@ -146,10 +146,10 @@ fn a_jpeg_does_not_see_the_one_before() {
 fn a_decoder_can_change_threads() {
     let mut decoder = Decoder::new();
     let mut image = Image::default();
-    decoder.decode(&jpeg(), 3, &Options::default(), &mut image).unwrap();
+    decoder.decode(&jpeg(), 3, &Options::default(), None, &mut image).unwrap();
     let elsewhere = std::thread::spawn(move || {
         let mut image = Image::default();
-        decoder.decode(&jpeg(), 3, &Options::default(), &mut image).map(|()| image)
+        decoder.decode(&jpeg(), 3, &Options::default(), None, &mut image).map(|()| image)
     });
     assert_eq!(elsewhere.join().unwrap().unwrap(), image);
 }
@@ -164,10 +164,10 @@ fn steady_state_reuses_the_buffer() {
     let (large, small) = (file("jpeg-420.jpg"), file("jpeg-one-pixel.jpg"));
     let mut decoder = Decoder::new();
     let mut image = Image::default();
-    decoder.decode(&large, 3, &Options::default(), &mut image).unwrap();
+    decoder.decode(&large, 3, &Options::default(), None, &mut image).unwrap();
     let place = image.pixels.as_ptr();
     for bytes in [&small, &large, &small, &large] {
-        decoder.decode(bytes, 3, &Options::default(), &mut image).unwrap();
+        decoder.decode(bytes, 3, &Options::default(), None, &mut image).unwrap();
         assert_eq!(image.pixels.as_ptr(), place);
     }
 }
@@ -257,7 +257,7 @@ fn flipped_bits_never_panic() {
                 bytes[at] ^= 1 << draw(8);
             }
             let mut image = Image::default();
-            if decoder.decode(&bytes, 1, &options, &mut image).is_ok() {
+            if decoder.decode(&bytes, 1, &options, None, &mut image).is_ok() {
                 image.check().unwrap();
             }
         }
