@@ -159,7 +159,7 @@ fn what_is_neither_run_nor_pipeline_is_refused() {
     let place = Place::new();
     let nothing = ["nothing is neither a run nor a pipeline", "give a run directory or a YAML file"];
     place.fail(&["doctor", "nothing"], 2, &nothing);
-    place.fail(&["doctor", "."], 2, &["it has no report.json"]);
+    place.fail(&["doctor", "."], 2, &["holds no run"]);
     place.fail(&["doctor", "pipeline.yaml", "--set", "training.batch=none"], 2, &["batch"]);
     place.fail(&["doctor", "--seconds", "1"], 2, &["RUN|PIPELINE"]);
     let short =

@@ -253,7 +253,7 @@ fn a_preview_shows_pseudo_labels_with_their_confidence() {
     place.succeed(&[&preview[..], &["--out", "labels.png"]].concat());
     assert!(open(&place.path("labels.png")).width() > 7 * 168);
     assert_ne!(text, place.succeed(&[&preview[..], &["--round", "0"]].concat()), "another teacher");
-    place.fail(&["preview", "pipeline.yaml", "--run", "nothing"], 2, &["nothing: it holds no run"]);
+    place.fail(&["preview", "pipeline.yaml", "--run", "nothing"], 2, &["nothing holds no run"]);
     place.fail(&[&preview[..], &["--round", "9"]].concat(), 2, &["round 9 of run has labelled nothing"]);
     photos(&place);
     let text = std::fs::read_to_string(place.path("pipeline.yaml")).unwrap();

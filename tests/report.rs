@@ -38,6 +38,9 @@ fn a_page_tells_of_runs_and_needs_nothing_else() {
 fn what_is_no_run_is_refused() {
     let place = Place::new();
     place.fail(&["report", "nothing"], 2, &["nothing holds no run"]);
+    std::fs::create_dir(place.path("broken")).unwrap();
+    place.write("broken/report.json", "{");
+    place.fail(&["report", "broken"], 4, &["broken/report.json", "it is damaged", "`--resume` writes it anew"]);
     assert!(!place.path("report.html").exists());
     place.succeed(&["run", "pipeline.yaml", "--out", "run", "--set", "rounds.1.training.steps=5"]);
     place.fail(&["report", "run", "--pipeline", "none.yaml"], 2, &["none.yaml"]);

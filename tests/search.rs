@@ -48,12 +48,31 @@ fn all_combinations_are_tried_and_neither_workers_nor_a_cache_change_what_is_fou
     );
     assert!(tried.iter().all(|tried| tried["images"] == 20), "half of 40 labelled images: {two}");
     assert_eq!(tried.iter().filter(|tried| tried["as_written"] == true).count(), 1);
+    place.fail(&["report", "two"], 2, &["two holds a search", "two/trials"]);
     assert!(bytes(&place, "two", "heatmap.png").starts_with(b"\x89PNG"));
     let csv = String::from_utf8(bytes(&place, "two", "trials.csv")).unwrap();
     assert!(csv.starts_with("rounds.0.training.steps,training.optimizer.sgd.lr,accuracy,") && csv.lines().count() == 5);
 
     place.succeed(&search("one", &["--workers", "1", "--at-once", "1", "--cache", "0"]));
     assert_eq!(bytes(&place, "one", "search.json"), bytes(&place, "two", "search.json"));
+
+    let said = place.succeed(&search("two", &["--resume", "--set", "search.by=loss"]));
+    assert!(said.contains("# the best of 4 combinations by loss"), "{said}");
+    let found = found(&place, "two");
+    let losses: Vec<f64> = found["tried"].as_array().unwrap().iter().map(|one| one["loss"].as_f64().unwrap()).collect();
+    assert!(found["by"] == "loss" && losses.is_sorted() && losses[0] > 0.0, "{losses:?}");
+}
+
+#[test]
+fn folds_tell_what_ties_and_the_pipeline_as_it_is_written_is_beside() {
+    let place = Place::new();
+    let over =
+        ["--over", "training.optimizer.sgd.lr=[0.2, 1e-9]", "--set", "search={folds: 3, held_out: 3, rounds: 1}"];
+    let said = place.succeed(&[&["search", "pipeline.yaml", "--out", "out"][..], &over].concat());
+    assert!(said.lines().any(|line| line.trim_start().starts_with("0.1 ") && line.contains("as written")), "{said}");
+    assert!(!said.contains("2 others") && !said.contains("one fold"), "no rate is no tie: {said}");
+    let csv = String::from_utf8(bytes(&place, "out", "trials.csv")).unwrap();
+    assert!(csv.lines().any(|line| line.starts_with("0.1,") && line.contains(",true,")), "{csv}");
 }
 
 #[test]

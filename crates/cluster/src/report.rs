@@ -168,10 +168,16 @@ impl Report {
 pub fn read_report(run: &Path) -> Result<Option<Report>, ClusterError> {
     let path = run.join("report.json");
     match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| ClusterError::read(&path, error.into())),
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| damaged(&path, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ClusterError::read(&path, error)),
     }
+}
+
+fn damaged(path: &Path, error: &serde_json::Error) -> ClusterError {
+    let says =
+        format!("it is damaged ({error}); `millstream run` with the run's pipeline and `--resume` writes it anew");
+    ClusterError::read(path, std::io::Error::other(says))
 }
 
 /// What a round did not do is not told, so that the seals of older commits hold.

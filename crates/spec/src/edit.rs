@@ -12,17 +12,29 @@ impl Definition {
     /// `--set`. Lists are whole, and so is the mapping that a setting is in, unless it is a section.
     #[must_use]
     pub fn excerpt(&self, settings: &[(String, String)]) -> String {
+        let paths: Vec<Vec<&str>> = settings.iter().map(|(path, _)| path.split('.').collect()).collect();
+        let mut lines = Vec::new();
+        if let Some(tree) = self.with(settings).tree() {
+            show(&tree, &paths, 0, &mut lines);
+        }
+        lines.join("\n")
+    }
+
+    /// The value of a setting (keys with dots between), as YAML on one line; none if it is not written there, so that its default counts.
+    #[must_use]
+    pub fn value(&self, path: &str) -> Option<String> {
+        let tree = self.tree()?;
+        path.split('.').try_fold(&tree, |node, key| node.child(key)).map(flow)
+    }
+
+    /// What is written, with the settings of the command line.
+    fn tree(&self) -> Option<Node> {
         let mut report = Report::default();
         let source = report.source(&self.file, &self.text);
         let environment = &|name: &str| std::env::var(name).ok();
-        let Some(mut tree) = yaml::read(&self.text, source, 0, environment, &mut report) else {
-            return String::new();
-        };
-        overrides::apply(&mut tree, &[&self.overrides[..], settings].concat(), environment, &mut report);
-        let paths: Vec<Vec<&str>> = settings.iter().map(|(path, _)| path.split('.').collect()).collect();
-        let mut lines = Vec::new();
-        show(&tree, &paths, 0, &mut lines);
-        lines.join("\n")
+        let mut tree = yaml::read(&self.text, source, 0, environment, &mut report)?;
+        overrides::apply(&mut tree, &self.overrides, environment, &mut report);
+        Some(tree)
     }
 
     /// The text of the definition with these settings in it; all else stays as it is written, comments too.
@@ -186,6 +198,15 @@ rounds:
   - { model: { smallnet: { width: 8 } } }
 seed: 3";
         assert_eq!(tiny().excerpt(&chosen), expected);
+    }
+
+    #[test]
+    fn a_value_is_the_one_that_counts() {
+        let tiny = tiny().with(&settings(&[("training.steps", "50")]));
+        let value = |path| tiny.value(path);
+        assert_eq!(value("training.steps").as_deref(), Some("50"));
+        assert_eq!(value("training.augment.1").as_deref(), Some("{ randaugment: { ops: 2, magnitude: 9 } }"));
+        assert_eq!((value("training.batch"), value("name.x")), (None, None));
     }
 
     #[test]

@@ -52,9 +52,9 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub use hosts::{Host, Hosts, LOCALHOST, Role, hosts_schema, load_hosts, parse_hosts};
 pub use inline::parse_steps;
 pub use plan::{
-    AxisPlan, BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, DataPlan, DecodePlan, DistillPlan, EmaPlan,
-    FlexiblePlan, FoldPlan, FreezePlan, HalvingPlan, KeyPlan, LabelFormat, LayoutPlan, MappingPlan, MaxBad, ModelPlan,
-    OptimizerPlan, OutputPlan, OwnPlan, Plan, PrecisionPlan, RangePlan, RateGroupPlan, RatesPlan, RoundPlan,
+    AxisPlan, BalancePlan, CalibratePlan, CheckpointPlan, ClipPlan, Criterion, DataPlan, DecodePlan, DistillPlan,
+    EmaPlan, FlexiblePlan, FoldPlan, FreezePlan, HalvingPlan, KeyPlan, LabelFormat, LayoutPlan, MappingPlan, MaxBad,
+    ModelPlan, OptimizerPlan, OutputPlan, OwnPlan, Plan, PrecisionPlan, RangePlan, RateGroupPlan, RatesPlan, RoundPlan,
     SchedulePlan, SearchPlan, SelectionPlan, SourcePlan, SplitPlan, StreamPlan, TakePlan, TargetsPlan, TeacherPlan,
     TrainingPlan, TransferPlan, UnlabelledPlan, ViewOf, ViewPlan, WeightsPlan,
 };

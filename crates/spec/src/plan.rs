@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use millstream_imageops::{Mixing, Step};
 use serde::Serialize;
 
-pub use search::{AxisPlan, FoldPlan, HalvingPlan, RangePlan, SearchPlan};
+pub use search::{AxisPlan, Criterion, FoldPlan, HalvingPlan, RangePlan, SearchPlan};
 pub use training::{ClipPlan, EmaPlan, OptimizerPlan, SchedulePlan};
 pub use transfer::{FreezePlan, RateGroupPlan, RatesPlan, TransferPlan, WeightsPlan};
 pub use unlabelled::{DistillPlan, FlexiblePlan, MappingPlan, OwnPlan, TeacherPlan, UnlabelledPlan};

@@ -12,9 +12,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use millstream_cluster::read_report;
 
-use super::{device, load, print, print_json, smallest_step, stop_on_interrupt, workers};
+use super::{device, load, print, print_json, report_of, smallest_step, stop_on_interrupt, workers};
 use crate::args::{DoctorArgs, PipelineArgs};
 use crate::exit::Request;
 pub(crate) use finished::figures_of;
@@ -41,12 +40,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
 
 /// What a run tells of itself.
 fn run(args: &DoctorArgs, run: &Path) -> anyhow::Result<Figures> {
-    let Some(report) = read_report(run)? else {
-        bail!(Request(format!(
-            "{} is neither a run nor a pipeline: it has no report.json; give a run directory or a YAML file",
-            run.display()
-        )));
-    };
+    let report = report_of(run)?;
     if !args.overrides.is_empty() || args.seconds.is_some() || args.workers.is_some() {
         bail!(Request(format!(
             "{} is a run, and was made as it was: --set, --seconds and --workers are for a pipeline",

@@ -6,15 +6,14 @@ mod story;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use millstream_cluster::{Report, read_report};
+use anyhow::Context;
+use millstream_cluster::Report;
 use millstream_data::{DeadLetter, read_dead_letters};
 use millstream_metrics::{Curves, read_confusion};
 use millstream_pages::{Matrix, Page};
 
-use super::{print, write_out};
+use super::{print, report_of, write_out};
 use crate::args::ReportArgs;
-use crate::exit::Request;
 
 /// A run, as its directory tells of it.
 struct Told {
@@ -40,9 +39,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn read(run: &Path) -> anyhow::Result<Told> {
-    let Some(report) = read_report(run)? else {
-        bail!(Request(format!("{} holds no run: give what `--out` of `run` or `launch` was", run.display())));
-    };
+    let report = report_of(run)?;
     let curves = Curves::read(run).with_context(|| format!("cannot read the metrics of {}", run.display()))?;
     let of_round = |round: u32, file: &str| run.join(format!("rounds/{round:03}/{file}"));
     let last = report.rounds.last().map(|round| (round.round, of_round(round.round, "confusion.csv")));

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use comfy_table::CellAlignment;
-use millstream_cluster::{Search, SearchAxis, SearchOptions, TrialDone, Tried};
+use millstream_cluster::{OnFold, Search, SearchAxis, SearchOptions, TrialDone, Tried};
 use millstream_metrics::HeatMap;
-use millstream_spec::Definition;
+use millstream_spec::{Criterion, Definition};
 
 use super::{device, print, print_json, run, smallest_step, stop_on_interrupt, workers, write_out};
 use crate::args::SearchArgs;
@@ -45,7 +45,7 @@ pub(crate) fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(stop_code(&reason)));
     };
-    write_out(&out.join("trials.csv"), csv(&found).as_bytes())?;
+    write_out(&out.join("trials.csv"), csv(&found, &definition).as_bytes())?;
     let picture = draw(&found, &out)?;
     match args.json.json {
         true => print_json(&found)?,
@@ -96,8 +96,13 @@ fn short<'a>(axis: &'a SearchAxis, axes: &[SearchAxis]) -> &'a str {
     }
 }
 
+/// The value of a setting that a combination has, or that the pipeline has as it is written; none where that is the default.
+fn value(one: &Tried, axis: &SearchAxis, definition: &Definition) -> Option<String> {
+    one.value(&axis.path).map(ToOwned::to_owned).or_else(|| definition.value(&axis.path))
+}
+
 fn text(found: &Search, definition: &Definition, picture: Option<&PathBuf>) -> String {
-    let mut parts = vec![table(found)];
+    let mut parts = vec![table(found, definition)];
     if let Some(winner) = found.winner() {
         parts.push(
             format!("{}\n{}", verdict(found, winner), definition.excerpt(&winner.settings)).trim_end().to_owned(),
@@ -107,19 +112,20 @@ fn text(found: &Search, definition: &Definition, picture: Option<&PathBuf>) -> S
     parts.join("\n\n")
 }
 
-fn table(found: &Search) -> String {
+fn table(found: &Search, definition: &Definition) -> String {
     let Search { axes, tried, .. } = found;
     let mut table = ruled();
     let names = axes.iter().map(|axis| short(axis, axes));
-    table.set_header(names.chain(["held-out accuracy", "±", "steps", ""]));
+    table.set_header(names.chain(["held-out accuracy", "±", "loss", "steps", ""]));
     for one in tried {
-        let values = axes.iter().map(|axis| one.value(&axis.path).unwrap_or("-").to_owned());
+        let values = axes.iter().map(|axis| value(one, axis, definition).unwrap_or_else(|| "-".to_owned()));
         let accuracy = one.accuracy.map_or_else(|| "failed".to_owned(), percent);
         let error = one.standard_error.map_or_else(String::new, |error| format!("{:.2}", 100.0 * error));
+        let loss = one.loss.map_or_else(String::new, |loss| format!("{loss:.4}"));
         let note = if one.as_written { "as written" } else { "" };
-        table.add_row(values.chain([accuracy, error, one.steps.to_string(), note.to_owned()]));
+        table.add_row(values.chain([accuracy, error, loss, one.steps.to_string(), note.to_owned()]));
     }
-    for column in table.column_iter_mut().take(axes.len() + 3) {
+    for column in table.column_iter_mut().take(axes.len() + 4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
@@ -127,52 +133,66 @@ fn table(found: &Search) -> String {
 
 /// What came out, and how sure that is.
 fn verdict(found: &Search, winner: &Tried) -> String {
-    let images = winner.images;
+    let (all, images) = (found.tried.len(), winner.images);
     let accuracy = winner.accuracy.map_or_else(String::new, percent);
-    let mut says = format!("# the best of {} combinations: {accuracy} of {images} held-out images", found.tried.len());
-    if let Some(written) = found.as_written() {
-        let better = winner.accuracy.zip(written.accuracy).map(|(best, written)| 100.0 * (best - written));
-        says += &match better {
-            _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
-            _ if written.rung < winner.rung => String::new(),
-            Some(better) => format!("; as written: {better:.2} points less"),
-            None => "; as written it fails".to_owned(),
-        };
-    }
-    let near = |tried: &&Tried| {
-        winner.accuracy.zip(tried.accuracy).is_some_and(|(best, other)| {
-            best - other <= winner.standard_error.unwrap_or(0.0) && tried.rung == winner.rung
-        })
+    let mut says = match winner.loss.filter(|_| found.by == Criterion::Loss) {
+        Some(loss) => {
+            format!("# the best of {all} combinations by loss: {loss:.4} on {images} held-out images, {accuracy}")
+        }
+        None => format!("# the best of {all} combinations: {accuracy} of {images} held-out images"),
     };
-    let near = found.tried.iter().skip(1).filter(near).count();
-    if near > 0 {
-        says += &format!("\n# {near} others are within one standard error of it: raise `held_out` to tell them apart");
+    if let Some(written) = found.as_written() {
+        says += &compared(winner, written, found.by);
     }
+    let ties = found.rivals().filter(|tried| tried.ties(winner, found.by) == Some(true)).count();
+    says += &match (found.held_out, ties) {
+        (1, _) => "\n# one fold does not tell how sure that is: raise `held_out`".to_owned(),
+        (_, 0) => String::new(),
+        (_, near) => format!(
+            "\n# {near} others are within one standard error of it, fold by fold: longer trials may tell them apart"
+        ),
+    };
     says
 }
 
-fn csv(found: &Search) -> String {
+/// How much better it is than the pipeline as it is written, if both came as far.
+fn compared(winner: &Tried, written: &Tried, by: Criterion) -> String {
+    let points = winner.accuracy.zip(written.accuracy).map(|(best, written)| 100.0 * (best - written));
+    match (by, points, written.loss) {
+        _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
+        _ if written.rung < winner.rung => String::new(),
+        (Criterion::Accuracy, Some(points), _) => format!("; as written: {points:.2} points less"),
+        (Criterion::Loss, _, Some(loss)) => format!("; as written: {loss:.4}"),
+        _ => "; as written it fails".to_owned(),
+    }
+}
+
+fn csv(found: &Search, definition: &Definition) -> String {
     let Search { axes, tried, held_out, .. } = found;
-    let folds = (0..*held_out).map(|fold| format!("fold {fold}"));
+    let folds = (0..*held_out).flat_map(|fold| [format!("fold {fold}"), format!("loss of fold {fold}")]);
     let head = axes
         .iter()
         .map(|axis| super::quoted(&axis.path))
-        .chain(["accuracy", "standard error", "images", "steps", "rung", "as written"].map(str::to_owned))
+        .chain(["accuracy", "standard error", "loss", "images", "steps", "rung", "as written"].map(str::to_owned))
         .chain(folds);
     let mut lines = vec![head.collect::<Vec<_>>().join(",")];
     for one in tried {
         let number = |number: Option<f64>| number.map_or_else(String::new, |number| format!("{number:.6}"));
-        let Tried { accuracy, standard_error, images, steps, rung, as_written, folds, .. } = one;
-        let values = axes.iter().map(|axis| super::quoted(one.value(&axis.path).unwrap_or("")));
+        let Tried { accuracy, standard_error, loss, images, steps, rung, as_written, folds, .. } = one;
+        let values = axes.iter().map(|axis| super::quoted(&value(one, axis, definition).unwrap_or_default()));
         let figures = [
             number(*accuracy),
             number(*standard_error),
+            number(*loss),
             images.to_string(),
             steps.to_string(),
             rung.to_string(),
             as_written.to_string(),
         ];
-        lines.push(values.chain(figures).chain(folds.iter().map(|fold| number(*fold))).collect::<Vec<_>>().join(","));
+        let of_fold =
+            |fold: &Option<OnFold>| [fold.map(|fold| fold.accuracy), fold.and_then(|fold| fold.loss)].map(number);
+        let folds = folds.iter().flat_map(of_fold);
+        lines.push(values.chain(figures).chain(folds).collect::<Vec<_>>().join(","));
     }
     lines.join("\n") + "\n"
 }
@@ -184,23 +204,29 @@ fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>
         return Ok(None);
     };
     let down = axes.get(1);
+    let by_loss = found.by == Criterion::Loss;
     let rows = down.map_or(vec![None], |axis| axis.values.iter().map(|value| Some(value.as_str())).collect());
     let cell = |column: &String, row: Option<&str>| {
         let here = |tried: &&Tried| {
             tried.value(&across.path) == Some(column) && down.is_none_or(|axis| tried.value(&axis.path) == row)
         };
-        found.tried.iter().filter(here).filter_map(|tried| tried.accuracy).reduce(f64::max)
+        // The best one comes first.
+        let best = found.tried.iter().find(here)?;
+        if by_loss { best.loss } else { best.accuracy.map(|accuracy| 100.0 * accuracy) }
     };
     let cells = rows.iter().flat_map(|row| across.values.iter().map(|column| cell(column, *row))).collect();
     let others = if axes.len() > 2 { ", the best of all other settings" } else { "" };
+    let what = if by_loss { "held-out loss" } else { "held-out accuracy in %" };
     let map = HeatMap {
-        title: format!("{}: held-out accuracy in %{others}", found.name),
+        title: format!("{}: {what}{others}", found.name),
         columns: (short(across, axes).to_owned(), across.values.clone()),
         rows: (
             down.map_or_else(String::new, |axis| short(axis, axes).to_owned()),
             rows.iter().map(|row| row.unwrap_or("").to_owned()).collect(),
         ),
         cells,
+        small_is_good: by_loss,
+        digits: if by_loss { 4 } else { 2 },
     };
     let path = out.join("heatmap.png");
     map.write(&path)?;

@@ -39,11 +39,12 @@ pub(super) fn field(plan: &Plan, wanted: &SearchPlan, options: &SearchOptions) -
     // What the command line says counts for trials, too.
     let overrides = [&wanted.set[..], &options.definition.overrides].concat();
     let reduced = Definition { overrides, ..options.definition.clone() };
-    let make = |(number, settings): (usize, Settings)| candidate(&reduced, number, settings, wanted, options.device);
+    let on_gpu = on_gpu(options.device);
+    let make = |(number, settings): (usize, Settings)| candidate(&reduced, number, settings, wanted.rounds, on_gpu);
     let mut field = settings.into_iter().enumerate().map(make).collect::<Result<Vec<_>, _>>()?;
     refuse_twins(&field)?;
     refuse_other_data(&field)?;
-    let written = candidate(&reduced, field.len(), Settings::new(), wanted, options.device)?;
+    let written = make((field.len(), Settings::new()))?;
     match field.iter_mut().find(|candidate| candidate.plan == written.plan) {
         Some(candidate) => candidate.as_written = true,
         None => field.push(Candidate { as_written: true, ..written }),
@@ -51,21 +52,21 @@ pub(super) fn field(plan: &Plan, wanted: &SearchPlan, options: &SearchOptions) -
     Ok(field)
 }
 
-/// The pipeline with some settings. On the CPU trials compute with one thread, unless the search says otherwise: two trials side
+/// The pipeline with some settings. On the CPU trials compute with one thread, unless the search or the command line says otherwise: two trials side
 /// by side are faster than one with two threads, which wait for each other in every layer.
 fn candidate(
     reduced: &Definition,
     number: usize,
     settings: Settings,
-    wanted: &SearchPlan,
-    device: Device,
+    rounds: Option<u32>,
+    on_gpu: bool,
 ) -> Result<Candidate, SearchError> {
     let named = |source| SearchError::Combination { settings: shown(&settings), source };
     let mut plan = reduced.with(&settings).plan().map_err(named)?;
     plan.search = None;
-    plan.rounds.truncate(wanted.rounds.map_or(usize::MAX, |rounds| rounds as usize));
-    let sets_threads = wanted.set.iter().chain(&settings).any(|(path, _)| path == "threads");
-    if !sets_threads && !on_gpu(device) {
+    plan.rounds.truncate(rounds.map_or(usize::MAX, |rounds| rounds as usize));
+    let sets_threads = reduced.overrides.iter().chain(&settings).any(|(path, _)| path == "threads");
+    if !sets_threads && !on_gpu {
         plan.threads = 1;
     }
     Ok(Candidate { number, settings, as_written: false, plan })

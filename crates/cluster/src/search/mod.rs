@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use millstream_dataflow::{Stop, StopReason};
-use millstream_spec::{Definition, HalvingPlan, Plan};
+use millstream_spec::{Criterion, Definition, HalvingPlan, Plan};
 use millstream_train::Device;
 
 use crate::error::ClusterError;
@@ -29,7 +29,7 @@ use trial::trials;
 
 pub use error::SearchError;
 pub use machine::TrialDone;
-pub use outcome::{Search, SearchAxis, Tried};
+pub use outcome::{OnFold, Search, SearchAxis, Tried};
 
 /// The folder of the trials' run directories inside the directory of a search.
 const TRIALS: &str = "trials";
@@ -119,7 +119,7 @@ pub fn search(
         let tried = |candidate: &Candidate| (candidate.number, Tried::new(candidate, rung, *share, &scores));
         results.extend(field.iter().map(tried));
         if let Some(halving) = wanted.halving {
-            survive(&mut field, &results, halving.eta);
+            survive(&mut field, &results, halving.eta, wanted.by);
         }
     }
     let search = Search::new(plan, wanted, results.into_values().collect());
@@ -134,10 +134,10 @@ fn shares(halving: Option<HalvingPlan>) -> Vec<f64> {
 }
 
 /// Leaves the best of the field, one of `eta`, and the pipeline as it is written, which all others are compared with.
-fn survive(field: &mut Vec<Candidate>, results: &BTreeMap<usize, Tried>, eta: u32) {
+fn survive(field: &mut Vec<Candidate>, results: &BTreeMap<usize, Tried>, eta: u32, by: Criterion) {
     let mut ranked: Vec<&Tried> = field.iter().filter_map(|candidate| results.get(&candidate.number)).collect();
     ranked.retain(|tried| !tried.as_written);
-    ranked.sort_by(|a, b| a.rank(b));
+    ranked.sort_by(|a, b| a.rank(b, by));
     let stay: BTreeSet<usize> =
         ranked.iter().take(ranked.len().div_ceil(eta as usize)).map(|tried| tried.number).collect();
     field.retain(|candidate| candidate.as_written || stay.contains(&candidate.number));

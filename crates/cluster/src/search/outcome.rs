@@ -5,12 +5,13 @@ use std::io::Write;
 use std::path::Path;
 
 use millstream_data::write_atomically;
-use millstream_spec::{Plan, SearchPlan};
+use millstream_spec::{Criterion, Plan, SearchPlan};
 use serde::{Deserialize, Serialize};
 
 use super::candidates::{Candidate, Settings};
 use super::machine::Scores;
 use crate::error::ClusterError;
+use crate::report::RoundReport;
 
 /// The results of a search. Nothing in it depends on when or how fast it was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +28,9 @@ pub struct Search {
     pub folds: u32,
     /// How many of them were held out, one after the other.
     pub held_out: u32,
-    /// All combinations, the best first. That is the one with the highest accuracy among those that came furthest; of equal ones the
+    /// What combinations were compared by.
+    pub by: Criterion,
+    /// All combinations, the best first. That is the best by the criterion among those that came furthest; of equal ones the
     /// first in the order of the combinations.
     pub tried: Vec<Tried>,
 }
@@ -61,10 +64,42 @@ pub struct Tried {
     /// The standard error of that share as one of independent images, sqrt(p (1 - p) / n). What separates two combinations is less
     /// uncertain, since both were measured on the same images.
     pub standard_error: Option<f64>,
-    /// The share of each fold; none where the trial failed.
-    pub folds: Vec<Option<f64>>,
+    /// The mean negative log-likelihood of their classes, in nats; none if a trial failed or it is not a number.
+    pub loss: Option<f64>,
+    /// The figures of each fold; none where the trial failed.
+    pub folds: Vec<Option<OnFold>>,
     /// Why trials failed.
     pub failures: Vec<String>,
+}
+
+/// How the model of a trial did on the fold that was held out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnFold {
+    /// Images of the fold.
+    pub images: u64,
+    /// The share of them that was told right, 0 to 1.
+    pub accuracy: f64,
+    /// The mean negative log-likelihood of their classes, in nats; none if it is not a number.
+    pub loss: Option<f64>,
+}
+
+impl OnFold {
+    fn new(round: &RoundReport) -> Self {
+        let loss = round.test.as_ref().map(|test| test.loss).filter(|loss| loss.is_finite());
+        OnFold { images: round.test_total, accuracy: round.test_accuracy, loss }
+    }
+
+    fn cost(&self, by: Criterion) -> Option<f64> {
+        cost(by, Some(self.accuracy), self.loss)
+    }
+}
+
+/// What is to be small by a criterion.
+fn cost(by: Criterion, accuracy: Option<f64>, loss: Option<f64>) -> Option<f64> {
+    match by {
+        Criterion::Accuracy => accuracy.map(|accuracy| -accuracy),
+        Criterion::Loss => loss,
+    }
 }
 
 impl Tried {
@@ -72,11 +107,13 @@ impl Tried {
     pub(super) fn new(candidate: &Candidate, rung: u32, share: f64, scores: &Scores) -> Self {
         let of_candidate = (candidate.number, 0)..=(candidate.number, u32::MAX);
         let scores: Vec<_> = scores.range(of_candidate).map(|(_, score)| score).collect();
-        let rounds = || scores.iter().filter_map(|score| score.as_ref().ok());
-        let images: u64 = rounds().map(|round| round.test_total).sum();
-        let correct: f64 = rounds().map(|round| (round.test_accuracy * round.test_total as f64).round()).sum();
+        let folds: Vec<_> = scores.iter().map(|score| score.as_ref().ok().map(OnFold::new)).collect();
+        let images: u64 = folds.iter().flatten().map(|fold| fold.images).sum();
+        let correct: f64 = folds.iter().flatten().map(|fold| (fold.accuracy * fold.images as f64).round()).sum();
+        let loss: Option<f64> = folds.iter().flatten().map(|fold| Some(fold.loss? * fold.images as f64)).sum();
         let failures: Vec<String> = scores.iter().filter_map(|score| score.as_ref().err().cloned()).collect();
-        let accuracy = (failures.is_empty() && images > 0).then(|| correct / images as f64);
+        let told = failures.is_empty() && images > 0;
+        let accuracy = told.then(|| correct / images as f64);
         let steps = |plan: Plan| plan.rounds.iter().map(|round| u64::from(round.training.steps)).sum();
         Tried {
             number: candidate.number,
@@ -87,16 +124,34 @@ impl Tried {
             images,
             accuracy,
             standard_error: accuracy.map(|p| (p * (1.0 - p) / images as f64).sqrt()),
-            folds: scores.iter().map(|score| score.as_ref().ok().map(|round| round.test_accuracy)).collect(),
+            loss: loss.filter(|_| told).map(|loss| loss / images as f64),
+            folds,
             failures,
         }
     }
 
     /// The better one comes first.
-    pub(super) fn rank(&self, other: &Tried) -> Ordering {
-        let accuracy = |tried: &Tried| tried.accuracy.unwrap_or(-1.0);
+    pub(super) fn rank(&self, other: &Tried, by: Criterion) -> Ordering {
+        let cost = |tried: &Tried| tried.cost(by).unwrap_or(f64::INFINITY);
         let further = other.rung.cmp(&self.rung);
-        further.then(accuracy(other).total_cmp(&accuracy(self))).then(self.number.cmp(&other.number))
+        further.then(cost(self).total_cmp(&cost(other))).then(self.number.cmp(&other.number))
+    }
+
+    fn cost(&self, by: Criterion) -> Option<f64> {
+        cost(by, self.accuracy, self.loss)
+    }
+
+    /// Whether what separates it from the best one, the mean of the differences on each fold, is within its standard error. None if
+    /// there are too few folds to tell.
+    pub fn ties(&self, best: &Tried, by: Criterion) -> Option<bool> {
+        let pairs = self.folds.iter().zip(&best.folds);
+        let differences: Option<Vec<f64>> =
+            pairs.map(|(own, best)| Some((*own)?.cost(by)? - (*best)?.cost(by)?)).collect();
+        let differences = differences.filter(|differences| differences.len() > 1)?;
+        let count = differences.len() as f64;
+        let mean = differences.iter().sum::<f64>() / count;
+        let variance = differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        Some(mean <= (variance / count).sqrt())
     }
 
     /// The value of a setting, if it has one of its own.
@@ -107,7 +162,7 @@ impl Tried {
 
 impl Search {
     pub(super) fn new(plan: &Plan, wanted: &SearchPlan, mut tried: Vec<Tried>) -> Self {
-        tried.sort_by(Tried::rank);
+        tried.sort_by(|one, other| one.rank(other, wanted.by));
         let axes = wanted.over.iter().map(|(path, _)| SearchAxis { path: path.clone(), values: values(path, &tried) });
         Search {
             name: plan.name.clone(),
@@ -116,13 +171,20 @@ impl Search {
             set: wanted.set.clone(),
             folds: wanted.folds,
             held_out: wanted.held_out,
+            by: wanted.by,
             tried,
         }
     }
 
     /// The combination that did best; none if all failed.
     pub fn winner(&self) -> Option<&Tried> {
-        self.tried.first().filter(|tried| tried.accuracy.is_some())
+        self.tried.first().filter(|tried| tried.cost(self.by).is_some())
+    }
+
+    /// The others that came as far as the winner.
+    pub fn rivals(&self) -> impl Iterator<Item = &Tried> {
+        let furthest = self.tried.first().map_or(0, |tried| tried.rung);
+        self.tried.iter().skip(1).filter(move |tried| tried.rung == furthest)
     }
 
     /// The pipeline as it is written.

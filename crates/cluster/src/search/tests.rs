@@ -14,9 +14,9 @@ rounds:
 
 fn tried(number: usize, rung: u32, accuracy: Option<f64>) -> Tried {
     let settings = vec![("a".to_owned(), number.to_string())];
-    let (folds, failures) = (vec![accuracy], Vec::new());
-    let (as_written, steps, images, standard_error) = (false, 1, 10, None);
-    Tried { number, settings, as_written, rung, steps, images, accuracy, standard_error, folds, failures }
+    let (as_written, steps, images, standard_error, loss) = (false, 1, 10, None, None);
+    let (folds, failures) = (Vec::new(), Vec::new());
+    Tried { number, settings, as_written, rung, steps, images, accuracy, standard_error, loss, folds, failures }
 }
 
 fn options(out: PathBuf, start: Start, settings: &[(String, String)]) -> SearchOptions {
@@ -79,8 +79,33 @@ fn further_and_better_comes_first_and_failures_last() {
         tried(3, 1, Some(0.5)),
         tried(4, 1, Some(0.6)),
     ];
-    all.sort_by(Tried::rank);
-    assert_eq!(all.map(|tried| tried.number), [4, 2, 3, 1, 0]);
+    let mut by = |criterion| {
+        all.sort_by(|one, other| one.rank(other, criterion));
+        all.clone().map(|tried| tried.number)
+    };
+    assert_eq!(by(Criterion::Accuracy), [4, 2, 3, 1, 0]);
+    assert_eq!(by(Criterion::Loss), [1, 2, 3, 4, 0], "nothing is known of any");
+    (all[2].loss, all[3].loss) = (Some(0.5), Some(0.4));
+    all.sort_by(|one, other| one.rank(other, Criterion::Loss));
+    assert_eq!(all.map(|tried| tried.loss), [Some(0.4), Some(0.5), None, None, None]);
+}
+
+#[test]
+fn differences_on_each_fold_tell_what_ties() {
+    let of = |figures: &[(f64, f64)]| {
+        let fold = |(accuracy, loss): &(f64, f64)| {
+            Some(OnFold { images: 10, accuracy: *accuracy, loss: Some(*loss).filter(|loss| loss.is_finite()) })
+        };
+        Tried { folds: figures.iter().map(fold).collect(), ..tried(0, 0, None) }
+    };
+    let best = of(&[(0.9, 1.0), (0.5, 2.0), (0.7, 3.0)]);
+    let always_less = of(&[(0.8, 1.0), (0.4, 2.1), (0.59, 2.9)]);
+    assert_eq!(always_less.ties(&best, Criterion::Accuracy), Some(false), "the folds differ, the differences do not");
+    assert_eq!(always_less.ties(&best, Criterion::Loss), Some(true));
+    let now_and_then = of(&[(0.8, 1.0), (0.6, f64::NAN), (0.6, 2.9)]);
+    assert_eq!(now_and_then.ties(&best, Criterion::Accuracy), Some(true));
+    assert_eq!(now_and_then.ties(&best, Criterion::Loss), None);
+    assert_eq!(of(&[(0.8, 1.0)]).ties(&of(&[(0.9, 1.0)]), Criterion::Accuracy), None, "one fold tells nothing");
 }
 
 #[test]
@@ -95,6 +120,8 @@ fn the_command_line_counts_for_trials_and_other_data_are_refused() {
     let steps = |settings: &[(&str, &str)]| try_field(settings).unwrap()[0].plan.rounds[0].training.steps;
     assert_eq!(steps(&[("search", search)]), 7);
     assert_eq!(steps(&[("search", search), ("rounds.0.training.steps", "9")]), 9);
+    let threads = |settings: &[(&str, &str)]| try_field(settings).unwrap()[0].plan.threads;
+    assert_eq!((threads(&[("search", search)]), threads(&[("search", search), ("threads", "3")])), (1, 3));
     let refused = |over: &str| try_field(&[("search", &format!("{{ over: {{ {over} }} }}"))]).unwrap_err();
     assert!(matches!(refused("seed: [1, 2]"), SearchError::OtherData { .. }));
     assert!(matches!(refused("data.splits.labelled.take.fraction: [0.5, 0.9]"), SearchError::OtherData { .. }));
@@ -108,7 +135,7 @@ fn the_best_of_a_rung_go_on_and_so_does_the_pipeline_as_it_is_written() {
     let results: BTreeMap<usize, Tried> = (0..4)
         .map(|number| (number, Tried { as_written: all[number].as_written, ..tried(number, 0, Some(scores[number])) }))
         .collect();
-    survive(&mut all, &results, 3);
+    survive(&mut all, &results, 3, Criterion::Accuracy);
     assert_eq!(all.iter().map(|candidate| candidate.number).collect::<Vec<_>>(), [0, 1], "the second is as written");
 }
 

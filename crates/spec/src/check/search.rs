@@ -2,8 +2,8 @@
 
 use super::Checker;
 use crate::diagnostic::Code;
-use crate::plan::{AxisPlan, HalvingPlan, RangePlan, SearchPlan};
-use crate::raw::{self, Spacing};
+use crate::plan::{AxisPlan, Criterion, HalvingPlan, RangePlan, SearchPlan};
+use crate::raw::{self, By, Spacing};
 use crate::yaml::Path;
 
 pub(super) fn search(checker: &mut Checker<'_>, raw: &raw::Search, rounds: usize) -> SearchPlan {
@@ -25,6 +25,10 @@ pub(super) fn search(checker: &mut Checker<'_>, raw: &raw::Search, rounds: usize
         halving: raw.halving.as_ref().map(|halving| HalvingPlan { eta: halving.eta, rungs: halving.rungs }),
         folds: raw.folds,
         held_out: raw.held_out,
+        by: match raw.by {
+            By::Accuracy => Criterion::Accuracy,
+            By::Loss => Criterion::Loss,
+        },
         rounds: raw.rounds,
     }
 }

@@ -1,6 +1,6 @@
 //! The search for the best settings, as a checked definition has it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Plan;
 
@@ -19,8 +19,20 @@ pub struct SearchPlan {
     pub folds: u32,
     /// How many of them are held out, one after the other: 1 to `folds`.
     pub held_out: u32,
+    /// What combinations are compared by.
+    pub by: Criterion,
     /// Rounds of a trial; all if none.
     pub rounds: Option<u32>,
+}
+
+/// What combinations are compared by, on the images that are held out.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// The share that the model tells right; more is better.
+    Accuracy,
+    /// The mean negative log-likelihood of the right classes, in nats; less is better.
+    Loss,
 }
 
 /// The values of a setting that are tried.

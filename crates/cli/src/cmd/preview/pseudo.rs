@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::bail;
-use millstream_cluster::read_report;
 use millstream_data::{LabelRow, Manifest, Shape, read_labels};
 use millstream_dataflow::picture;
 use millstream_imageops::{Image, Options, Renderer, SampleKey, View};
 
 use super::tiles;
 use crate::cmd::label_file::of_round;
+use crate::cmd::report_of;
 use crate::exit::Request;
 use crate::sheet::{Group, Tile};
 
@@ -29,12 +29,7 @@ impl Pseudo {
     /// The labels that a round of a run gave, or its last round that gave any. Of more than `images` those at even distances are shown, from
     /// the surest to the least sure.
     pub(super) fn read(run: &Path, round: Option<u32>, manifest: &Manifest, images: usize) -> anyhow::Result<Pseudo> {
-        let Some(report) = read_report(run)? else {
-            bail!(Request(format!(
-                "--run {}: it holds no run; give what `--out` of `run` or `launch` was",
-                run.display()
-            )));
-        };
+        let report = report_of(run)?;
         let (_, path) = of_round(run, &report, round)?;
         let mut rows = read_labels(&path)?;
         rows.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.key.cmp(&b.key)));
