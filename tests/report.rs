@@ -40,7 +40,9 @@ fn what_is_no_run_is_refused() {
     place.fail(&["report", "nothing"], 2, &["nothing holds no run"]);
     std::fs::create_dir(place.path("broken")).unwrap();
     place.write("broken/report.json", "{");
-    place.fail(&["report", "broken"], 4, &["broken/report.json", "it is damaged", "`--resume` writes it anew"]);
+    place.fail(&["report", "broken"], 4, &["broken/report.json", "it is damaged", "writes it anew with `--resume`"]);
+    place.write("broken/report.json", "[1]");
+    place.fail(&["report", "broken"], 4, &["broken/report.json", "something else than a run"]);
     assert!(!place.path("report.html").exists());
     place.succeed(&["run", "pipeline.yaml", "--out", "run", "--set", "rounds.1.training.steps=5"]);
     place.fail(&["report", "run", "--pipeline", "none.yaml"], 2, &["none.yaml"]);

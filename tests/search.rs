@@ -58,6 +58,7 @@ fn all_combinations_are_tried_and_neither_workers_nor_a_cache_change_what_is_fou
 
     let said = place.succeed(&search("two", &["--resume", "--set", "search.by=loss"]));
     assert!(said.contains("# the best of 4 combinations by loss"), "{said}");
+    assert!(said.contains("one fold does not tell how sure that is"), "{said}");
     let found = found(&place, "two");
     let losses: Vec<f64> = found["tried"].as_array().unwrap().iter().map(|one| one["loss"].as_f64().unwrap()).collect();
     assert!(found["by"] == "loss" && losses.is_sorted() && losses[0] > 0.0, "{losses:?}");
@@ -70,7 +71,13 @@ fn folds_tell_what_ties_and_the_pipeline_as_it_is_written_is_beside() {
         ["--over", "training.optimizer.sgd.lr=[0.2, 1e-9]", "--set", "search={folds: 3, held_out: 3, rounds: 1}"];
     let said = place.succeed(&[&["search", "pipeline.yaml", "--out", "out"][..], &over].concat());
     assert!(said.lines().any(|line| line.trim_start().starts_with("0.1 ") && line.contains("as written")), "{said}");
-    assert!(!said.contains("2 others") && !said.contains("one fold"), "no rate is no tie: {said}");
+    let none = said.lines().find(|line| line.contains("1e-9")).unwrap();
+    assert!(!none.contains("ties") && !none.contains("as written"), "no rate is no tie: {said}");
+    let runs = said.lines().find_map(|line| line.strip_prefix("# its runs: ")).unwrap();
+    assert!(
+        runs.split(", ").count() == 3 && runs.split(", ").all(|run| place.path("out").join(run).is_dir()),
+        "{runs}"
+    );
     let csv = String::from_utf8(bytes(&place, "out", "trials.csv")).unwrap();
     assert!(csv.lines().any(|line| line.starts_with("0.1,") && line.contains(",true,")), "{csv}");
 }
@@ -128,7 +135,10 @@ fn halving_trains_only_the_best_for_longer() {
     assert_eq!((steps(0), steps(1), steps(2)), (&15.into(), &30.into(), &60.into()));
     let rates: Vec<f64> =
         found["axes"][0]["values"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().parse().unwrap()).collect();
-    assert!(rates.len() == 6 && rates.is_sorted() && rates[0] >= 0.001 && rates[5] <= 0.3, "{rates:?}");
+    assert!(
+        rates.len() == 7 && rates.contains(&0.1) && rates.is_sorted() && rates[0] >= 0.001 && rates[6] <= 0.3,
+        "{rates:?}"
+    );
 }
 
 #[test]

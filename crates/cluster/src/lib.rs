@@ -72,7 +72,10 @@ pub use repeat::repeat;
 pub use report::{CalibrationReport, Environment, Report, RoundReport, read_report};
 pub use run::{Outcome, RunOptions, Start, rehearse, run};
 pub use run_dir::{Damage, model_file};
-pub use search::{OnFold, Search, SearchAxis, SearchError, SearchOptions, Searched, Share, TrialDone, Tried, search};
+pub use search::{
+    Behind, OnFold, Search, SearchAxis, SearchError, SearchOptions, Searched, Share, TrialDone, Tried, holds_search,
+    search,
+};
 pub use stages::{PrepareStage, ReadStage, Stages, TrainStage};
 pub use team::{Team, measure};
 pub use verify::{Audit, Comparison, Difference, compare, verify};

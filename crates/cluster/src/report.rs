@@ -175,8 +175,10 @@ pub fn read_report(run: &Path) -> Result<Option<Report>, ClusterError> {
 }
 
 fn damaged(path: &Path, error: &serde_json::Error) -> ClusterError {
-    let says =
-        format!("it is damaged ({error}); `millstream run` with the run's pipeline and `--resume` writes it anew");
+    let says = match error.is_data() {
+        true => format!("it is the report of something else than a run, or of another version ({error})"),
+        false => format!("it is damaged ({error}); whatever made the run writes it anew with `--resume`"),
+    };
     ClusterError::read(path, std::io::Error::other(says))
 }
 

@@ -17,4 +17,4 @@ pub use confusion::{MOST_CLASSES, read_confusion, write_confusion};
 pub use curves::Curves;
 pub use journal::Journal;
 pub use line::{Bin, Calibrated, Figures, Step};
-pub use plots::HeatMap;
+pub use plots::{HeatCell, HeatMap};

@@ -22,7 +22,7 @@ use crate::file::replace;
 use crate::journal::History;
 use crate::line::Figures;
 
-pub use heat::HeatMap;
+pub use heat::{HeatCell, HeatMap};
 
 /// What is drawn on.
 type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;

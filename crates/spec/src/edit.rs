@@ -20,11 +20,20 @@ impl Definition {
         lines.join("\n")
     }
 
-    /// The value of a setting (keys with dots between), as YAML on one line; none if it is not written there, so that its default counts.
+    /// The value of a setting (keys with dots between), as YAML on one line; none if it is not written anywhere, so that its default counts.
     #[must_use]
     pub fn value(&self, path: &str) -> Option<String> {
         let tree = self.tree()?;
-        path.split('.').try_fold(&tree, |node, key| node.child(key)).map(flow)
+        let at = |path: &str| path.split('.').try_fold(&tree, |node, key| node.child(key)).map(flow);
+        // What a round's training does not say, the common one says.
+        let common = || {
+            path.strip_prefix("rounds.")?
+                .split_once('.')?
+                .1
+                .strip_prefix("training.")
+                .map(|rest| format!("training.{rest}"))
+        };
+        at(path).or_else(|| at(&common()?))
     }
 
     /// What is written, with the settings of the command line.
@@ -206,7 +215,8 @@ seed: 3";
         let value = |path| tiny.value(path);
         assert_eq!(value("training.steps").as_deref(), Some("50"));
         assert_eq!(value("training.augment.1").as_deref(), Some("{ randaugment: { ops: 2, magnitude: 9 } }"));
-        assert_eq!((value("training.batch"), value("name.x")), (None, None));
+        assert_eq!(value("rounds.0.training.steps").as_deref(), Some("50"), "what all rounds have");
+        assert_eq!((value("training.batch"), value("rounds.0.training"), value("name.x")), (None, None, None));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) use op::{Apply, Area, Op};
 pub(crate) use optimizer::{Adamw, Clip, Lamb, Lars, Optimizer, Rmsprop, Sgd, Share};
 pub(crate) use policy::{AugMix, AutoAugment, LearnedPolicy, RandAugment, TrivialAugmentWide, Variant};
 pub(crate) use schedule::{Cosine, CosineArc, Exponential, Fall, OneCycle, Schedule};
-pub(crate) use search::{Axis, By, Range, Search, Spacing};
+pub(crate) use search::{Axis, Criterion, Range, Search, Spacing};
 pub(crate) use step::{Affine, Direction, Filter, Kind, Sampling, Step};
 pub(crate) use stream::{Channels, Decode, Normalize, Scale, Stream, Truncated};
 pub(crate) use training::{Of, Per, Round, Targets, Training, View};

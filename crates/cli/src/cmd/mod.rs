@@ -28,7 +28,7 @@ pub(crate) mod worker;
 use std::io::Write;
 use std::path::Path;
 
-use millstream_cluster::{Report, find_model, read_report};
+use millstream_cluster::{Report, find_model, holds_search, read_report};
 use millstream_data::DeadLetter;
 use millstream_data::corpus::Kind;
 use millstream_dataflow::{Stop, StopReason};
@@ -49,7 +49,7 @@ fn report_of(run: &Path) -> anyhow::Result<Report> {
         return Ok(report);
     }
     let path = run.display();
-    Err(Request(match run.join("search.lock").exists() {
+    Err(Request(match holds_search(run) {
         true => format!("{path} holds a search: its runs are in {path}/trials"),
         false => format!("{path} holds no run: give what `--out` of `run` or `launch` was"),
     })

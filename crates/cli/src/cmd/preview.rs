@@ -94,7 +94,7 @@ fn write(
 
 /// A value that the pipeline itself could not have either.
 fn unusable(name: &str, error: anyhow::Error) -> anyhow::Error {
-    if name.is_empty() { error } else { Request(format!("--compare {name}: {error:#}")).into() }
+    if name.is_empty() { error } else { Request(format!("--compare {name}: {error}")).into() }
 }
 
 fn check_out(out: Option<&Path>) -> anyhow::Result<()> {

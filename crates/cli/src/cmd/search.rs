@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use comfy_table::CellAlignment;
 use millstream_cluster::{OnFold, Search, SearchAxis, SearchOptions, TrialDone, Tried};
-use millstream_metrics::HeatMap;
+use millstream_metrics::{HeatCell, HeatMap};
 use millstream_spec::{Criterion, Definition};
 
 use super::{device, print, print_json, run, smallest_step, stop_on_interrupt, workers, write_out};
@@ -45,14 +45,14 @@ pub(crate) fn search(args: &SearchArgs) -> anyhow::Result<ExitCode> {
         ));
         return Ok(ExitCode::from(stop_code(&reason)));
     };
-    write_out(&out.join("trials.csv"), csv(&found, &definition).as_bytes())?;
+    write_out(&out.join("trials.csv"), csv(&found).as_bytes())?;
     let picture = draw(&found, &out)?;
     match args.json.json {
         true => print_json(&found)?,
         false => print(&text(&found, &definition, picture.as_ref()))?,
     }
     let Some(winner) = found.winner() else {
-        say("error: every combination failed");
+        say("error: every combination failed, or has a loss that is not finite");
         return Ok(ExitCode::from(crate::exit::FAILED));
     };
     if args.write {
@@ -74,9 +74,10 @@ fn overrides(args: &SearchArgs) -> Vec<(String, String)> {
 
 /// What is said of a trial that is done.
 fn line(trial: &TrialDone) -> String {
-    let TrialDone { done, of, settings, fold, accuracy, before, seconds, failed } = trial;
+    let TrialDone { done, of, settings, fold, accuracy, loss, before, seconds, failed } = trial;
+    let loss = loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
     let came_to = match (accuracy, failed) {
-        (Some(accuracy), _) => percent(*accuracy),
+        (Some(accuracy), _) => percent(*accuracy) + &loss,
         (None, failed) => format!("failed: {}", failed.as_deref().unwrap_or("nobody knows why")),
     };
     let took = match (before, seconds) {
@@ -96,39 +97,52 @@ fn short<'a>(axis: &'a SearchAxis, axes: &[SearchAxis]) -> &'a str {
     }
 }
 
-/// The value of a setting that a combination has, or that the pipeline has as it is written; none where that is the default.
-fn value(one: &Tried, axis: &SearchAxis, definition: &Definition) -> Option<String> {
-    one.value(&axis.path).map(ToOwned::to_owned).or_else(|| definition.value(&axis.path))
-}
-
 fn text(found: &Search, definition: &Definition, picture: Option<&PathBuf>) -> String {
-    let mut parts = vec![table(found, definition)];
+    let mut parts = vec![table(found)];
+    let failed = found.tried.iter().find_map(|tried| Some((tried, tried.failures.first()?)));
+    parts.extend(failed.map(|(tried, reason)| format!("# {} failed: {reason}", named(tried))));
     if let Some(winner) = found.winner() {
-        parts.push(
-            format!("{}\n{}", verdict(found, winner), definition.excerpt(&winner.settings)).trim_end().to_owned(),
-        );
+        let runs = winner.runs.iter().map(|run| format!("trials/{run}")).collect::<Vec<_>>().join(", ");
+        let excerpt = definition.excerpt(&winner.settings);
+        parts.push(format!("{}\n# its runs: {runs}\n{excerpt}", verdict(found, winner)).trim_end().to_owned());
     }
     parts.extend(picture.map(|picture| format!("heat map: {}", picture.display())));
     parts.join("\n\n")
 }
 
-fn table(found: &Search, definition: &Definition) -> String {
+/// The settings of a combination.
+fn named(tried: &Tried) -> String {
+    let settings = tried.settings.iter().map(|(path, value)| format!("{path}={value}"));
+    if tried.as_written { "the pipeline as it is written".to_owned() } else { settings.collect::<Vec<_>>().join(", ") }
+}
+
+fn table(found: &Search) -> String {
     let Search { axes, tried, .. } = found;
     let mut table = ruled();
     let names = axes.iter().map(|axis| short(axis, axes));
-    table.set_header(names.chain(["held-out accuracy", "±", "loss", "steps", ""]));
+    table.set_header(names.chain(["held-out loss", "held-out accuracy", "±", "steps", ""]));
     for one in tried {
-        let values = axes.iter().map(|axis| value(one, axis, definition).unwrap_or_else(|| "-".to_owned()));
+        let values = axes.iter().map(|axis| one.value(&axis.path).unwrap_or("-").to_owned());
         let accuracy = one.accuracy.map_or_else(|| "failed".to_owned(), percent);
         let error = one.standard_error.map_or_else(String::new, |error| format!("{:.2}", 100.0 * error));
-        let loss = one.loss.map_or_else(String::new, |loss| format!("{loss:.4}"));
-        let note = if one.as_written { "as written" } else { "" };
-        table.add_row(values.chain([accuracy, error, loss, one.steps.to_string(), note.to_owned()]));
+        let loss = match (one.loss, one.accuracy) {
+            (Some(loss), _) => format!("{loss:.4}"),
+            (None, Some(_)) => "not finite".to_owned(),
+            (None, None) => "failed".to_owned(),
+        };
+        table.add_row(values.chain([loss, accuracy, error, one.steps.to_string(), note(found, one)]));
     }
     for column in table.column_iter_mut().take(axes.len() + 4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()
+}
+
+fn note(found: &Search, one: &Tried) -> String {
+    let ties = found.winner().is_some_and(|winner| winner.number != one.number)
+        && found.behind(one).is_some_and(|behind| behind.ties());
+    let notes = [(one.as_written, "as written"), (ties, "ties")];
+    notes.iter().filter(|(true_of_it, _)| *true_of_it).map(|(_, note)| *note).collect::<Vec<_>>().join(", ")
 }
 
 /// What came out, and how sure that is.
@@ -137,37 +151,50 @@ fn verdict(found: &Search, winner: &Tried) -> String {
     let accuracy = winner.accuracy.map_or_else(String::new, percent);
     let mut says = match winner.loss.filter(|_| found.by == Criterion::Loss) {
         Some(loss) => {
-            format!("# the best of {all} combinations by loss: {loss:.4} on {images} held-out images, {accuracy}")
+            format!("# the best of {all} combinations by loss: {loss:.4} on {images} held-out images, {accuracy} right")
         }
         None => format!("# the best of {all} combinations: {accuracy} of {images} held-out images"),
     };
     if let Some(written) = found.as_written() {
-        says += &compared(winner, written, found.by);
+        says += &compared(found, winner, written);
     }
-    let ties = found.rivals().filter(|tried| tried.ties(winner, found.by) == Some(true)).count();
-    says += &match (found.held_out, ties) {
-        (1, _) => "\n# one fold does not tell how sure that is: raise `held_out`".to_owned(),
-        (_, 0) => String::new(),
-        (_, near) => format!(
-            "\n# {near} others are within one standard error of it, fold by fold: longer trials may tell them apart"
-        ),
+    let behind: Vec<_> = found.finalists().skip(1).map(|one| found.behind(one)).collect();
+    let ties = behind.iter().flatten().filter(|behind| behind.ties()).count();
+    let advice = match found.held_out < found.folds {
+        true => "raise `held_out` to tell them apart",
+        false => "more `folds` or longer trials may tell them apart",
+    };
+    says += &match ties {
+        _ if behind.contains(&None) => {
+            "\n# the loss on one fold does not tell how sure that is: raise `held_out`".to_owned()
+        }
+        0 => String::new(),
+        1 => format!("\n# another one is within one standard error of it: {advice}"),
+        ties => format!("\n# {ties} others are within one standard error of it: {advice}"),
     };
     says
 }
 
-/// How much better it is than the pipeline as it is written, if both came as far.
-fn compared(winner: &Tried, written: &Tried, by: Criterion) -> String {
-    let points = winner.accuracy.zip(written.accuracy).map(|(best, written)| 100.0 * (best - written));
-    match (by, points, written.loss) {
+/// How much better it is than the pipeline as it is written, with one standard error, if both came as far.
+fn compared(found: &Search, winner: &Tried, written: &Tried) -> String {
+    let pass = |error: Option<f64>, digits| error.map_or_else(String::new, |error| format!(" ± {error:.digits$}"));
+    let error = found.behind(written).map(|behind| behind.error);
+    match (found.by, winner.accuracy.zip(written.accuracy), winner.loss.zip(written.loss)) {
         _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
+        (_, None, _) => "; as written it fails".to_owned(),
+        (Criterion::Loss, _, None) => "; as written it is not finite".to_owned(),
         _ if written.rung < winner.rung => String::new(),
-        (Criterion::Accuracy, Some(points), _) => format!("; as written: {points:.2} points less"),
-        (Criterion::Loss, _, Some(loss)) => format!("; as written: {loss:.4}"),
-        _ => "; as written it fails".to_owned(),
+        (Criterion::Accuracy, Some((best, written)), _) => {
+            let error = pass(error.map(|error| 100.0 * error), 2);
+            format!("; as written: {:.2}{error} points less", 100.0 * (best - written))
+        }
+        (Criterion::Loss, _, Some((best, written))) => {
+            format!("; as written: {:.4}{} more", written - best, pass(error, 4))
+        }
     }
 }
 
-fn csv(found: &Search, definition: &Definition) -> String {
+fn csv(found: &Search) -> String {
     let Search { axes, tried, held_out, .. } = found;
     let folds = (0..*held_out).flat_map(|fold| [format!("fold {fold}"), format!("loss of fold {fold}")]);
     let head = axes
@@ -179,7 +206,7 @@ fn csv(found: &Search, definition: &Definition) -> String {
     for one in tried {
         let number = |number: Option<f64>| number.map_or_else(String::new, |number| format!("{number:.6}"));
         let Tried { accuracy, standard_error, loss, images, steps, rung, as_written, folds, .. } = one;
-        let values = axes.iter().map(|axis| super::quoted(&value(one, axis, definition).unwrap_or_default()));
+        let values = axes.iter().map(|axis| super::quoted(one.value(&axis.path).unwrap_or("")));
         let figures = [
             number(*accuracy),
             number(*standard_error),
@@ -204,7 +231,6 @@ fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>
         return Ok(None);
     };
     let down = axes.get(1);
-    let by_loss = found.by == Criterion::Loss;
     let rows = down.map_or(vec![None], |axis| axis.values.iter().map(|value| Some(value.as_str())).collect());
     let cell = |column: &String, row: Option<&str>| {
         let here = |tried: &&Tried| {
@@ -212,11 +238,21 @@ fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>
         };
         // The best one comes first.
         let best = found.tried.iter().find(here)?;
-        if by_loss { best.loss } else { best.accuracy.map(|accuracy| 100.0 * accuracy) }
+        let figure = match found.by {
+            Criterion::Accuracy => format!("{:.2}", 100.0 * best.accuracy?),
+            Criterion::Loss => format!("{:.4}", best.loss?),
+        };
+        Some(HeatCell { figure, standing: found.standing(best) })
     };
-    let cells = rows.iter().flat_map(|row| across.values.iter().map(|column| cell(column, *row))).collect();
+    let cells: Vec<_> = rows.iter().flat_map(|row| across.values.iter().map(|column| cell(column, *row))).collect();
+    if cells.iter().all(Option::is_none) {
+        return Ok(None);
+    }
     let others = if axes.len() > 2 { ", the best of all other settings" } else { "" };
-    let what = if by_loss { "held-out loss" } else { "held-out accuracy in %" };
+    let what = match found.by {
+        Criterion::Accuracy => "held-out accuracy in %",
+        Criterion::Loss => "held-out loss, less is better",
+    };
     let map = HeatMap {
         title: format!("{}: {what}{others}", found.name),
         columns: (short(across, axes).to_owned(), across.values.clone()),
@@ -225,8 +261,6 @@ fn draw(found: &Search, out: &std::path::Path) -> anyhow::Result<Option<PathBuf>
             rows.iter().map(|row| row.unwrap_or("").to_owned()).collect(),
         ),
         cells,
-        small_is_good: by_loss,
-        digits: if by_loss { 4 } else { 2 },
     };
     let path = out.join("heatmap.png");
     map.write(&path)?;

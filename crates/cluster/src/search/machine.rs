@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_dataflow::{Event, Job, Shelf, Stop, StopReason, Surroundings, run_each};
 
+use super::outcome::loss_of;
 use super::trial::{Label, Trial};
 use super::{SearchOptions, Share};
 use crate::error::ClusterError;
@@ -25,6 +26,8 @@ pub struct TrialDone {
     pub fold: u32,
     /// The accuracy on that fold, 0 to 1; none if the trial failed.
     pub accuracy: Option<f64>,
+    /// The loss on that fold, in nats; none if the trial failed or it is not finite.
+    pub loss: Option<f64>,
     /// Whether it was done by an earlier search, or by another process.
     pub before: bool,
     /// Seconds that it took; none if it failed.
@@ -33,8 +36,14 @@ pub struct TrialDone {
     pub failed: Option<String>,
 }
 
-/// How a trial came out, or why not.
-pub(super) type Score = Result<RoundReport, String>;
+/// How a trial came out.
+pub(super) struct Score {
+    /// The name of its run directory.
+    pub(super) run: String,
+    /// Its last round, or why there is none.
+    pub(super) round: Result<RoundReport, String>,
+}
+
 /// By combination and fold.
 pub(super) type Scores = BTreeMap<(usize, u32), Score>;
 
@@ -103,15 +112,15 @@ struct Board {
 
 impl Board {
     /// `now` says whether it was done just now, and not by an earlier search.
-    fn note(&self, label: &Label, score: Score, now: bool) {
+    fn note(&self, label: &Label, round: Result<RoundReport, String>, now: bool) {
         let mut scores = lock(&self.scores);
-        let Label { candidate, fold, settings } = label.clone();
-        let round = score.as_ref().ok();
-        let (accuracy, seconds) = (round.map(|round| round.test_accuracy), round.map(|round| round.seconds));
-        let failed = score.as_ref().err().cloned();
-        scores.insert((candidate, fold), score);
+        let Label { candidate, fold, settings, run } = label.clone();
+        let done = round.as_ref().ok();
+        let (accuracy, loss) = (done.map(|round| round.test_accuracy), done.and_then(loss_of));
+        let (seconds, failed) = (done.map(|round| round.seconds), round.as_ref().err().cloned());
+        scores.insert((candidate, fold), Score { run, round });
         let (done, of) = (scores.len(), self.of);
-        (self.done)(&TrialDone { done, of, settings, fold, accuracy, before: !now, seconds, failed });
+        (self.done)(&TrialDone { done, of, settings, fold, accuracy, loss, before: !now, seconds, failed });
     }
 }
 

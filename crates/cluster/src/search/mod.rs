@@ -14,7 +14,7 @@ mod trial;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use millstream_dataflow::{Stop, StopReason};
 use millstream_spec::{Criterion, Definition, HalvingPlan, Plan};
@@ -29,7 +29,7 @@ use trial::trials;
 
 pub use error::SearchError;
 pub use machine::TrialDone;
-pub use outcome::{OnFold, Search, SearchAxis, Tried};
+pub use outcome::{Behind, OnFold, Search, SearchAxis, Tried};
 
 /// The folder of the trials' run directories inside the directory of a search.
 const TRIALS: &str = "trials";
@@ -122,7 +122,7 @@ pub fn search(
             survive(&mut field, &results, halving.eta, wanted.by);
         }
     }
-    let search = Search::new(plan, wanted, results.into_values().collect());
+    let search = Search::new(plan, wanted, &options.definition, results.into_values().collect());
     search.write(&options.out.join(REPORT))?;
     Ok(Searched { search: Some(search), stopped: None })
 }
@@ -136,11 +136,16 @@ fn shares(halving: Option<HalvingPlan>) -> Vec<f64> {
 /// Leaves the best of the field, one of `eta`, and the pipeline as it is written, which all others are compared with.
 fn survive(field: &mut Vec<Candidate>, results: &BTreeMap<usize, Tried>, eta: u32, by: Criterion) {
     let mut ranked: Vec<&Tried> = field.iter().filter_map(|candidate| results.get(&candidate.number)).collect();
-    ranked.retain(|tried| !tried.as_written);
+    ranked.retain(|tried| !tried.as_written && tried.counts(by));
     ranked.sort_by(|a, b| a.rank(b, by));
     let stay: BTreeSet<usize> =
         ranked.iter().take(ranked.len().div_ceil(eta as usize)).map(|tried| tried.number).collect();
     field.retain(|candidate| candidate.as_written || stay.contains(&candidate.number));
+}
+
+/// Whether a directory is one of a search.
+pub fn holds_search(path: &Path) -> bool {
+    path.join(LOCK).exists()
 }
 
 /// Takes a directory for a search: one of its own, empty where it is to be, and held as long as the file that comes back is open, from others

@@ -1,5 +1,5 @@
 use super::*;
-use millstream_spec::parse;
+use millstream_spec::{SearchPlan, parse};
 
 const TEXT: &str = "
 name: tiny
@@ -15,8 +15,8 @@ rounds:
 fn tried(number: usize, rung: u32, accuracy: Option<f64>) -> Tried {
     let settings = vec![("a".to_owned(), number.to_string())];
     let (as_written, steps, images, standard_error, loss) = (false, 1, 10, None, None);
-    let (folds, failures) = (Vec::new(), Vec::new());
-    Tried { number, settings, as_written, rung, steps, images, accuracy, standard_error, loss, folds, failures }
+    let (folds, runs, failures) = (Vec::new(), Vec::new(), Vec::new());
+    Tried { number, settings, as_written, rung, steps, images, accuracy, standard_error, loss, folds, runs, failures }
 }
 
 fn options(out: PathBuf, start: Start, settings: &[(String, String)]) -> SearchOptions {
@@ -78,34 +78,72 @@ fn further_and_better_comes_first_and_failures_last() {
         tried(2, 1, Some(0.5)),
         tried(3, 1, Some(0.5)),
         tried(4, 1, Some(0.6)),
+        Tried { as_written: true, ..tried(5, 1, Some(0.5)) },
     ];
-    let mut by = |criterion| {
-        all.sort_by(|one, other| one.rank(other, criterion));
-        all.clone().map(|tried| tried.number)
-    };
-    assert_eq!(by(Criterion::Accuracy), [4, 2, 3, 1, 0]);
-    assert_eq!(by(Criterion::Loss), [1, 2, 3, 4, 0], "nothing is known of any");
+    all.sort_by(|one, other| one.rank(other, Criterion::Accuracy));
+    assert_eq!(
+        all.clone().map(|tried| tried.number),
+        [4, 5, 2, 3, 0, 1],
+        "of equal ones the one that is there already"
+    );
     (all[2].loss, all[3].loss) = (Some(0.5), Some(0.4));
     all.sort_by(|one, other| one.rank(other, Criterion::Loss));
-    assert_eq!(all.map(|tried| tried.loss), [Some(0.4), Some(0.5), None, None, None]);
+    assert_eq!(all.map(|tried| tried.loss), [Some(0.4), Some(0.5), None, None, None, None]);
+}
+
+/// A search by this criterion with these accuracies and losses on its folds.
+fn found(by: Criterion, figures: &[&[(f64, f64)]]) -> Search {
+    let on_fold = |(accuracy, loss): &(f64, f64)| {
+        Some(OnFold { images: 10, accuracy: *accuracy, loss: Some(*loss).filter(|loss| loss.is_finite()) })
+    };
+    let of = |(number, folds): (usize, &&[(f64, f64)])| {
+        let sum = |figure: fn(&(f64, f64)) -> f64| folds.iter().map(figure).sum::<f64>() / folds.len() as f64;
+        Tried {
+            loss: Some(sum(|fold| fold.1)).filter(|loss| loss.is_finite()),
+            standard_error: Some(0.07),
+            folds: folds.iter().map(on_fold).collect(),
+            ..tried(number, 0, Some(sum(|fold| fold.0)))
+        }
+    };
+    let tried = figures.iter().enumerate().map(of).collect();
+    let plan = parse(TEXT, "tiny.yaml", &[("search".to_owned(), "{ over: { a: [1] } }".to_owned())]).unwrap();
+    let wanted = SearchPlan { by, folds: 5, held_out: figures[0].len() as u32, ..plan.search.clone().unwrap() };
+    Search::new(&plan, &wanted, &options(PathBuf::new(), Start::Fresh, &[]).definition, tried)
 }
 
 #[test]
-fn differences_on_each_fold_tell_what_ties() {
-    let of = |figures: &[(f64, f64)]| {
-        let fold = |(accuracy, loss): &(f64, f64)| {
-            Some(OnFold { images: 10, accuracy: *accuracy, loss: Some(*loss).filter(|loss| loss.is_finite()) })
-        };
-        Tried { folds: figures.iter().map(fold).collect(), ..tried(0, 0, None) }
+fn what_ties_with_the_best_is_told_by_the_differences_on_each_fold() {
+    let best = [(0.9, 1.0), (0.5, 2.0), (0.7, 3.0)];
+    let always_less = [(0.8, 1.0), (0.4, 2.1), (0.59, 2.95)];
+    let now_and_then = [(0.8, 1.1), (0.6, f64::NAN), (0.6, 2.9)];
+    let behind = |by| {
+        let found = found(by, &[&best, &always_less, &now_and_then]);
+        let told = |number| found.behind(found.tried.iter().find(|tried| tried.number == number).unwrap());
+        [told(1), told(2)]
     };
-    let best = of(&[(0.9, 1.0), (0.5, 2.0), (0.7, 3.0)]);
-    let always_less = of(&[(0.8, 1.0), (0.4, 2.1), (0.59, 2.9)]);
-    assert_eq!(always_less.ties(&best, Criterion::Accuracy), Some(false), "the folds differ, the differences do not");
-    assert_eq!(always_less.ties(&best, Criterion::Loss), Some(true));
-    let now_and_then = of(&[(0.8, 1.0), (0.6, f64::NAN), (0.6, 2.9)]);
-    assert_eq!(now_and_then.ties(&best, Criterion::Accuracy), Some(true));
-    assert_eq!(now_and_then.ties(&best, Criterion::Loss), None);
-    assert_eq!(of(&[(0.8, 1.0)]).ties(&of(&[(0.9, 1.0)]), Criterion::Accuracy), None, "one fold tells nothing");
+    let [less, less_or_more] = behind(Criterion::Accuracy).map(Option::unwrap);
+    assert!(!less.ties() && (less.difference - 0.31 / 3.0).abs() < 1e-12, "the folds differ, the differences do not");
+    // 0.1, -0.1 and 0.1: their variance is 0.04 / 3.
+    let error = (0.04_f64 / 3.0 * (1.0 / 3.0 + 1.0 / 4.0)).sqrt();
+    assert!(less_or_more.ties() && (less_or_more.error - error).abs() < 1e-12, "{less_or_more:?}");
+    let [less, unknown] = behind(Criterion::Loss);
+    assert!(less.unwrap().ties() && unknown.is_none());
+
+    let one_fold = |by| {
+        let found = found(by, &[&[(0.9, 1.0)], &[(0.8, 1.0)]]);
+        found.behind(&found.tried[1])
+    };
+    assert_eq!(one_fold(Criterion::Accuracy).map(|behind| (behind.error, behind.ties())), Some((0.07, false)));
+    assert_eq!(one_fold(Criterion::Loss), None, "one fold tells nothing");
+}
+
+#[test]
+fn finalists_stand_between_the_worst_and_the_best_of_them() {
+    let mut found = found(Criterion::Loss, &[&[(0.9, 1.0)], &[(0.7, 2.0)], &[(0.8, 5.0)], &[(0.8, f64::NAN)]]);
+    let standings = |found: &Search| found.tried.iter().map(|tried| found.standing(tried)).collect::<Vec<_>>();
+    assert_eq!(standings(&found), [Some(1.0), Some(0.75), Some(0.0), None]);
+    found.tried.iter_mut().take(2).for_each(|tried| tried.rung = 1);
+    assert_eq!(standings(&found), [Some(1.0), Some(0.0), None, None], "others had fewer steps");
 }
 
 #[test]
@@ -137,6 +175,9 @@ fn the_best_of_a_rung_go_on_and_so_does_the_pipeline_as_it_is_written() {
         .collect();
     survive(&mut all, &results, 3, Criterion::Accuracy);
     assert_eq!(all.iter().map(|candidate| candidate.number).collect::<Vec<_>>(), [0, 1], "the second is as written");
+    let failed = BTreeMap::from([(0, tried(0, 0, None)), (1, Tried { as_written: true, ..tried(1, 0, None) })]);
+    survive(&mut all, &failed, 3, Criterion::Accuracy);
+    assert_eq!(all.iter().map(|candidate| candidate.number).collect::<Vec<_>>(), [1]);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) struct Label {
     pub(super) settings: String,
     /// The fold that is held out, from 0.
     pub(super) fold: u32,
+    /// The name of its run directory.
+    pub(super) run: String,
 }
 
 /// A run that a search needs.
@@ -152,13 +154,13 @@ impl Shop<'_> {
         let name: String = hex(&hash).chars().take(12).collect();
         let options = RunOptions {
             definition: definition.clone(),
-            out: Some(out.join(TRIALS).join(name)),
+            out: Some(out.join(TRIALS).join(&name)),
             start: Start::Fresh,
             shape: Shape { processes: 1, workers: *workers, ranks: 1, resting: 0 },
             others: Others::Children { listen: None },
             device: *device,
         };
-        let label = Label { candidate: candidate.number, settings: brief(&candidate.settings), fold };
+        let label = Label { candidate: candidate.number, settings: brief(&candidate.settings), fold, run: name };
         Ok(Trial { label, plan, manifest, hash, options, section, on_gpu })
     }
 }

@@ -16,11 +16,16 @@ pub struct HeatMap {
     /// The setting whose values are below each other, and these.
     pub rows: (String, Vec<String>),
     /// Row by row, for each combination: how well it did, or none where that is not known.
-    pub cells: Vec<Option<f64>>,
-    /// Whether the smallest number is the best.
-    pub small_is_good: bool,
-    /// Digits after the point that are shown.
-    pub digits: usize,
+    pub cells: Vec<Option<HeatCell>>,
+}
+
+/// A combination of two settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeatCell {
+    /// The figure that is shown.
+    pub figure: String,
+    /// How good that is, from 0, white, to 1, blue with a frame; none, gray, if it cannot be compared with the others.
+    pub standing: Option<f64>,
 }
 
 /// Pixels of a cell, and around the cells.
@@ -41,17 +46,11 @@ impl HeatMap {
     }
 
     pub(super) fn draw(&self, area: &Area) -> Drawn {
-        let found = || self.cells.iter().flatten().copied();
-        let ends = (found().fold(f64::INFINITY, f64::min), found().fold(f64::NEG_INFINITY, f64::max));
-        let (worst, best) = if self.small_is_good { (ends.1, ends.0) } else { ends };
         for (place, cell) in (0i32..).zip(&self.cells) {
             let columns = self.columns.1.len().max(1) as i32;
             let corner = (LEFT + place % columns * CELL.0, TOP + place / columns * CELL.1);
             match cell {
-                Some(number) => {
-                    let weight = if best == worst { 1.0 } else { (number - worst) / (best - worst) };
-                    draw_cell(area, corner, weight, format!("{number:.*}", self.digits))?;
-                }
+                Some(cell) => draw_cell(area, corner, cell)?,
                 None => outline(area, corner, 0, &GRID)?,
             }
         }
@@ -79,10 +78,10 @@ impl HeatMap {
     }
 }
 
-/// A cell between the worst, white with weight 0, and the best, blue with weight 1 and a frame.
-fn draw_cell(area: &Area, corner: (i32, i32), weight: f64, number: String) -> Drawn {
+fn draw_cell(area: &Area, corner: (i32, i32), cell: &HeatCell) -> Drawn {
+    let weight = cell.standing.unwrap_or(0.0);
     let mix = |to: u8| (255.0 + (f64::from(to) - 255.0) * weight).round() as u8;
-    let color = RGBColor(mix(BLUE.0), mix(BLUE.1), mix(BLUE.2));
+    let color = if cell.standing.is_none() { GRID } else { RGBColor(mix(BLUE.0), mix(BLUE.1), mix(BLUE.2)) };
     let (x, y) = corner;
     area.draw(&Rectangle::new([(x, y), (x + CELL.0, y + CELL.1)], color.filled()))?;
     outline(area, corner, 0, &GRID)?;
@@ -92,7 +91,7 @@ fn draw_cell(area: &Area, corner: (i32, i32), weight: f64, number: String) -> Dr
     let ink = if weight > 0.5 { WHITE } else { BLACK };
     let style = text(TEXT).color(&ink).pos(Pos::new(HPos::Center, VPos::Center));
     let middle = (x + CELL.0 / 2, y + CELL.1 / 2);
-    Ok(area.draw(&Text::new(number, middle, style))?)
+    Ok(area.draw(&Text::new(cell.figure.clone(), middle, style))?)
 }
 
 fn outline(area: &Area, (x, y): (i32, i32), inset: i32, color: &RGBColor) -> Drawn {

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::diagnostic::Code;
 use crate::plan::{AxisPlan, Criterion, HalvingPlan, RangePlan, SearchPlan};
-use crate::raw::{self, By, Spacing};
+use crate::raw::{self, Spacing};
 use crate::yaml::Path;
 
 pub(super) fn search(checker: &mut Checker<'_>, raw: &raw::Search, rounds: usize) -> SearchPlan {
@@ -26,8 +26,8 @@ pub(super) fn search(checker: &mut Checker<'_>, raw: &raw::Search, rounds: usize
         folds: raw.folds,
         held_out: raw.held_out,
         by: match raw.by {
-            By::Accuracy => Criterion::Accuracy,
-            By::Loss => Criterion::Loss,
+            raw::Criterion::Accuracy => Criterion::Accuracy,
+            raw::Criterion::Loss => Criterion::Loss,
         },
         rounds: raw.rounds,
     }
@@ -48,7 +48,10 @@ fn overlaps(checker: &mut Checker<'_>, raw: &raw::Search) {
         if let Some((_, (_, other))) =
             others.into_iter().find(|(other, (_, whole))| within(path, whole) && (*path != *whole || *other < number))
         {
-            let message = format!("`{path}` is part of `{other}`, which is tried or set as well");
+            let message = match *path == *other {
+                true => format!("`{path}` is tried, and set as well"),
+                false => format!("`{path}` is part of `{other}`, which is tried or set as well"),
+            };
             let help = "a setting may be tried or set once: remove one of the two";
             checker.key_error(&at(section).key(path), Code::Conflict, message, help);
         }

@@ -37,7 +37,7 @@ pub(crate) struct Search {
     pub(crate) held_out: u32,
     /// What combinations are compared by.
     #[serde(default)]
-    pub(crate) by: By,
+    pub(crate) by: Criterion,
     /// How many of the rounds a trial has, from the first. What is compared is the model of the last of them. All by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
@@ -57,12 +57,12 @@ impl Search {
 /// What combinations are compared by, on the images that are held out.
 #[derive(Copy, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum By {
-    /// The share that the model tells right.
+pub(crate) enum Criterion {
+    /// The share that the model tells right; more is better.
     #[default]
     Accuracy,
-    /// The cross-entropy of its probabilities. It needs fewer images to tell combinations apart, but is misled where they are meant to change how
-    /// sure the model is, as label smoothing does.
+    /// The mean negative log-likelihood of the right classes; less is better. It tells combinations apart with fewer images, but counts how sure the
+    /// model is as well: not for settings that change that more than anything else, as label smoothing does.
     Loss,
 }
 
