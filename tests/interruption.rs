@@ -46,7 +46,7 @@ fn an_interrupted_run_keeps_its_rounds_and_resumes_to_the_same_end() {
 
 /// At the end of a process libtorch takes down what threads may still compute with.
 #[test]
-fn a_second_interrupt_ends_a_run_at_once_and_not_by_a_crash() {
+fn a_second_interrupt_ends_a_run_by_its_exit_code_and_not_by_a_crash() {
     let place = Place::new();
     for run in ["a", "b", "c"] {
         let mut child = place.start(&args(run, &[]));

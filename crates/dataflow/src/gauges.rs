@@ -100,14 +100,13 @@ impl Gauges {
 
     /// That a worker did this for so long.
     pub(crate) fn spent(&self, doing: Doing, time: Duration) {
-        let mut work = self.lock();
-        let spent = match doing {
-            Doing::Preparing => &mut work.preparing,
-            Doing::Starved => &mut work.starved,
-            Doing::Blocked => &mut work.blocked,
-            Doing::Other => return,
-        };
-        *spent += time.as_secs_f64();
+        let seconds = time.as_secs_f64();
+        match doing {
+            Doing::Preparing => self.lock().preparing += seconds,
+            Doing::Starved => self.lock().starved += seconds,
+            Doing::Blocked => self.lock().blocked += seconds,
+            Doing::Other => {}
+        }
     }
 
     /// What the training node tells.

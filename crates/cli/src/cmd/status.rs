@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use millstream_cluster::{LaunchStatus, ProcessStatus, State, launch_status, read_report};
+use millstream_cluster::{LaunchStatus, ProcessStatus, State, holds_search, launch_status, read_report};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -14,7 +14,10 @@ pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let (launch, report) = (launch_status(&args.run)?, read_report(&args.run)?);
     if launch.is_none() && report.is_none() {
         let run = args.run.display();
-        let wrong = format!("{run} holds neither a run nor a launch: give what `--out` of `run` or `launch` was");
+        let wrong = match holds_search(&args.run) {
+            true => format!("{run} holds a search: its runs are in {run}/trials"),
+            false => format!("{run} holds neither a run nor a launch: give what `--out` of `run` or `launch` was"),
+        };
         return Err(Request(wrong).into());
     }
     if args.json.json {
