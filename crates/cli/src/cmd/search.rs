@@ -177,19 +177,19 @@ fn verdict(found: &Search, winner: &Tried) -> String {
 
 /// How much better it is than the pipeline as it is written, with one standard error, if both came as far.
 fn compared(found: &Search, winner: &Tried, written: &Tried) -> String {
-    let pass = |error: Option<f64>, digits| error.map_or_else(String::new, |error| format!(" ± {error:.digits$}"));
     let error = found.behind(written).map(|behind| behind.error);
+    let plus_minus =
+        |scale: f64, digits| error.map_or_else(String::new, |error| format!(" ± {:.digits$}", scale * error));
     match (found.by, winner.accuracy.zip(written.accuracy), winner.loss.zip(written.loss)) {
         _ if winner.as_written => "; it is the pipeline as it is written".to_owned(),
         (_, None, _) => "; as written it fails".to_owned(),
         (Criterion::Loss, _, None) => "; as written it is not finite".to_owned(),
         _ if written.rung < winner.rung => String::new(),
         (Criterion::Accuracy, Some((best, written)), _) => {
-            let error = pass(error.map(|error| 100.0 * error), 2);
-            format!("; as written: {:.2}{error} points less", 100.0 * (best - written))
+            format!("; as written: {:.2}{} points less", 100.0 * (best - written), plus_minus(100.0, 2))
         }
         (Criterion::Loss, _, Some((best, written))) => {
-            format!("; as written: {:.4}{} more", written - best, pass(error, 4))
+            format!("; as written: {:.4}{} more", written - best, plus_minus(1.0, 4))
         }
     }
 }
