@@ -62,8 +62,9 @@ pub struct Tried {
     pub images: u64,
     /// The share of these images that was told right, 0 to 1; none if a trial failed.
     pub accuracy: Option<f64>,
-    /// The standard error of the accuracy as a share of independent images, sqrt(p (1 - p) / n). What separates two combinations is less
-    /// uncertain, since both were measured on the same images: see [`Search::behind`].
+    /// The standard error of the accuracy as a share of n independent images of which k were told right: sqrt(p (1 - p) / n) with Laplace's
+    /// p = (k + 1) / (n + 2), since all of a few images are no certainty. What separates two combinations is less uncertain, as both were measured
+    /// on the same images: see [`Search::behind`].
     pub standard_error: Option<f64>,
     /// The mean negative log-likelihood of the right classes of these images, in nats; none if a trial failed or it is not finite.
     pub loss: Option<f64>,
@@ -112,6 +113,12 @@ impl OnFold {
     }
 }
 
+/// That of a share of independent images.
+pub(super) fn standard_error(correct: f64, images: f64) -> f64 {
+    let p = (correct + 1.0) / (images + 2.0);
+    (p * (1.0 - p) / images).sqrt()
+}
+
 /// The loss of a round on its test images, where it is finite.
 pub(super) fn loss_of(round: &RoundReport) -> Option<f64> {
     round.test.as_ref().map(|test| test.loss).filter(|loss| loss.is_finite())
@@ -146,7 +153,7 @@ impl Tried {
             steps: steps(candidate.plan.clone().shortened(share)),
             images,
             accuracy,
-            standard_error: accuracy.map(|p| (p * (1.0 - p) / images as f64).sqrt()),
+            standard_error: accuracy.map(|_| standard_error(correct, images as f64)),
             loss: loss.filter(|_| told).map(|loss| loss / images as f64),
             folds,
             runs: scores.iter().map(|score| score.run.clone()).collect(),
@@ -227,10 +234,11 @@ impl Search {
         Some(if best < worst { (worst - own) / (worst - best) } else { 1.0 })
     }
 
-    /// How much worse than the winner a finalist is. Both were measured on the same images, so what counts is by how much the differences on the folds differ: the variance of
-    /// their mean is (1/n + 1/(folds - 1)) times theirs, for n folds that were held out, because the models of different folds learned
-    /// from the same images for the most part (Nadeau and Bengio, Inference for the Generalization Error, 2003, section 5). Folds are taken as equally large. Of one
-    /// fold it is the standard error of the winner's accuracy; none by loss.
+    /// How much worse than the winner a finalist is. Both were measured on the same images, so what counts is by how much the differences on
+    /// the folds differ: the variance of their mean is (1/n + 1/(folds - 1)) times theirs, for n folds that were held out, because the models of
+    /// different folds learned from the same images for the most part (Nadeau and Bengio, Inference for the Generalization Error, 2003, section
+    /// 5). Folds are taken as equally large. Of one fold it is the error of two accuracies that have nothing to do with each other, which is too
+    /// large; none by loss.
     pub fn behind(&self, one: &Tried) -> Option<Behind> {
         let winner = self.winner()?;
         let pairs = one.folds.iter().zip(&winner.folds);
@@ -240,8 +248,8 @@ impl Search {
         let count = differences.len() as f64;
         let difference = differences.iter().sum::<f64>() / count;
         if differences.len() < 2 {
-            let error = winner.standard_error.filter(|_| self.by == Criterion::Accuracy)?;
-            return Some(Behind { difference, error });
+            let error = winner.standard_error?.hypot(one.standard_error?);
+            return (self.by == Criterion::Accuracy).then_some(Behind { difference, error });
         }
         let variance = differences.iter().map(|one| (one - difference).powi(2)).sum::<f64>() / (count - 1.0);
         let error = (variance * (1.0 / count + 1.0 / f64::from(self.folds - 1))).sqrt();

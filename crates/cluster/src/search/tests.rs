@@ -133,8 +133,14 @@ fn what_ties_with_the_best_is_told_by_the_differences_on_each_fold() {
         let found = found(by, &[&[(0.9, 1.0)], &[(0.8, 1.0)]]);
         found.behind(&found.tried[1])
     };
-    assert_eq!(one_fold(Criterion::Accuracy).map(|behind| (behind.error, behind.ties())), Some((0.07, false)));
+    assert_eq!(
+        one_fold(Criterion::Accuracy).map(|behind| (behind.error, behind.ties())),
+        Some((0.07_f64.hypot(0.07), false))
+    );
     assert_eq!(one_fold(Criterion::Loss), None, "one fold tells nothing");
+    assert!(
+        outcome::standard_error(20.0, 20.0) > 0.04 && (outcome::standard_error(500.0, 1000.0) - 0.0158).abs() < 1e-4
+    );
 }
 
 #[test]
