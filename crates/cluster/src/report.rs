@@ -168,13 +168,13 @@ impl Report {
 pub fn read_report(run: &Path) -> Result<Option<Report>, ClusterError> {
     let path = run.join("report.json");
     match std::fs::read(&path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| damaged(&path, &error)),
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| no_report(&path, &error)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ClusterError::read(&path, error)),
     }
 }
 
-fn damaged(path: &Path, error: &serde_json::Error) -> ClusterError {
+fn no_report(path: &Path, error: &serde_json::Error) -> ClusterError {
     let says = match error.is_data() {
         true => format!("it is the report of something else than a run, or of another version ({error})"),
         false => format!("it is damaged ({error}); whatever made the run writes it anew with `--resume`"),

@@ -45,15 +45,16 @@ fn load(args: &PipelineArgs) -> anyhow::Result<Plan> {
 
 /// The report of a run.
 fn report_of(run: &Path) -> anyhow::Result<Report> {
-    if let Some(report) = read_report(run)? {
-        return Ok(report);
-    }
+    read_report(run)?.ok_or_else(|| without(run, "no run").into())
+}
+
+/// What is wrong with a directory that holds nothing of what is asked for.
+fn without(run: &Path, wanted: &str) -> Request {
     let path = run.display();
-    Err(Request(match holds_search(run) {
+    Request(match holds_search(run) {
         true => format!("{path} holds a search: its runs are in {path}/trials"),
-        false => format!("{path} holds no run: give what `--out` of `run` or `launch` was"),
+        false => format!("{path} holds {wanted}: give what `--out` of `run` or `launch` was"),
     })
-    .into())
 }
 
 /// Writes a result to standard output. A reader that has gone is no error.

@@ -2,23 +2,17 @@
 
 use std::process::ExitCode;
 
-use millstream_cluster::{LaunchStatus, ProcessStatus, State, holds_search, launch_status, read_report};
+use millstream_cluster::{LaunchStatus, ProcessStatus, State, launch_status, read_report};
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{print, print_json, without};
 use crate::args::StatusArgs;
-use crate::exit::Request;
 use crate::table;
 
 pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let (launch, report) = (launch_status(&args.run)?, read_report(&args.run)?);
     if launch.is_none() && report.is_none() {
-        let run = args.run.display();
-        let wrong = match holds_search(&args.run) {
-            true => format!("{run} holds a search: its runs are in {run}/trials"),
-            false => format!("{run} holds neither a run nor a launch: give what `--out` of `run` or `launch` was"),
-        };
-        return Err(Request(wrong).into());
+        return Err(without(&args.run, "neither a run nor a launch").into());
     }
     if args.json.json {
         print_json(

@@ -36,9 +36,7 @@ pub(super) fn field(plan: &Plan, wanted: &SearchPlan, options: &SearchOptions) -
         Some(trials) => drawn(wanted, trials, plan.seed),
         None => all(wanted)?,
     };
-    // What the command line says counts for trials, too.
-    let overrides = [&wanted.set[..], &options.definition.overrides].concat();
-    let reduced = Definition { overrides, ..options.definition.clone() };
+    let reduced = Definition { overrides: of_trials(wanted, &options.definition), ..options.definition.clone() };
     let on_gpu = on_gpu(options.device);
     let make = |(number, settings): (usize, Settings)| candidate(&reduced, number, settings, wanted.rounds, on_gpu);
     let mut field = settings.into_iter().enumerate().map(make).collect::<Result<Vec<_>, _>>()?;
@@ -52,8 +50,13 @@ pub(super) fn field(plan: &Plan, wanted: &SearchPlan, options: &SearchOptions) -
     Ok(field)
 }
 
-/// The pipeline with some settings. On the CPU trials compute with one thread, unless the search or the command line says otherwise: two trials side
-/// by side are faster than one with two threads, which wait for each other in every layer.
+/// The settings of every trial: what the command line says counts for trials, too, and more than the section `search`.
+pub(super) fn of_trials(wanted: &SearchPlan, definition: &Definition) -> Settings {
+    [&wanted.set[..], &definition.overrides].concat()
+}
+
+/// The pipeline with some settings. On the CPU trials compute with one thread, unless the search or the command line says otherwise:
+/// two trials side by side are faster than one with two threads, which wait for each other in every layer.
 fn candidate(
     reduced: &Definition,
     number: usize,
@@ -104,9 +107,9 @@ fn refuse_twins(field: &[Candidate]) -> Result<(), SearchError> {
 
 /// Accuracies on other images cannot be compared.
 fn refuse_other_data(field: &[Candidate]) -> Result<(), SearchError> {
-    let data = |candidate: &Candidate| (candidate.plan.seed, candidate.plan.data.clone());
-    let first = field.first().map(data);
-    match field.iter().find(|candidate| first.as_ref() != Some(&data(candidate))) {
+    let Some(first) = field.first().map(|candidate| &candidate.plan) else { return Ok(()) };
+    let other = |candidate: &&Candidate| candidate.plan.seed != first.seed || candidate.plan.data != first.data;
+    match field.iter().find(other) {
         Some(candidate) => Err(SearchError::OtherData { settings: shown(&candidate.settings) }),
         None => Ok(()),
     }

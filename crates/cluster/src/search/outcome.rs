@@ -8,7 +8,7 @@ use millstream_data::write_atomically;
 use millstream_spec::{Criterion, Definition, Plan, SearchPlan};
 use serde::{Deserialize, Serialize};
 
-use super::candidates::{Candidate, Settings};
+use super::candidates::{Candidate, Settings, of_trials};
 use super::machine::{Score, Scores};
 use crate::error::ClusterError;
 use crate::report::RoundReport;
@@ -196,7 +196,7 @@ impl Search {
             one.settings = said.flatten().collect();
         }
         let axes = wanted.over.iter().map(|(path, _)| SearchAxis { path: path.clone(), values: values(path, &tried) });
-        let mut set = [&wanted.set[..], &definition.overrides].concat();
+        let mut set = of_trials(wanted, definition);
         set.retain(|(path, _)| path.split('.').next() != Some("search"));
         Search {
             name: plan.name.clone(),
@@ -228,9 +228,10 @@ impl Search {
 
     /// How good a finalist is: from 0, the worst of them, to 1, the best. None of what is no finalist.
     pub fn standing(&self, one: &Tried) -> Option<f64> {
-        let costs = || self.finalists().filter_map(|tried| tried.cost(self.by));
-        let (best, worst) = (costs().reduce(f64::min)?, costs().reduce(f64::max)?);
-        let own = self.finalists().find(|tried| tried.number == one.number)?.cost(self.by)?;
+        // They come in order.
+        let (winner, last) = (self.winner()?, self.finalists().last()?);
+        let own = one.cost(self.by).filter(|_| one.rung == winner.rung)?;
+        let (best, worst) = (winner.cost(self.by)?, last.cost(self.by)?);
         Some(if best < worst { (worst - own) / (worst - best) } else { 1.0 })
     }
 
